@@ -1,0 +1,53 @@
+// plugin_loader.h - from what a user typed to a callable allocator table.
+//
+// Purpose: resolve a plugin's name, load its shared object, and wrap a malloc library that is no
+//   plugin (the generic adapter).
+// Owns: the dlopen handle, for the life of the process: an allocator is never unloaded, because its
+//   blocks and thread destructors would outlive its code.
+// Boundary: the only caller of dlopen. Only a subject process loads; the coordinator resolves.
+// Invariants: a table that load_plugin hands out has malloc and free, speaks our ABI version and is
+//   at least as large as our struct.
+// Threads: call from one thread.
+#ifndef HAKBENCH_SUBJECT_PLUGIN_LOADER_H_
+#define HAKBENCH_SUBJECT_PLUGIN_LOADER_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "allocator_plugin.h"
+
+namespace hakbench {
+
+struct PluginSpec {
+  std::string name;
+  std::string path;
+};
+
+// `text` is "hakmem" (a file of plugin_dir), "name=/path.so" or "/path.so". Checks that the file
+// exists, loads nothing. For an unknown name *error lists what is there and which package brings it.
+bool resolve_plugin(const std::string &text, const std::string &plugin_dir, PluginSpec *out,
+                    std::string *error);
+
+// The plugins of `plugin_dir`, by name. Empty if the directory can't be read.
+std::vector<PluginSpec> list_plugins(const std::string &plugin_dir);
+
+struct LoadedPlugin {
+  const allocator_plugin *table = nullptr;
+  std::string path;          // of the file that was loaded
+  std::string library_path;  // of the file that holds table->malloc
+  std::string sha256;        // of library_path, lower-case hex; empty if it can't be read
+  std::string build_id;      // of library_path, lower-case hex; empty if it has none
+  std::string link_kind;     // "static in plugin", "shared library", "generic adapter"
+  bool generic = false;      // wrapped by the generic adapter
+
+  std::unique_ptr<allocator_plugin> generic_table;  // what `table` points at if generic
+  std::string generic_name;                         // what generic_table->name points at
+};
+
+// RTLD_NOW|RTLD_LOCAL. Does not call init. Do not move *out's strings away: the table refers to them.
+bool load_plugin(const PluginSpec &spec, LoadedPlugin *out, std::string *error);
+
+}  // namespace hakbench
+
+#endif  // HAKBENCH_SUBJECT_PLUGIN_LOADER_H_

@@ -1,0 +1,86 @@
+// workload.h - what a subject does to the allocator under test.
+//
+// Purpose: one interface over all workloads, and the registry that makes them by name.
+// Owns: nothing; each workload owns its slot arrays, which come from mmap and never from the
+//   allocator under test.
+// Boundary: a workload sees the allocator only through the plugin's table. It knows nothing about
+//   clocks, epochs or processes.
+// Invariants: seed and parameters decide the stream of operations completely (op_stream_hash is
+//   its fingerprint); one op is one malloc or one free, in every workload.
+// Threads: make_workload, live_bytes and the destructor are called while no worker runs. The other
+//   methods are called by worker `thread` (0 .. threads-1) itself, all workers the same method with
+//   the same `ops`, concurrently, with a barrier between one method and the next. Workers may wait
+//   for each other inside run and prefault (producer_consumer does).
+#ifndef HAKBENCH_WORKLOAD_WORKLOAD_H_
+#define HAKBENCH_WORKLOAD_WORKLOAD_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "allocator_plugin.h"
+
+namespace hakbench {
+
+struct WorkloadConfig {
+  std::string name = "random_mixed";
+  uint32_t threads = 1;
+  uint64_t seed = 1;
+  std::map<std::string, uint64_t> params;  // only what differs from the defaults
+};
+
+class Workload {
+ public:
+  virtual ~Workload() = default;
+
+  // Untimed. Maps and faults in everything the loop will touch of its own. False if memory lacks.
+  virtual bool set_up(const allocator_plugin &allocator, uint32_t thread) = 0;
+
+  // Warm-up: `ops` operations from another seed than run's. At most once, before the first run; the
+  // blocks it leaves live stay in the working set. Returns failed allocations.
+  virtual uint64_t prefault(const allocator_plugin &allocator, uint32_t thread, uint64_t ops) = 0;
+
+  // The timed loop. Makes no system call of its own, unless the workload's page says so. State
+  // carries on from call to call: run(a) then run(b) is the same stream as run(a+b). Returns failed
+  // allocations.
+  virtual uint64_t run(const allocator_plugin &allocator, uint32_t thread, uint64_t ops) = 0;
+
+  // Bytes now held by all threads together, as they were asked for.
+  virtual uint64_t live_bytes() const = 0;
+
+  // Frees every live block of this thread and its arrays.
+  virtual void tear_down(const allocator_plugin &allocator, uint32_t thread) = 0;
+};
+
+struct ParamInfo {
+  std::string name;
+  uint64_t default_value;
+  uint64_t min;
+  uint64_t max;
+  std::string doc;  // with its unit
+};
+
+struct WorkloadInfo {
+  std::string name;
+  std::string summary;  // one line
+  uint32_t default_threads;
+  uint32_t min_threads;
+  uint32_t max_threads;
+  std::vector<ParamInfo> params;
+};
+
+// NULL on a bad configuration; *error then names the workload, the key and what was expected.
+std::unique_ptr<Workload> make_workload(const WorkloadConfig &config, std::string *error);
+
+// Fingerprint of the first `ops` operations that each thread would run after prefault: kind of
+// operation is implied by the hashed (slot, size) pairs. Allocates nothing from any allocator under
+// test. Returns 0 on a configuration that make_workload refuses.
+uint64_t op_stream_hash(const WorkloadConfig &config, uint64_t ops);
+
+std::vector<WorkloadInfo> list_workloads();
+
+}  // namespace hakbench
+
+#endif  // HAKBENCH_WORKLOAD_WORKLOAD_H_
