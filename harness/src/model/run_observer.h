@@ -1,0 +1,26 @@
+// run_observer.h - how the coordinator tells the world what it measured.
+//
+// Purpose:    keeps the coordinator free of files and terminals: it measures, others write.
+// Boundary:   coordinator/ calls, output/ implements, cli/ joins the two.
+// Invariants: on_epoch is called the moment an epoch ends and has persisted it when it returns; if it
+//             cannot, it throws Error and the run stops.
+// Threads:    called from the coordinator's only thread.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "model/epoch.h"
+
+namespace hakbench {
+
+class RunObserver {
+ public:
+  virtual ~RunObserver() = default;
+  virtual void on_epoch(const Epoch &epoch) = 0;
+  virtual void on_event(const Event &event) = 0;
+  // Facts that become known while the run goes on (calibrated ops, plugin hashes), for the manifest:
+  // an object that is merged over what is known.
+  virtual void on_facts(const nlohmann::json &facts) = 0;
+};
+
+}  // namespace hakbench

@@ -1,0 +1,17 @@
+// text.h - small helpers for messages to people.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hakbench {
+
+// "a, b, c"; "none" for an empty list.
+std::string join(const std::vector<std::string> &words, std::string_view separator = ", ");
+
+// "; did you mean 'ws'?" if one of `known` is within a third of the word's length (Levenshtein
+// distance), else "; known: ws, seed".
+std::string suggest(std::string_view word, const std::vector<std::string> &known);
+
+}  // namespace hakbench
