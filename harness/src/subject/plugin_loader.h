@@ -25,7 +25,8 @@ struct PluginSpec {
 };
 
 // `text` is "hakmem" (a file of plugin_dir), "name=/path.so" or "/path.so". Checks that the file
-// exists, loads nothing. For an unknown name *error lists what is there and which package brings it.
+// exists, loads nothing. For an unknown name *error lists what is there and which package brings
+// it.
 bool resolve_plugin(const std::string &text, const std::string &plugin_dir, PluginSpec *out,
                     std::string *error);
 
@@ -41,11 +42,10 @@ struct LoadedPlugin {
   std::string link_kind;     // "static in plugin", "shared library", "generic adapter"
   bool generic = false;      // wrapped by the generic adapter
 
-  std::unique_ptr<allocator_plugin> generic_table;  // what `table` points at if generic
-  std::string generic_name;                         // what generic_table->name points at
+  std::shared_ptr<const void> storage;  // of `table`, if generic
 };
 
-// RTLD_NOW|RTLD_LOCAL. Does not call init. Do not move *out's strings away: the table refers to them.
+// RTLD_NOW|RTLD_LOCAL. Does not call init.
 bool load_plugin(const PluginSpec &spec, LoadedPlugin *out, std::string *error);
 
 }  // namespace hakbench

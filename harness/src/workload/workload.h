@@ -2,7 +2,8 @@
 //
 // Purpose: one interface over all workloads, and the registry that makes them by name.
 // Owns: nothing; each workload owns its slot arrays, which come from mmap and never from the
-//   allocator under test.
+//   allocator under test. make_workload maps them and faults them in, so a subject that makes its
+//   workload before it samples its base RSS keeps them out of the allocator's account.
 // Boundary: a workload sees the allocator only through the plugin's table. It knows nothing about
 //   clocks, epochs or processes.
 // Invariants: seed and parameters decide the stream of operations completely (op_stream_hash is
@@ -35,7 +36,8 @@ class Workload {
  public:
   virtual ~Workload() = default;
 
-  // Untimed. Maps and faults in everything the loop will touch of its own. False if memory lacks.
+  // Untimed: allocates what the working set must hold before the first op (for most workloads
+  // nothing). False if the allocator refuses.
   virtual bool set_up(const allocator_plugin &allocator, uint32_t thread) = 0;
 
   // Warm-up: `ops` operations from another seed than run's. At most once, before the first run; the
@@ -71,7 +73,8 @@ struct WorkloadInfo {
   std::vector<ParamInfo> params;
 };
 
-// NULL on a bad configuration; *error then names the workload, the key and what was expected.
+// NULL on a bad configuration or if the arrays can't be mapped; *error then names the workload, the
+// key and what was expected.
 std::unique_ptr<Workload> make_workload(const WorkloadConfig &config, std::string *error);
 
 // Fingerprint of the first `ops` operations that each thread would run after prefault: kind of

@@ -1,0 +1,39 @@
+// registry.h - the table of workloads. A new workload is one file and one row here.
+//
+// Purpose: what the registry needs to know of each workload.
+// Boundary: included by the workload files and workload.cc only.
+#ifndef HAKBENCH_WORKLOAD_REGISTRY_H_
+#define HAKBENCH_WORKLOAD_REGISTRY_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "workload/workload.h"
+
+namespace hakbench {
+
+class StreamHash;
+
+// The functions see a configuration whose keys and ranges are already checked and whose defaults
+// are filled in.
+struct WorkloadRow {
+  WorkloadInfo info;
+  // What single ranges can't express; names the key and the mend. NULL if there is nothing.
+  bool (*validate)(const WorkloadConfig &config, std::string *error);
+  std::unique_ptr<Workload> (*make)(const WorkloadConfig &config, std::string *error);
+  void (*hash_stream)(const WorkloadConfig &config, uint32_t thread, uint64_t ops,
+                      StreamHash *hash);
+};
+
+WorkloadRow random_mixed_row();
+WorkloadRow batch_row();
+WorkloadRow producer_consumer_row();
+WorkloadRow larson_row();
+WorkloadRow thread_churn_row();
+WorkloadRow cache_scratch_row();
+WorkloadRow growth_row();
+
+}  // namespace hakbench
+
+#endif  // HAKBENCH_WORKLOAD_REGISTRY_H_

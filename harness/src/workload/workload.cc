@@ -1,0 +1,120 @@
+// workload.cc - the registry: checks a configuration once, for every workload alike.
+#include "workload/workload.h"
+
+#include <algorithm>
+#include <array>
+
+#include "workload/kit.h"
+#include "workload/registry.h"
+
+namespace hakbench {
+namespace {
+
+const std::array<WorkloadRow, 7> &rows() {
+  static const std::array<WorkloadRow, 7> table = {
+      random_mixed_row(),  batch_row(),  producer_consumer_row(), larson_row(), thread_churn_row(),
+      cache_scratch_row(), growth_row(),
+  };
+  return table;
+}
+
+template <class Items>
+std::string join_names(const Items &items) {
+  std::string names;
+  for (const auto &item : items) names += (names.empty() ? "" : ", ") + item.name;
+  return names;
+}
+
+std::string range_text(uint64_t min, uint64_t max) {
+  return min == max ? std::to_string(min) : std::to_string(min) + ".." + std::to_string(max);
+}
+
+const WorkloadRow *find_row(const std::string &name, std::string *error) {
+  for (const WorkloadRow &row : rows()) {
+    if (row.info.name == name) return &row;
+  }
+  *error = "unknown workload '" + name + "': expected one of " + join_names(list_workloads());
+  return nullptr;
+}
+
+bool check_param(const WorkloadInfo &info, const std::string &key, uint64_t value,
+                 std::string *error) {
+  const auto param = std::find_if(info.params.begin(), info.params.end(),
+                                  [&](const ParamInfo &p) { return p.name == key; });
+  if (param == info.params.end()) {
+    *error = "workload " + info.name + ": unknown parameter '" + key + "': expected one of " +
+             join_names(info.params);
+    return false;
+  }
+  if (value < param->min || value > param->max) {
+    *error = "workload " + info.name + ": " + key + " = " + std::to_string(value) + ": expected " +
+             range_text(param->min, param->max) + " (" + param->doc + ")";
+    return false;
+  }
+  return true;
+}
+
+// The row of config.name, and in *resolved the configuration with every parameter present.
+const WorkloadRow *resolve(const WorkloadConfig &config, WorkloadConfig *resolved,
+                           std::string *error) {
+  const WorkloadRow *const row = find_row(config.name, error);
+  if (row == nullptr) return nullptr;
+  const WorkloadInfo &info = row->info;
+  if (config.threads < info.min_threads || config.threads > info.max_threads) {
+    *error = "workload " + info.name + ": threads = " + std::to_string(config.threads) +
+             ": expected " + range_text(info.min_threads, info.max_threads);
+    return nullptr;
+  }
+  for (const auto &[key, value] : config.params) {
+    if (!check_param(info, key, value, error)) return nullptr;
+  }
+  *resolved = config;
+  for (const ParamInfo &param : info.params) {
+    resolved->params.emplace(param.name, param.default_value);
+  }
+  if (row->validate != nullptr && !row->validate(*resolved, error)) return nullptr;
+  return row;
+}
+
+}  // namespace
+
+std::vector<ParamInfo> size_params() {
+  constexpr uint64_t kMaxSize = uint64_t{1} << 30;
+  return {{"min_size", RANDOM_MIXED_DEFAULT_MIN_SIZE, 1, kMaxSize, "smallest block, bytes"},
+          {"max_size", RANDOM_MIXED_DEFAULT_MAX_SIZE, 1, kMaxSize, "largest block, bytes"}};
+}
+
+bool size_params_ok(const WorkloadConfig &config, std::string *error) {
+  const uint64_t min_size = config.params.at("min_size");
+  const uint64_t max_size = config.params.at("max_size");
+  if (min_size <= max_size) return true;
+  *error = "workload " + config.name + ": min_size = " + std::to_string(min_size) +
+           " is above max_size = " + std::to_string(max_size) + ": expected min_size <= max_size";
+  return false;
+}
+
+std::unique_ptr<Workload> make_workload(const WorkloadConfig &config, std::string *error) {
+  WorkloadConfig resolved;
+  const WorkloadRow *const row = resolve(config, &resolved, error);
+  return row == nullptr ? nullptr : row->make(resolved, error);
+}
+
+uint64_t op_stream_hash(const WorkloadConfig &config, uint64_t ops) {
+  WorkloadConfig resolved;
+  std::string error;
+  const WorkloadRow *const row = resolve(config, &resolved, &error);
+  if (row == nullptr) return 0;
+  StreamHash hash;
+  for (uint32_t thread = 0; thread < resolved.threads; ++thread) {
+    row->hash_stream(resolved, thread, ops, &hash);
+  }
+  return hash.value();
+}
+
+std::vector<WorkloadInfo> list_workloads() {
+  std::vector<WorkloadInfo> infos;
+  for (const WorkloadRow &row : rows()) infos.push_back(row.info);
+  return infos;
+}
+
+}  // namespace hakbench
