@@ -13,9 +13,16 @@
 
 namespace hakbench {
 
+// What a run will do once its calibration is known.
+struct RunPlan {
+  int64_t epochs = 0;          // all that will be recorded, warm-up included
+  double expected_seconds = 0;  // of the timed parts together
+};
+
 class RunObserver {
  public:
   virtual ~RunObserver() = default;
+  virtual void on_plan(const RunPlan &plan) = 0;
   virtual void on_epoch(const Epoch &epoch) = 0;
   virtual void on_event(const Event &event) = 0;
   // Facts that become known while the run goes on (calibrated ops, plugin hashes), for the manifest:

@@ -1,0 +1,16 @@
+// calibrate.h - how many operations take an epoch.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+namespace hakbench {
+
+// Finds the operations that take about `epoch_s` seconds, where time_ops(n) runs n operations and
+// returns the seconds they took. Grows until a trial lasts a tenth of an epoch, then takes the median
+// rate of three trials. The result is rounded to three significant digits and to a multiple of
+// `multiple` (the workers share it evenly). At least `multiple`.
+uint64_t calibrate_ops(double epoch_s, uint64_t multiple,
+                       const std::function<double(uint64_t)> &time_ops);
+
+}  // namespace hakbench

@@ -1,0 +1,24 @@
+// cpus.h - which CPUs this process may use, and who of us sits where.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace hakbench {
+
+// The CPUs of this process's affinity mask, ascending; never empty.
+std::vector<int> allowed_cpus();
+
+// The default seats: the coordinator on the first allowed CPU; the subject on the last one, or with
+// several workers on all but the first, or on all if that is too few.
+std::vector<int> default_subject_cpus(const std::vector<int> &allowed, uint32_t threads);
+
+// "0,2-3" both ways. Parsing returns false on anything else, and on a CPU above 1023.
+bool parse_cpu_list(const std::string &text, std::vector<int> *out);
+std::string format_cpu_list(const std::vector<int> &cpus);
+
+// Moves the calling process to one CPU. Best effort.
+void pin_process(int cpu);
+
+}  // namespace hakbench

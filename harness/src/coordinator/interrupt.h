@@ -1,0 +1,16 @@
+// interrupt.h - SIGINT, SIGTERM and SIGHUP end a run cleanly instead of the process.
+//
+// Boundary:   install() once, by cli/, before the first subject starts. Waits return early on a
+//             signal (no SA_RESTART) and their callers ask throw_if_interrupted().
+#pragma once
+
+namespace hakbench {
+
+struct Interrupted {
+  int signal;  // the exit code is 128 + signal
+};
+
+void install_interrupt_handlers();
+void throw_if_interrupted();  // throws Interrupted
+
+}  // namespace hakbench

@@ -1,0 +1,49 @@
+// run_config.h - everything that decides a run, as plain data.
+//
+// Purpose:    the merge of profile, command line and defaults: what cli/ fills and the session obeys.
+// Invariants: every member has its final value before the session starts; nothing is looked up later.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "subject/plugin_loader.h"
+#include "workload/workload.h"
+
+namespace hakbench {
+
+struct SubjectConfig {
+  std::string label;  // a, b, c ...
+  PluginSpec plugin;
+  std::map<std::string, std::string> env;  // added to the subject's environment
+  std::string init_json = "{}";            // handed to the plugin's init
+};
+
+// A block with an epoch above one of these is quarantined whole. Empty: no such limit.
+struct NoiseLimits {
+  std::optional<double> involuntary_switches_per_s;
+  std::optional<double> steal_share;      // of the epoch's time on the subject's CPUs
+  std::optional<double> run_delay_share;  // of the epoch's time, an average over workers
+};
+
+struct RunConfig {
+  WorkloadConfig workload;
+  std::vector<SubjectConfig> subjects;
+  std::string reference;  // label of the subject on which the ops of an epoch are calibrated
+
+  double epoch_s = 0.25;
+  std::optional<uint64_t> ops;  // of an epoch, over all workers; skips the calibration
+  uint32_t launches = 5;
+  uint32_t blocks = 8;          // in each launch
+  uint32_t warmup_epochs = 1;   // of each subject in each launch
+  std::optional<uint64_t> prefault_ops;  // over all workers; empty: a tenth of an epoch's ops
+  std::vector<int> cpus;                 // of the subjects
+  int coordinator_cpu = 0;
+  uint64_t schedule_seed = 1;
+  NoiseLimits noise;
+};
+
+}  // namespace hakbench

@@ -1,0 +1,27 @@
+// schedule.h - in which order the subjects take their turns.
+//
+// Purpose:    turn a seed into the order of every block, the same on every machine.
+// Invariants: a block is a permutation of the subjects followed by its mirror image (ABBA, BAAB,
+//             BCAACB ...), so each subject runs twice and a linear drift cancels within the block.
+//             Blocks come in pairs, a drawn permutation and its reverse, so that each pair gives every
+//             subject the outer and the inner seats equally often (for two subjects).
+//             std::mt19937_64 is specified to the bit; std::shuffle and the distributions are not, so
+//             the mapping from random numbers to permutations is spelled out here.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace hakbench {
+
+struct Block {
+  std::vector<uint32_t> turns;  // index of the subject in each slot
+  std::string order;            // the same in labels: "ABBA"
+};
+
+// The blocks of one launch. Launches draw independently: the stream depends on (seed, launch).
+std::vector<Block> schedule_launch(uint64_t seed, uint32_t launch, uint32_t blocks,
+                                   uint32_t subjects);
+
+}  // namespace hakbench

@@ -1,0 +1,33 @@
+// session.h - one run from the first launch to the last epoch.
+//
+// Purpose:    check, calibrate, launch, take turns, measure; tell the observer each thing as it happens.
+// Owns:       the subject processes of the launch under way.
+// Boundary:   RunConfig in, RunObserver out. No file, no terminal, no statistics.
+// Invariants: only one subject runs at a time. The ops of an epoch are the same for every subject and
+//             every epoch of the run. An epoch is reported the moment it has been measured.
+// Threads:    one.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "coordinator/run_config.h"
+#include "model/run_observer.h"
+
+namespace hakbench {
+
+// Runs everything. Throws Error (the text names allocator, launch and epoch where a subject is to
+// blame) or Interrupted; what was reported until then stays valid.
+void run_session(const RunConfig &config, RunObserver *observer);
+
+struct CheckLine {
+  std::string name;
+  bool ok;
+  std::string detail;
+};
+
+// Runs the contract checks of a plugin in a process of its own. A crash is one failed line that names
+// the check under way. Throws Error if the plugin can't be loaded.
+std::vector<CheckLine> check_in_subject(const SubjectConfig &subject, const std::vector<int> &cpus);
+
+}  // namespace hakbench

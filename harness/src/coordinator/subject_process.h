@@ -1,0 +1,67 @@
+// subject_process.h - one process under test, seen from the coordinator.
+//
+// Purpose:    start a subject, give it commands, notice when it dies or hangs, end it.
+// Owns:       the child process, the shared control block, the child's system-call counter.
+// Boundary:   knows the protocol (subject/control_block.h); knows no schedule, epoch row or file.
+// Invariants: between two commands the subject sleeps. A subject never outlives this object, nor the
+//             coordinator's death.
+// Threads:    the coordinator's only thread.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "coordinator/run_config.h"
+#include "coordinator/syscall_counter.h"
+#include "model/error.h"
+#include "subject/control_block.h"
+
+namespace hakbench {
+
+// The subject did not finish a command. what() tells the end of the sentence: "was killed by SIGSEGV".
+class SubjectFailure : public Error {
+ public:
+  SubjectFailure(std::string event, const std::string &what) : Error(what), event(std::move(event)) {}
+  std::string event;  // crash, exit, hang, refused
+};
+
+class SubjectProcess {
+ public:
+  // Starts the process and waits until it sleeps for the first time; nothing is loaded yet.
+  SubjectProcess(const SubjectConfig &config, const WorkloadConfig &workload,
+                 const std::vector<int> &cpus);
+  ~SubjectProcess();
+  SubjectProcess(const SubjectProcess &) = delete;
+  SubjectProcess &operator=(const SubjectProcess &) = delete;
+
+  // Carries one command out. Throws SubjectFailure, or Interrupted on a signal to the coordinator.
+  void execute(CommandKind kind, uint64_t ops_per_worker, std::chrono::nanoseconds timeout);
+
+  // kExit: the subject frees everything and ends; its exit code must be 0.
+  void shut_down();
+
+  pid_t pid() const { return pid_; }
+  const ControlBlock &control() const { return *control_; }
+  const SyscallCounter &syscalls() const { return syscalls_; }
+
+ private:
+  void spawn(const SubjectConfig &config, int control_fd, const std::vector<int> &cpus);
+  void issue(CommandKind kind, uint64_t ops_per_worker);
+  void await(std::chrono::nanoseconds timeout);
+  void throw_if_dead();
+  void release();
+
+  pid_t pid_ = -1;
+  ControlBlock *control_ = nullptr;
+  bool loaded_ = false;  // all workers exist and take part in commands
+  SyscallCounter syscalls_;
+};
+
+// A subject's environment as NAME=VALUE: this process's, then `extra`, then GLIBC_TUNABLES extended so
+// that allocators with initial-exec TLS can be dlopened.
+std::vector<std::string> subject_environment(const std::map<std::string, std::string> &extra);
+
+}  // namespace hakbench

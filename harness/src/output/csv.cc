@@ -1,0 +1,53 @@
+#include "output/csv.h"
+
+#include <fmt/format.h>
+
+namespace hakbench {
+namespace {
+
+std::string cell(const std::string &text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"') quoted += '"';
+    quoted += c == '\n' || c == '\r' ? ' ' : c;
+  }
+  return quoted + '"';
+}
+
+std::string cell(const Integer &value) { return value ? fmt::format("{}", *value) : ""; }
+std::string cell(const Real &value) { return value ? fmt::format("{:.16g}", *value) : ""; }
+
+}  // namespace
+
+const std::vector<ColumnInfo> &epoch_columns() {
+  static const std::vector<ColumnInfo> columns = {
+#define COLUMN(name, type, doc) {#name, #type, doc},
+#include "output/columns.def"
+  };
+  return columns;
+}
+
+std::string epoch_header() {
+  std::string line;
+  for (const ColumnInfo &column : epoch_columns()) line.append(column.name).append(",");
+  line.pop_back();
+  return line;
+}
+
+std::string epoch_row(const Epoch &epoch) {
+  std::string line;
+#define COLUMN(name, type, doc) line.append(cell(epoch.name)).append(",");
+#include "output/columns.def"
+  line.pop_back();
+  return line;
+}
+
+std::string event_header() { return "seq,wall_time_s,subject,launch,event,detail"; }
+
+std::string event_row(int64_t seq, double wall_time_s, const Event &event) {
+  return fmt::format("{},{},{},{},{},{}", seq, cell(Real(wall_time_s)), cell(event.subject),
+                     cell(event.launch), cell(event.event), cell(event.detail));
+}
+
+}  // namespace hakbench

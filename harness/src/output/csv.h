@@ -1,0 +1,29 @@
+// csv.h - rows of epochs.csv and events.csv.
+//
+// Purpose:    the text form of Epoch and Event; the columns of epochs.csv come from columns.def.
+// Invariants: fields are quoted after RFC 4180 only where needed; no field holds a line feed, so a line
+//             is a row. What was not measured is an empty cell. Reals have 16 significant digits (microseconds of
+//             today, in seconds since 1970).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "model/epoch.h"
+
+namespace hakbench {
+
+struct ColumnInfo {
+  const char *name;
+  const char *type;  // text, integer or real
+  const char *doc;
+};
+const std::vector<ColumnInfo> &epoch_columns();
+
+std::string epoch_header();
+std::string epoch_row(const Epoch &epoch);
+
+std::string event_header();
+std::string event_row(int64_t seq, double wall_time_s, const Event &event);
+
+}  // namespace hakbench

@@ -1,0 +1,66 @@
+#include "output/line_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "model/error.h"
+
+namespace hakbench {
+namespace {
+
+[[noreturn]] void throw_write_error(const std::string &path, int code) {
+  const char *mend = code == ENOSPC || code == EDQUOT || code == EFBIG
+                         ? "free space or name another folder with -o; earlier rows are kept"
+                         : "check the folder's permissions or name another with -o";
+  throw Error("cannot write " + path + ": " + strerror(code) + "; " + mend);
+}
+
+bool write_all(int fd, const std::string &text) {
+  size_t done = 0;
+  while (done < text.size()) {
+    const ssize_t length = write(fd, text.data() + done, text.size() - done);
+    if (length < 0 && errno == EINTR) continue;
+    if (length < 0) return false;
+    done += static_cast<size_t>(length);
+  }
+  return true;
+}
+
+}  // namespace
+
+LineFile::LineFile(const std::string &path)
+    : path_(path),
+      fd_(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644)) {
+  if (fd_ < 0) throw_write_error(path_, errno);
+}
+
+LineFile::~LineFile() { close(fd_); }
+
+void LineFile::append(const std::string &line) {
+  struct stat before = {};
+  fstat(fd_, &before);
+  if (write_all(fd_, line + "\n")) return;
+  const int code = errno;
+  // Cutting back can't fail for lack of space; on a device it does, and there is nothing to cut.
+  [[maybe_unused]] const int ignored = ftruncate(fd_, before.st_size);
+  throw_write_error(path_, code);
+}
+
+void replace_file(const std::string &path, const std::string &content) {
+  const std::string temporary = path + ".new";
+  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) throw_write_error(temporary, errno);
+  const bool ok = write_all(fd, content) && fsync(fd) == 0;
+  const int code = errno;
+  close(fd);
+  if (!ok || rename(temporary.c_str(), path.c_str()) != 0) {
+    const int final_code = ok ? errno : code;
+    unlink(temporary.c_str());
+    throw_write_error(path, final_code);
+  }
+}
+
+}  // namespace hakbench

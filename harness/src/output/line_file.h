@@ -1,0 +1,31 @@
+// line_file.h - a file to which whole lines are appended, each on disk at once.
+//
+// Purpose:    rows that survive a crash: one write(2) a line on an O_APPEND descriptor, no buffer.
+// Owns:       the file descriptor.
+// Invariants: the file holds complete lines only: a line that could be written only in part (disk
+//             full) is cut off again. Errors name the file and the mend.
+// Threads:    one.
+#pragma once
+
+#include <string>
+
+namespace hakbench {
+
+class LineFile {
+ public:
+  explicit LineFile(const std::string &path);  // creates or empties it; throws Error
+  ~LineFile();
+  LineFile(const LineFile &) = delete;
+  LineFile &operator=(const LineFile &) = delete;
+
+  void append(const std::string &line);  // adds the line feed; throws Error
+
+ private:
+  std::string path_;
+  int fd_;
+};
+
+// Replaces the file's content in one step: readers see the old or the new one. Throws Error.
+void replace_file(const std::string &path, const std::string &content);
+
+}  // namespace hakbench

@@ -1,0 +1,89 @@
+#include "output/result_folder.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <filesystem>
+
+#include "model/error.h"
+#include "output/csv.h"
+
+namespace hakbench {
+namespace {
+
+double wall_time_s() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+std::string iso_time() {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+}
+
+void make_empty_folder(const std::filesystem::path &path, bool force) {
+  std::error_code code;
+  std::filesystem::create_directories(path, code);
+  if (code)
+    throw Error("cannot make the output folder " + path.string() + ": " + code.message() +
+                "; name another with -o");
+  const bool empty = std::filesystem::is_empty(path, code);
+  if (code)
+    throw Error("cannot read the output folder " + path.string() + ": " + code.message() +
+                "; name another with -o");
+  if (!empty && !force)
+    throw Error("the output folder " + path.string() +
+                " is not empty; name another with -o, or overwrite it with --force");
+}
+
+}  // namespace
+
+ResultFolder::ResultFolder(const std::string &path, bool force, nlohmann::json manifest)
+    : path_(path), manifest_(std::move(manifest)) {
+  make_empty_folder(path_, force);
+  manifest_["status"] = "running";
+  manifest_["start_time"] = iso_time();
+  write_manifest();
+  events_ = std::make_unique<LineFile>(path_ + "/events.csv");
+  events_->append(event_header());
+  epochs_ = std::make_unique<LineFile>(path_ + "/epochs.csv");
+  epochs_->append(epoch_header());
+}
+
+void ResultFolder::on_plan(const RunPlan &plan) {
+  manifest_["planned_epochs"] = plan.epochs;
+  write_manifest();
+}
+
+void ResultFolder::on_epoch(const Epoch &epoch) {
+  epochs_->append(epoch_row(epoch));
+  ++epoch_count_;
+}
+
+void ResultFolder::on_event(const Event &event) {
+  events_->append(event_row(event_count_++, wall_time_s(), event));
+}
+
+void ResultFolder::on_facts(const nlohmann::json &facts) {
+  manifest_.update(facts);
+  write_manifest();
+}
+
+void ResultFolder::finish(const std::string &status, const std::string &error) {
+  manifest_["status"] = status;
+  if (!error.empty()) manifest_["error"] = error;
+  manifest_["end_time"] = iso_time();
+  manifest_["epochs"] = epoch_count_;
+  write_manifest();
+}
+
+// Names of files and variables may hold bytes that are no UTF-8; those are replaced, not fatal.
+void ResultFolder::write_manifest() {
+  replace_file(path_ + "/manifest.json",
+               manifest_.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+std::string time_stamped_name(const std::string &what) {
+  return fmt::format("{:%Y%m%d-%H%M%S}-{}", fmt::localtime(std::time(nullptr)), what);
+}
+
+}  // namespace hakbench

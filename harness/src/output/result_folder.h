@@ -1,0 +1,50 @@
+// result_folder.h - the folder that holds everything about one run.
+//
+// Purpose:    epochs.csv, events.csv and manifest.json, valid at every moment of a run.
+// Owns:       the folder's three files while the run goes on.
+// Boundary:   a RunObserver; knows no subject and no schedule.
+// Invariants: the manifest is there, status "running", before the first row; each rewrite replaces it
+//             in one step. A row is on disk when on_epoch returns.
+// Threads:    one.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "model/run_observer.h"
+#include "output/line_file.h"
+
+namespace hakbench {
+
+class ResultFolder : public RunObserver {
+ public:
+  // Makes the folder and its parents. Refuses one that already holds something, unless `force`: then
+  // the run's files replace those of the same name. Throws Error.
+  ResultFolder(const std::string &path, bool force, nlohmann::json manifest);
+
+  void on_plan(const RunPlan &plan) override;
+  void on_epoch(const Epoch &epoch) override;
+  void on_event(const Event &event) override;
+  void on_facts(const nlohmann::json &facts) override;
+
+  // status: "complete", "interrupted" or "failed"; error may be empty.
+  void finish(const std::string &status, const std::string &error);
+
+  const std::string &path() const { return path_; }
+
+ private:
+  void write_manifest();
+
+  std::string path_;
+  nlohmann::json manifest_;
+  std::unique_ptr<LineFile> epochs_;
+  std::unique_ptr<LineFile> events_;
+  int64_t epoch_count_ = 0;
+  int64_t event_count_ = 0;
+};
+
+// "20261123-141500-hakmem-vs-mimalloc" in local time, for the default folder.
+std::string time_stamped_name(const std::string &what);
+
+}  // namespace hakbench

@@ -1,0 +1,237 @@
+#include "subject/subject_main.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include <memory>
+#include <string>
+
+#include "allocator_plugin.h"
+#include "subject/control_block.h"
+#include "subject/futex.h"
+#include "subject/plugin_check.h"
+#include "subject/plugin_loader.h"
+#include "workload/workload.h"
+
+namespace hakbench {
+namespace {
+
+// Bounds the wait for the other workers at an epoch's start: with more workers than CPUs they can't
+// all be on a CPU at once, and yielding would be a system call.
+constexpr int kMaxBarrierSpins = 20000;
+
+struct Subject {
+  ControlBlock *control = nullptr;
+  LoadedPlugin plugin;
+  std::unique_ptr<Workload> workload;
+};
+
+uint64_t now_ns() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(t.tv_nsec);
+}
+
+template <size_t N>
+void set_text(char (&to)[N], const char *from) {
+  snprintf(to, N, "%s", from == nullptr ? "" : from);
+}
+
+void fail(Subject *s, const std::string &why) {
+  set_text(s->control->text, why.c_str());
+  s->control->failed = true;
+}
+
+void pin_to_cpu(const SubjectSpec &spec, uint32_t worker) {
+  if (spec.cpu_count == 0) return;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(spec.cpus[worker % spec.cpu_count], &set);
+  sched_setaffinity(0, sizeof set, &set);  // best effort: the CPU may have gone off line
+}
+
+bool load(Subject *s) {
+  const SubjectSpec &spec = s->control->spec;
+  std::string error;
+  if (!load_plugin({spec.plugin_name, spec.plugin_path}, &s->plugin, &error)) {
+    fail(s, error);
+    return false;
+  }
+  const allocator_plugin *table = s->plugin.table;
+  PluginFacts &facts = s->control->facts;
+  set_text(facts.name, table->name);
+  set_text(facts.version, table->version);
+  set_text(facts.build_config, table->build_config);
+  set_text(facts.library_path, s->plugin.library_path.c_str());
+  set_text(facts.sha256, s->plugin.sha256.c_str());
+  set_text(facts.build_id, s->plugin.build_id.c_str());
+  set_text(facts.link_kind, s->plugin.link_kind.c_str());
+  facts.generic = s->plugin.generic;
+  if (table->init != nullptr) {
+    if (const int code = table->init(spec.init_json); code != 0) {
+      fail(s, std::string("init refused the settings ") + spec.init_json + ": " + strerror(code));
+      return false;
+    }
+  }
+  return true;
+}
+
+void check(Subject *s) {
+  if (!load(s)) return;
+  size_t used = 0;
+  char *text = s->control->text;
+  for (const CheckResult &result : check_plugin(s->plugin)) {
+    const int length = snprintf(text + used, sizeof s->control->text - used, "%s\t%s\t%s\n",
+                                result.name.c_str(), result.ok ? "ok" : "FAILED",
+                                result.detail.c_str());
+    used += static_cast<size_t>(length);
+    if (used >= sizeof s->control->text) break;
+  }
+}
+
+struct WorkerStart {
+  Subject *subject;
+  uint32_t worker;
+};
+
+void serve(Subject *s, uint32_t worker, uint32_t served);
+
+void *worker_main(void *argument) {
+  const WorkerStart start = *static_cast<WorkerStart *>(argument);
+  delete static_cast<WorkerStart *>(argument);
+  Subject *s = start.subject;
+  pin_to_cpu(s->control->spec, start.worker);
+  if (s->plugin.table->thread_begin != nullptr) s->plugin.table->thread_begin();
+  // Started by kLoad, so the first thing to do is this worker's part of it.
+  if (!s->workload->set_up(*s->plugin.table, start.worker)) fail(s, "no memory for the workload");
+  serve(s, start.worker, s->control->go.load(std::memory_order_acquire));
+  return nullptr;
+}
+
+// Worker 0's part of kLoad; the workers it starts do theirs in worker_main.
+void load_and_start_workers(Subject *s) {
+  if (!load(s)) return;
+  const SubjectSpec &spec = s->control->spec;
+  WorkloadConfig config;
+  config.name = spec.workload;
+  config.threads = spec.threads;
+  config.seed = spec.seed;
+  for (uint32_t i = 0; i < spec.param_count; ++i)
+    config.params[spec.params[i].key] = spec.params[i].value;
+  std::string error;
+  s->workload = make_workload(config, &error);
+  if (s->workload == nullptr) {
+    fail(s, error);
+    return;
+  }
+  for (uint32_t i = 1; i < spec.threads; ++i) {
+    pthread_t thread;
+    if (const int code = pthread_create(&thread, nullptr, worker_main, new WorkerStart{s, i})) {
+      fail(s, std::string("cannot start worker thread: ") + strerror(code));
+      return;
+    }
+    pthread_detach(thread);
+  }
+  if (s->plugin.table->thread_begin != nullptr) s->plugin.table->thread_begin();
+  if (!s->workload->set_up(*s->plugin.table, 0)) fail(s, "no memory for the workload");
+}
+
+// Workers are woken one after the other; the timed part starts when all are on their CPUs.
+void start_together(ControlBlock *control) {
+  control->arrived.fetch_add(1, std::memory_order_acq_rel);
+  for (int i = 0; i < kMaxBarrierSpins; ++i) {
+    if (control->arrived.load(std::memory_order_acquire) >= control->spec.threads) return;
+    cpu_relax();
+  }
+}
+
+void run_epoch(Subject *s, uint32_t worker) {
+  ControlBlock *control = s->control;
+  WorkerResult &result = control->workers[worker];
+  const uint64_t ops = control->ops;
+  start_together(control);
+  const uint64_t start_ns = now_ns();
+  const uint64_t failed = s->workload->run(*s->plugin.table, worker, ops);
+  const uint64_t end_ns = now_ns();
+  result = {start_ns, end_ns, failed};
+}
+
+[[noreturn]] void exit_subject(Subject *s, uint32_t worker) {
+  const allocator_plugin &table = *s->plugin.table;
+  s->workload->tear_down(table, worker);
+  if (table.thread_end != nullptr) table.thread_end();
+  if (s->control->remaining.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    if (table.shutdown != nullptr) table.shutdown();
+    _exit(0);
+  }
+  for (;;) pause();  // the last worker ends the process
+}
+
+void execute(Subject *s, uint32_t worker) {
+  switch (s->control->command) {
+    case CommandKind::kPrefault:
+      s->control->workers[worker].failed_allocs =
+          s->workload->prefault(*s->plugin.table, worker, s->control->ops);
+      break;
+    case CommandKind::kRun:
+      run_epoch(s, worker);
+      break;
+    case CommandKind::kLiveBytes:
+      if (worker == 0) s->control->live_bytes = s->workload->live_bytes();
+      break;
+    case CommandKind::kCheck:
+      check(s);
+      break;
+    case CommandKind::kLoad:
+      load_and_start_workers(s);
+      break;
+    case CommandKind::kExit:
+      if (s->workload == nullptr) _exit(0);
+      exit_subject(s, worker);
+  }
+}
+
+// The last worker to finish publishes the answers (release) to the coordinator. A failure is published
+// at once: the workers it would wait for may not exist.
+void finish(ControlBlock *control, uint32_t command) {
+  const bool last = control->remaining.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  if (!last && !control->failed) return;
+  control->done.store(command, std::memory_order_release);
+  futex_wake_all(&control->done);
+}
+
+// Finishes command number `served`, then sleeps and serves for ever.
+void serve(Subject *s, uint32_t worker, uint32_t served) {
+  ControlBlock *control = s->control;
+  for (;;) {
+    finish(control, served);
+    uint32_t next;
+    while ((next = control->go.load(std::memory_order_acquire)) == served)
+      futex_wait(&control->go, served, nullptr);
+    served = next;
+    execute(s, worker);
+  }
+}
+
+}  // namespace
+
+int subject_main(const char *control_fd_text) {
+  signal(SIGINT, SIG_IGN);
+  void *memory = mmap(nullptr, sizeof(ControlBlock), PROT_READ | PROT_WRITE, MAP_SHARED,
+                      atoi(control_fd_text), 0);
+  if (memory == MAP_FAILED) return 1;
+  static Subject subject;
+  subject.control = static_cast<ControlBlock *>(memory);
+  pin_to_cpu(subject.control->spec, 0);
+  // Command 1 is "be there"; the coordinator issued it before the start and then takes the baseline.
+  serve(&subject, 0, 1);
+  return 0;
+}
+
+}  // namespace hakbench
