@@ -49,8 +49,8 @@ class Layers:
                     raise ValueError(f"layers.txt: {folder} lists {name}, which has no row of its own")
 
     def folder_of(self, path):
-        """The longest row that `path` lies in, or None."""
-        matches = [folder for folder in self.allowed if path.startswith(folder + "/")]
+        """The longest row that `path` is or lies in, or None."""
+        matches = [folder for folder in self.allowed if path == folder or path.startswith(folder + "/")]
         return max(matches, key=len, default=None)
 
     def reachable(self, folder):

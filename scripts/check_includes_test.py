@@ -19,7 +19,7 @@ allocator/src/slab    allocator/src/os
 allocator/test        allocator/src/slab
 harness/src/model
 harness/plugins
-harness/plugins/hakmem allocator/include
+harness/plugins/hakmem.c allocator/include
 """
 
 
@@ -36,7 +36,7 @@ class CheckIncludes(unittest.TestCase):
             "allocator/src/slab/slab.h": '#include "base/bits.h"\n#include "os/linux.h"\n',
             "allocator/test/unit/slab_test.cc": '#include "slab/slab.h"\n#if 1\n#endif\n',
             "harness/src/model/epoch.h": "",
-            "harness/plugins/hakmem/plugin.c": '#include "hakmem/hakmem.h"\n',
+            "harness/plugins/hakmem.c": '#include "hakmem/hakmem.h"\n',
             "harness/plugins/floor.c": "#if 1\n#endif\n",
         }
         tree.update(changed)
