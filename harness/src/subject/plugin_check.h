@@ -6,8 +6,7 @@
 //   plugin whose build_config contains "not-an-allocator" (floor) gets only the pointer checks.
 // Threads: table->init has been called. Runs on worker threads of its own, with thread_begin and
 //   thread_end around them, so the caller's thread stays untouched.
-#ifndef HAKBENCH_SUBJECT_PLUGIN_CHECK_H_
-#define HAKBENCH_SUBJECT_PLUGIN_CHECK_H_
+#pragma once
 
 #include <string>
 #include <vector>
@@ -25,5 +24,3 @@ struct CheckResult {
 std::vector<CheckResult> check_plugin(const LoadedPlugin &plugin);
 
 }  // namespace hakbench
-
-#endif  // HAKBENCH_SUBJECT_PLUGIN_CHECK_H_

@@ -8,8 +8,7 @@
 // Invariants: a table that load_plugin hands out has malloc and free, speaks our ABI version and is
 //   at least as large as our struct.
 // Threads: call from one thread.
-#ifndef HAKBENCH_SUBJECT_PLUGIN_LOADER_H_
-#define HAKBENCH_SUBJECT_PLUGIN_LOADER_H_
+#pragma once
 
 #include <memory>
 #include <string>
@@ -49,5 +48,3 @@ struct LoadedPlugin {
 bool load_plugin(const PluginSpec &spec, LoadedPlugin *out, std::string *error);
 
 }  // namespace hakbench
-
-#endif  // HAKBENCH_SUBJECT_PLUGIN_LOADER_H_

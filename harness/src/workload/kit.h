@@ -7,8 +7,7 @@
 // Boundary: used by the workload files only.
 // Invariants: after make_workload no lane asks the kernel for memory.
 // Threads: a lane is used by its own worker, or by anyone while no worker runs.
-#ifndef HAKBENCH_WORKLOAD_KIT_H_
-#define HAKBENCH_WORKLOAD_KIT_H_
+#pragma once
 
 #include <sched.h>
 #include <sys/mman.h>
@@ -180,5 +179,3 @@ WorkloadRow lane_row(WorkloadInfo info, bool (*validate)(const WorkloadConfig &,
 }
 
 }  // namespace hakbench
-
-#endif  // HAKBENCH_WORKLOAD_KIT_H_

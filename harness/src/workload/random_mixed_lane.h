@@ -6,8 +6,7 @@
 // Invariants: an occupied slot was last touched by the malloc that filled it. So live_bytes needs
 //   no bookkeeping in the timed loop: it runs the generator backwards (xorshift32 is invertible)
 //   until it has met every occupied slot once, about ws * ln(ws) steps.
-#ifndef HAKBENCH_WORKLOAD_RANDOM_MIXED_LANE_H_
-#define HAKBENCH_WORKLOAD_RANDOM_MIXED_LANE_H_
+#pragma once
 
 #include "workload/kit.h"
 
@@ -39,5 +38,3 @@ class RandomMixedLane {
 std::vector<ParamInfo> random_mixed_params();
 
 }  // namespace hakbench
-
-#endif  // HAKBENCH_WORKLOAD_RANDOM_MIXED_LANE_H_

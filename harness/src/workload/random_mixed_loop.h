@@ -9,8 +9,7 @@
  *   with the high half of r * span, which costs no division and does not tie the size to the slot.
  * Threads: a state belongs to one thread.
  */
-#ifndef HAKBENCH_WORKLOAD_RANDOM_MIXED_LOOP_H_
-#define HAKBENCH_WORKLOAD_RANDOM_MIXED_LOOP_H_
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -98,5 +97,3 @@ static inline uint64_t random_mixed_loop(random_mixed_state *state, void *(*mall
              ? random_mixed_loop_as(state, malloc_fn, free_fn, ops, 1)
              : random_mixed_loop_as(state, malloc_fn, free_fn, ops, 0);
 }
-
-#endif /* HAKBENCH_WORKLOAD_RANDOM_MIXED_LOOP_H_ */

@@ -2,8 +2,7 @@
 //
 // Purpose: what the registry needs to know of each workload.
 // Boundary: included by the workload files and workload.cc only.
-#ifndef HAKBENCH_WORKLOAD_REGISTRY_H_
-#define HAKBENCH_WORKLOAD_REGISTRY_H_
+#pragma once
 
 #include <cstdint>
 #include <memory>
@@ -35,5 +34,3 @@ WorkloadRow cache_scratch_row();
 WorkloadRow growth_row();
 
 }  // namespace hakbench
-
-#endif  // HAKBENCH_WORKLOAD_REGISTRY_H_

@@ -12,8 +12,7 @@
 //   methods are called by worker `thread` (0 .. threads-1) itself, all workers the same method with
 //   the same `ops`, concurrently, with a barrier between one method and the next. Workers may wait
 //   for each other inside run and prefault (producer_consumer does).
-#ifndef HAKBENCH_WORKLOAD_WORKLOAD_H_
-#define HAKBENCH_WORKLOAD_WORKLOAD_H_
+#pragma once
 
 #include <cstdint>
 #include <map>
@@ -85,5 +84,3 @@ uint64_t op_stream_hash(const WorkloadConfig &config, uint64_t ops);
 std::vector<WorkloadInfo> list_workloads();
 
 }  // namespace hakbench
-
-#endif  // HAKBENCH_WORKLOAD_WORKLOAD_H_
