@@ -1,0 +1,16 @@
+"""python -m hakmem_analysis TOOL [arguments]: what the launchers bin/hakbench-TOOL run."""
+import importlib
+import sys
+
+TOOLS = {"report": "report"}
+
+
+def main() -> int:
+    tool = sys.argv[1] if len(sys.argv) > 1 else ""
+    if tool not in TOOLS:
+        sys.stderr.write(f"hakmem_analysis: error: no tool '{tool}'; there are: {', '.join(TOOLS)}\n")
+        return 1
+    return importlib.import_module(f"hakmem_analysis.{TOOLS[tool]}").main(sys.argv[2:])
+
+
+sys.exit(main())

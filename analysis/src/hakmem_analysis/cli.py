@@ -1,0 +1,51 @@
+"""What all tools share at the command line.
+
+Purpose     One way to parse, to fail and to leave: exit codes 0 pass, 1 the tool or its input failed,
+            2 a gate failed, 3 inconclusive (only where asked).
+Boundary    run_tool() wraps a tool's main; make_parser() its arguments.
+"""
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Callable, Optional, Sequence
+
+from .errors import InputError
+
+EXIT_PASS, EXIT_ERROR, EXIT_GATE_FAILED, EXIT_INCONCLUSIVE = 0, 1, 2, 3
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse ends wrong usage with 2, which here means a failed gate: it is 1, in one line."""
+
+    def error(self, message: str):
+        sys.stderr.write(f"{self.prog}: error: {message}; see {self.prog} --help\n")
+        sys.exit(EXIT_ERROR)
+
+
+def make_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser:
+    return _Parser(prog=prog, description=description, epilog=epilog, allow_abbrev=False,
+                   formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=("text", "json"), default="text",
+                        help="text for people (default) or json for machines, on standard output")
+
+
+def run_tool(prog: str, main: Callable[[Optional[Sequence[str]]], int],
+             argv: Optional[Sequence[str]] = None) -> int:
+    """Runs a tool's main and turns what people can mend into one line on stderr and exit code 1."""
+    try:
+        code = main(argv)
+        sys.stdout.flush()
+        return code
+    except InputError as error:
+        sys.stderr.write(f"{prog}: error: {error}\n")
+        return EXIT_ERROR
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PASS
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,268 @@
+"""Candidates against the reference of one run.
+
+Purpose     Block differences of throughput, ratios of memory and system calls, ns above floor; each with
+            its interval and verdict.
+Owns        Comparison, the rows of `comparisons` in verdict.json.
+Boundary    Result in, rows out. ratio = candidate / reference; bounds None where the data allow none.
+Invariants  The unit is the block within its launch (throughput) or the launch (memory, system calls),
+            never the op or the epoch. Blocks that are quarantined or incomplete are left out whole.
+"""
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Optional
+
+import numpy as np
+import pandas as pd
+
+from . import stats, verdicts
+from .describe import finite, per_launch, syscalls_per_op_by_launch
+from .load import Result
+
+NOT_AN_ALLOCATOR = "not-an-allocator"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One metric of one candidate against the reference.
+
+    `confidence` is the true coverage of lower..upper, `requested_confidence` what was asked; a smaller
+    true one forces the verdict "inconclusive". `resolves` is the smallest relative change that a run this
+    noisy would have shown with 95 % power, a fraction. `unit` is what the interval counts: blocks or
+    launches. `sign_*` and `bootstrap_*` are the two other intervals of the same centre.
+    """
+
+    metric: str
+    better: str
+    reference: str
+    candidate: str
+    reference_subject: str
+    candidate_subject: str
+    reference_value: Optional[float]
+    candidate_value: Optional[float]
+    ratio: Optional[float]
+    lower: Optional[float]
+    upper: Optional[float]
+    confidence: Optional[float]
+    requested_confidence: float
+    verdict: str
+    resolves: Optional[float]
+    unit: str
+    blocks: int
+    launches: int
+    quarantined_blocks: int
+    sign_lower: Optional[float] = None
+    sign_upper: Optional[float] = None
+    bootstrap_lower: Optional[float] = None
+    bootstrap_upper: Optional[float] = None
+    launch_effect_p: Optional[float] = None
+    ratio_with_quarantined: Optional[float] = None
+    note: str = ""
+
+    def as_dict(self) -> dict:
+        return asdict(self)
+
+
+def number(value) -> Optional[float]:
+    """A float for JSON: None where the value is missing or not finite."""
+    return float(value) if finite(value) else None
+
+
+def _exp(value) -> Optional[float]:
+    return number(np.exp(value)) if finite(value) else None
+
+
+@dataclass(frozen=True)
+class BlockTable:
+    """Block means of two subjects, one row a complete block: columns reference, candidate, launch,
+    excluded. `incomplete` blocks lack an epoch (an interrupted run) and are not in it."""
+
+    rows: pd.DataFrame
+    incomplete: int
+
+    @property
+    def kept(self) -> pd.DataFrame:
+        return self.rows[~self.rows["excluded"]]
+
+
+def block_table(result: Result, reference: str, candidate: str, column: str, log: bool) -> BlockTable:
+    """Means over each block of `column` (of its logarithm if `log`) for both subjects.
+
+    With two epochs a side, as in ABBA, the difference of the means of logs is half the difference of the
+    summed logs. A block is complete when it has as many measured epochs of each side as its order says.
+    """
+    epochs = result.epochs
+    epochs = epochs[(epochs["kind"] == "throughput") & epochs["block"].notna()
+                    & epochs["subject"].isin((reference, candidate))]
+    value = np.log(epochs[column]) if log else epochs[column]
+    frame = pd.DataFrame({"block": epochs["block"], "subject": epochs["subject"], "value": value})
+    by_side = frame.groupby(["block", "subject"])["value"].agg(["mean", "count"]).unstack("subject")
+    blocks = epochs.groupby("block").agg(launch=("launch", "first"), excluded=("excluded", "any"),
+                                         order=("order", "first"))
+    rows = []
+    for block, info in blocks.iterrows():
+        expected = _epochs_a_side(info["order"], reference, candidate)
+        counts = [by_side.get(("count", label), {}).get(block, 0) for label in (reference, candidate)]
+        if counts[0] != counts[1] or not counts[0] > 0 or (expected and counts[0] != expected):
+            continue
+        rows.append({"block": int(block), "launch": int(info["launch"]), "excluded": bool(info["excluded"]),
+                     "reference": by_side["mean", reference][block],
+                     "candidate": by_side["mean", candidate][block]})
+    columns = ["block", "launch", "excluded", "reference", "candidate"]
+    table = pd.DataFrame(rows, columns=columns).astype({"excluded": bool})
+    return BlockTable(table, len(blocks) - len(table))
+
+
+def _epochs_a_side(order, reference: str, candidate: str) -> int:
+    """How many epochs of each side a block's order ("ABBA") holds; 0 when it does not tell."""
+    letters = str(order).lower()
+    a, b = letters.count(reference.lower()), letters.count(candidate.lower())
+    return a if a == b else 0
+
+
+def _compare_blocks(result: Result, candidate: str, confidence: float) -> Comparison:
+    """The throughput ratio R = exp(median d) with its intervals."""
+    reference = result.reference
+    table = block_table(result, reference, candidate, "ops_per_s", log=True)
+    kept = table.kept
+    differences = (kept["candidate"] - kept["reference"]).to_numpy()
+    launches = kept["launch"].to_numpy()
+    interval = stats.paired_interval(differences, launches, confidence)
+    sign = stats.sign_interval(differences, confidence)
+    bootstrap = stats.bootstrap_interval(differences, launches, confidence)
+    shift = stats.resolving_power(interval, len(np.unique(launches)))
+    every = table.rows["candidate"] - table.rows["reference"]
+    unit = "launches" if interval.method == "launches" else "blocks"
+    return _row(
+        result, candidate, "throughput", "higher", interval, confidence,
+        reference_value=_exp(kept["reference"].median()), candidate_value=_exp(kept["candidate"].median()),
+        resolves=None if shift is None else number(1 - np.exp(-shift)), unit=unit, blocks=len(kept),
+        launches=len(np.unique(launches)), quarantined_blocks=int(table.rows["excluded"].sum()),
+        sign_lower=_exp(sign.lower), sign_upper=_exp(sign.upper), bootstrap_lower=_exp(bootstrap[0]),
+        bootstrap_upper=_exp(bootstrap[1]), launch_effect_p=number(stats.launch_effect_p(differences, launches)),
+        ratio_with_quarantined=_exp(every.median()) if len(every) else None,
+        note=_block_note(table, interval, confidence))
+
+
+def _block_note(table: BlockTable, interval: stats.Interval, confidence: float) -> str:
+    notes = []
+    if not len(table.kept):
+        notes.append("no complete block is free of quarantine: measure on a quieter machine")
+    elif interval.confidence < confidence:
+        notes.append(f"{len(table.kept)} block(s) reach {100 * interval.confidence:.1f} % confidence at most; "
+                     f"{100 * confidence:g} % takes {blocks_needed(confidence)}")
+    if interval.method == "launches":
+        notes.append("the launches differ more than their blocks explain, so the launch is the unit")
+    if len(table.kept) and table.kept["launch"].nunique() == 1:
+        notes.append("one launch only: how much another address-space layout would change is unknown")
+    if table.incomplete:
+        notes.append(f"{table.incomplete} incomplete block(s) left out")
+    return "; ".join(notes)
+
+
+def blocks_needed(confidence: float) -> int:
+    """The smallest number of blocks whose sign interval reaches the confidence: 1 - 2^(1 - n)."""
+    return int(np.ceil(1 - np.log2(1 - confidence)))
+
+
+def _compare_launches(result: Result, candidate: str, metric: str, reference_values, candidate_values,
+                      confidence: float) -> Comparison:
+    """A ratio whose unit is the launch: the launches of both sides are paired by number.
+
+    Log ratios where every value is positive; otherwise the values stand alone, without a ratio.
+    """
+    pairs = pd.DataFrame({"reference": reference_values, "candidate": candidate_values}).dropna()
+    positive = len(pairs) > 0 and (pairs > 0).all().all()
+    note, resolves = "", None
+    if positive:
+        logs = np.log(pairs["candidate"] / pairs["reference"]).to_numpy()
+        interval = stats.launch_interval(logs, np.arange(len(logs)), confidence)
+        shift = stats.resolving_power(interval, len(logs))
+        resolves = None if shift is None else number(np.exp(shift) - 1)
+        if len(pairs) == 1:
+            note = "one launch: no interval"
+    else:
+        nan = float("nan")
+        interval = stats.Interval(nan, nan, nan, 0.0, nan, "launches")
+        note = "no ratio: a value is zero or below" if len(pairs) else "not measured"
+    return _row(result, candidate, metric, "lower", interval, confidence,
+                reference_value=number(pairs["reference"].median()),
+                candidate_value=number(pairs["candidate"].median()), resolves=resolves, unit="launches",
+                blocks=0, launches=len(pairs), quarantined_blocks=0, note=note)
+
+
+def _compare_above_floor(result: Result, candidate: str, floor: str, confidence: float) -> Comparison:
+    """The ratio of ns/op above the floor: medians of block differences, bounded by the bootstrap."""
+    sides = {}
+    for side, label in (("reference", result.reference), ("candidate", candidate)):
+        kept = block_table(result, floor, label, "ns_per_op", log=False).kept.set_index("block")
+        sides[side] = kept["candidate"] - kept["reference"]
+        sides["launch"] = kept["launch"]
+    both = pd.DataFrame(sides).dropna()
+    values = both[["reference", "candidate"]].median()
+    point = lower = upper = nan = float("nan")
+    note = "no ratio: an allocator is not above the floor in this run"
+    if (values > 0).all():
+        note = "by bootstrap"
+        point = values["candidate"] / values["reference"]
+        lower, upper = stats.bootstrap_ratio(both["candidate"], both["reference"], both["launch"], confidence)
+    interval = stats.Interval(np.log(point), np.log(max(lower, 1e-9)), np.log(upper), confidence, nan, "bootstrap")
+    return _row(result, candidate, "ns_above_floor", "lower", interval, confidence,
+                reference_value=number(values["reference"]), candidate_value=number(values["candidate"]),
+                resolves=None, unit="blocks", blocks=len(both), launches=int(both["launch"].nunique()),
+                quarantined_blocks=0, note=note)
+
+
+def _row(result: Result, candidate: str, metric: str, better: str, interval: stats.Interval,
+         confidence: float, **values) -> Comparison:
+    lower, upper = _exp(interval.lower), _exp(interval.upper)
+    judged = lower is not None and interval.confidence >= confidence
+    return Comparison(
+        metric=metric, better=better, reference=result.display_name(result.reference),
+        candidate=result.display_name(candidate), reference_subject=result.reference,
+        candidate_subject=candidate, ratio=_exp(interval.point), lower=lower, upper=upper,
+        confidence=number(interval.confidence) if lower is not None else None,
+        requested_confidence=confidence,
+        verdict=verdicts.difference(lower, upper, better) if judged else "inconclusive", **values)
+
+
+def floor_subject(result: Result) -> Optional[str]:
+    """The label of the subject that is no allocator but the least work the ABI permits, or None."""
+    for entry in result.manifest["subjects"]:
+        if NOT_AN_ALLOCATOR in (entry.get("build_config") or "") or entry["allocator"] == "floor":
+            return entry["label"]
+    return None
+
+
+def above_floor(result: Result, label: str, confidence: float = stats.DEFAULT_CONFIDENCE):
+    """The stats.Interval of a subject's ns/op above the floor, in ns; None without a floor in the run."""
+    floor = floor_subject(result)
+    if floor is None or floor == label:
+        return None
+    kept = block_table(result, floor, label, "ns_per_op", log=False).kept
+    return stats.paired_interval(kept["candidate"] - kept["reference"], kept["launch"], confidence)
+
+
+def compare(result: Result, confidence: float = stats.DEFAULT_CONFIDENCE) -> list:
+    """All comparisons of a run: every candidate against the reference, throughput first. Empty for a run
+    of one subject."""
+    reference = result.reference
+    if reference is None:
+        return []
+    floor = floor_subject(result)
+    everything = {label: result.epochs[result.epochs["subject"] == label] for label in result.subjects}
+    measured = {label: result.measured(label) for label in result.subjects}
+    rows = []
+    for candidate in result.subjects:
+        if candidate == reference:
+            continue
+        rows.append(_compare_blocks(result, candidate, confidence))
+        for metric, values in (
+                ("rss_above_base", lambda s: per_launch(measured[s], "rss_above_base_kb", "median")),
+                ("peak_rss_above_base", lambda s: per_launch(everything[s], "peak_rss_above_base_kb", "max")),
+                ("syscalls_per_op", lambda s: syscalls_per_op_by_launch(measured[s]))):
+            rows.append(_compare_launches(result, candidate, metric, values(reference), values(candidate),
+                                          confidence))
+        if floor is not None and floor not in (reference, candidate):
+            rows.append(_compare_above_floor(result, candidate, floor, confidence))
+    return rows

@@ -1,0 +1,161 @@
+"""Reading CSV: any file, standard input, or a file that a killed run left behind.
+
+Purpose     One reader for every tool, which reports bad cells with file, line and column.
+Boundary    Memory is bounded by the columns asked for (8 bytes a row and numeric column), not by the
+            file: rows are read in chunks, other columns are skipped, and `keep` drops rows at once.
+Invariants  An empty cell is NaN. No cell is ever guessed: text in a numeric column is an error.
+"""
+from __future__ import annotations
+
+import contextlib
+import csv
+import sys
+import warnings
+from pathlib import Path
+from typing import Callable, Optional, Sequence
+
+import numpy as np
+import pandas as pd
+
+from .errors import InputError
+
+CHUNK_ROWS = 500_000
+STDIN_NAME = "standard input"
+
+
+def source_name(source: str) -> str:
+    """The name of a source in messages: the path, or "standard input" for `-`."""
+    return STDIN_NAME if source == "-" else str(source)
+
+
+def resolve_source(source: str, inside_folder: str = "epochs.csv") -> str:
+    """`-` and files as they are; a result folder stands for its epochs.csv."""
+    if source != "-" and Path(source).is_dir():
+        return str(Path(source) / inside_folder)
+    return source
+
+
+def _line_of(row: int) -> int:
+    """The line of data row `row` (from 0) in a file whose header is line 1."""
+    return row + 2
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def check_header(name: str, found: Sequence[str], needed: Sequence[str]) -> None:
+    """Raises InputError that names the missing columns and lists those that are there."""
+    missing = [column for column in needed if column not in found]
+    if missing:
+        there = ", ".join(map(str, found[:12])) + (", ..." if len(found) > 12 else "")
+        raise InputError(f"{name}:1: no column '{missing[0]}'; the header line has: {there or 'nothing'}")
+
+
+def _open(source: str):
+    """A binary stream of the source, as a context manager; standard input stays open."""
+    return contextlib.nullcontext(sys.stdin.buffer) if source == "-" else open(source, "rb")
+
+
+def _read_header(name: str, stream) -> list:
+    """Reads the header line off the stream; repeated column names are an error."""
+    line = stream.readline().decode("utf-8-sig")
+    header = next(csv.reader([line]), [])
+    if not any(header):
+        raise InputError(f"{name}: the file is empty; a CSV with a header line was expected")
+    twice = [column for column in header if header.count(column) > 1]
+    if twice:
+        raise InputError(f"{name}:1: two columns are named '{twice[0]}'; rename one")
+    return header
+
+
+def _as_numbers(name: str, column: str, cells: pd.Series) -> pd.Series:
+    """float64 with NaN for empty cells, or an error that names the first cell that is no number."""
+    if cells.dtype.kind in "fiu":
+        return cells.astype(np.float64)
+    numbers = pd.to_numeric(cells, errors="coerce")
+    bad = cells.notna() & numbers.isna()
+    if bad.any():
+        row = bad.idxmax()
+        raise InputError(f"{name}:{_line_of(row)}: column '{column}' holds '{cells[row]}', not a number; "
+                         "correct that line or remove it")
+    return numbers.astype(np.float64)
+
+
+def read_columns(source: str, numbers: Sequence[str] = (), texts: Sequence[str] = (),
+                 optional_numbers: Sequence[str] = (), optional_texts: Sequence[str] = (),
+                 keep: Optional[Callable[[pd.DataFrame], pd.Series]] = None,
+                 max_rows: Optional[int] = None) -> pd.DataFrame:
+    """The named columns of a CSV; `source` is a path or `-`.
+
+    Columns in `numbers` and `texts` must be there; optional ones are left out of the frame when the
+    header lacks them. `keep` maps a chunk to a boolean mask of the rows to keep. Numeric columns come
+    as float64. Raises InputError for a missing, empty or foreign file and for a bad cell.
+    """
+    name = source_name(source)
+    wanted_numbers = set(numbers) | set(optional_numbers)
+    wanted = wanted_numbers | set(texts) | set(optional_texts)
+    frames = []
+    try:
+        with _open(source) as stream:
+            header = _read_header(name, stream)
+            check_header(name, header, (*numbers, *texts))
+            chosen = [column for column in header if column in wanted]
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", pd.errors.ParserWarning)
+                reader = pd.read_csv(
+                    stream, names=header, header=None, usecols=chosen, index_col=False, chunksize=CHUNK_ROWS,
+                    dtype={column: str for column in (*texts, *optional_texts)}, nrows=max_rows,
+                    skip_blank_lines=False, low_memory=False, keep_default_na=False, na_values=[""])
+                for chunk in reader:
+                    for column in wanted_numbers.intersection(chosen):
+                        chunk[column] = _as_numbers(name, column, chunk[column])
+                    frames.append(chunk if keep is None else chunk[keep(chunk)])
+    except pd.errors.EmptyDataError:
+        frames.append(pd.DataFrame({column: pd.Series(dtype=float) for column in chosen}))
+    except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error) as error:
+        raise InputError(f"{name}: not a readable CSV ({_one_line(error)}); is it the right file?") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{name}: not text in UTF-8; a CSV with a header line was expected") from None
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({error.strerror or _one_line(error)}); "
+                         "check the path") from None
+    return pd.concat(frames, ignore_index=True)
+
+
+def count_complete_rows(path: Path) -> tuple[int, bool]:
+    """The number of complete data rows of a file the harness wrote, and whether its end is cut off.
+
+    A row is complete when its line ends in a newline; a killed machine may leave one that does not, as
+    the last. Any other row with more or fewer cells than the header is an error, since pandas would
+    silently fill it. The file is read as a stream.
+    """
+    rows = 0
+    cells = 0
+    try:
+        with open(path, newline="", encoding="utf-8") as stream:
+            last_line = ""
+
+            def lines():
+                nonlocal last_line
+                for last_line in stream:
+                    yield last_line
+
+            reader = csv.reader(lines())
+            header = next(reader, None)
+            if not header:
+                raise InputError(f"{path}: the file is empty; a header line was expected")
+            for row in reader:
+                if not last_line.endswith("\n"):
+                    return rows, True
+                cells = len(row)
+                if cells != len(header):
+                    raise InputError(f"{path}:{reader.line_num}: {cells} cells where the header has "
+                                     f"{len(header)}; remove that line if the rest is sound")
+                rows += 1
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: damaged after data row {rows} ({_one_line(error)}); "
+                         "cut the file there if the rest is sound") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); is this a result folder?") from None
+    return rows, False

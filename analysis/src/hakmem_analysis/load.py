@@ -1,0 +1,167 @@
+"""A result folder in memory.
+
+Purpose     Read and validate manifest.json, epochs.csv and events.csv of one run.
+Owns        Result: the manifest, the epochs with the quarantine joined in, the events, the warnings.
+Boundary    load_result() is the only place that knows the folder's files.
+Invariants  A folder of a killed run loads: a cut-off last line is dropped with a warning. Everything
+            else that is damaged is an InputError of one line. A run that measured nothing is an error.
+"""
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from . import csvfile
+from .errors import InputError
+from .schema import COLUMNS, EVENT_COLUMNS, REQUIRED, RESULT_FORMAT, STATUSES, TYPES
+
+
+@dataclass
+class Result:
+    """One run. `epochs` has every column of the schema (NaN where not measured) plus `excluded`:
+    True for an epoch that is quarantined, by its own row or with its block."""
+
+    folder: Path
+    manifest: dict
+    epochs: pd.DataFrame
+    events: pd.DataFrame
+    warnings: list = field(default_factory=list)
+
+    @property
+    def subjects(self) -> list:
+        """The labels of the subjects, in the manifest's order."""
+        return [subject["label"] for subject in self.manifest["subjects"]]
+
+    @property
+    def reference(self):
+        """The reference's label, or None in a run of one subject."""
+        return self.manifest.get("reference") if len(self.subjects) > 1 else None
+
+    def subject(self, label: str) -> dict:
+        """The manifest's entry of a subject."""
+        return next(entry for entry in self.manifest["subjects"] if entry["label"] == label)
+
+    def display_name(self, label: str) -> str:
+        """The allocator's name; with the label where two subjects share the name (A/A)."""
+        name = self.subject(label)["allocator"]
+        shared = sum(entry["allocator"] == name for entry in self.manifest["subjects"]) > 1
+        return f"{name} ({label})" if shared else name
+
+    def measured(self, label: str) -> pd.DataFrame:
+        """The throughput epochs of a subject, quarantined ones included, in time order."""
+        return self.epochs[(self.epochs["subject"] == label) & (self.epochs["kind"] == "throughput")]
+
+
+def _read_manifest(folder: Path) -> dict:
+    path = folder / "manifest.json"
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give the folder that hakbench wrote (its option -o)")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: missing; {folder} is not a result folder of hakbench") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not valid JSON ({error}); the run was damaged, measure again") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != RESULT_FORMAT:
+        found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
+        raise InputError(f"{path}: format is {found!r}, expected '{RESULT_FORMAT}'; use the report tool of "
+                         "the version that measured")
+    _check_manifest(path, manifest)
+    return manifest
+
+
+def _check_manifest(path: Path, manifest: dict) -> None:
+    if manifest.get("status") not in STATUSES:
+        raise InputError(f"{path}: status is {manifest.get('status')!r}, expected one of {', '.join(STATUSES)}")
+    subjects = manifest.get("subjects")
+    if not isinstance(subjects, list) or not subjects:
+        raise InputError(f"{path}: 'subjects' lists no subject; the run ended before it began, measure again")
+    labels = []
+    for entry in subjects:
+        if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in
+                                                  ("label", "allocator")):
+            raise InputError(f"{path}: an entry of 'subjects' lacks 'label' or 'allocator'")
+        labels.append(entry["label"])
+    if len(set(labels)) != len(labels):
+        raise InputError(f"{path}: two subjects have the same label")
+    if len(labels) > 1 and manifest.get("reference") not in labels:
+        raise InputError(f"{path}: reference is {manifest.get('reference')!r}, expected one of the subjects: "
+                         f"{', '.join(labels)}")
+
+
+def _read_epochs(path: Path, warnings: list) -> pd.DataFrame:
+    rows, cut = csvfile.count_complete_rows(path)
+    if cut:
+        warnings.append(f"{path.name}: the last line is cut off (a killed run); it is left out")
+    texts = [c.name for c in COLUMNS if c.type == "text"]
+    numbers = [c.name for c in COLUMNS if c.type != "text"]
+    epochs = csvfile.read_columns(
+        str(path), numbers=[n for n in numbers if n in REQUIRED], texts=[t for t in texts if t in REQUIRED],
+        optional_numbers=numbers, optional_texts=texts, max_rows=rows)
+    for column in TYPES:
+        if column not in epochs.columns:
+            epochs[column] = np.nan
+    bad = epochs["ops_per_s"] <= 0
+    if bad.any():
+        raise InputError(f"{path}:{bad.idxmax() + 2}: column 'ops_per_s' is not positive; remove that line")
+    return epochs
+
+
+def _read_events(path: Path, warnings: list) -> pd.DataFrame:
+    if not path.exists():
+        warnings.append(f"{path.name} is missing: quarantined blocks and crashes it named are unknown")
+        return pd.DataFrame(columns=EVENT_COLUMNS)
+    rows, _ = csvfile.count_complete_rows(path)
+    return csvfile.read_columns(str(path), texts=("event", "detail"), max_rows=rows,
+                                optional_numbers=("seq", "wall_time_s", "launch"),
+                                optional_texts=("subject",))
+
+
+def _quarantined_blocks(epochs: pd.DataFrame, events: pd.DataFrame) -> set:
+    """Blocks named by a `quarantine` event or holding an epoch that is over the limit itself."""
+    blocks = set(epochs.loc[epochs["quarantined"] > 0, "block"].dropna())
+    for detail in events.loc[events["event"] == "quarantine", "detail"].dropna():
+        named = re.search(r"\bblock=(\d+)", detail)
+        if named:
+            blocks.add(float(named.group(1)))
+    return blocks
+
+
+def load_result(folder) -> Result:
+    """Reads a result folder. Raises InputError with one line that names file, line, column and mend."""
+    folder = Path(folder)
+    warnings: list = []
+    manifest = _read_manifest(folder)
+    epochs = _read_epochs(folder / "epochs.csv", warnings)
+    events = _read_events(folder / "events.csv", warnings)
+    labels = {entry["label"] for entry in manifest["subjects"]}
+    foreign = ~epochs["subject"].isin(labels)
+    if foreign.any():
+        raise InputError(f"{folder / 'epochs.csv'}:{foreign.idxmax() + 2}: subject "
+                         f"'{epochs['subject'][foreign.idxmax()]}' is not in manifest.json; the two files are "
+                         "of different runs")
+    measured = (epochs["kind"] == "throughput") & epochs["ops_per_s"].notna()
+    if not measured.any():
+        cause = manifest.get("error") or "events.csv may say why"
+        raise InputError(f"{folder / 'epochs.csv'}: no throughput epoch was measured (status "
+                         f"{manifest['status']}: {cause}); measure again")
+    blocks = _quarantined_blocks(epochs, events)
+    epochs["excluded"] = (epochs["quarantined"] > 0) | epochs["block"].isin(blocks)
+    if manifest["status"] == "running":
+        warnings.append("the run was killed, or is still going on: its manifest says 'running'")
+    elif manifest["status"] != "complete":
+        cause = f": {manifest['error']}" if manifest.get("error") else ""
+        warnings.append(f"the run is not complete: its manifest says '{manifest['status']}'{cause}")
+    failed = epochs.loc[epochs["failed_allocs"] > 0].groupby("subject")["failed_allocs"].sum()
+    result = Result(folder, manifest, epochs, events, warnings)
+    for label, count in failed.items():
+        warnings.append(f"{result.display_name(label)}: {count:.0f} allocations failed, so its throughput "
+                        "is not comparable")
+    return result

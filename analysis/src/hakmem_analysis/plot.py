@@ -1,0 +1,137 @@
+"""The picture of a run.
+
+Purpose     Throughput and memory of all subjects over time, and the block ratios with the interval.
+Boundary    Result and comparisons in, one PNG out. Headless (Agg), no network.
+Invariants  Colours are of the Okabe-Ito set, told apart by colour-blind people, and every subject has its
+            own marker too. Quarantined epochs are drawn hollow, never dropped. Legends lie outside the data.
+"""
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402  (the backend comes first)
+import numpy as np  # noqa: E402
+
+from .compare import block_table  # noqa: E402
+from .load import Result  # noqa: E402
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKED_EPOCHS = 400
+GREY = "#767676"
+
+
+def draw(result: Result, comparisons: list, headline: str, path: Path) -> None:
+    """Writes the PNG. Raises OSError if the path cannot be written."""
+    ratios = [row for row in comparisons if row.metric == "throughput" and row.ratio is not None]
+    styles = {label: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)])
+              for i, label in enumerate(result.subjects)}
+    heights = [3.0, 2.4] + ([2.6] if ratios else [])
+    style = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "axes.titleweight": "bold",
+             "axes.titlelocation": "left", "axes.titlesize": 10.5}
+    start_s = result.epochs["wall_time_s"].min()
+    with plt.rc_context(style):
+        figure, axes = plt.subplots(len(heights), 1, figsize=(10, sum(heights) + 0.7), layout="constrained",
+                                    gridspec_kw={"height_ratios": heights})
+        figure.suptitle(textwrap.fill(headline, 105), fontsize=11, x=0.01, ha="left")
+        _draw_throughput(axes[0], result, styles, start_s)
+        _draw_memory(axes[1], result, styles, start_s)
+        axes[1].sharex(axes[0])
+        if ratios:
+            _draw_ratios(axes[2], result, ratios, styles)
+        figure.savefig(path, dpi=130)
+        plt.close(figure)
+
+
+def _legend(axis, columns: int) -> None:
+    """The legend at the right of the title line: never over the data."""
+    axis.legend(loc="lower right", bbox_to_anchor=(1, 1.0), ncol=columns, frameon=False, borderaxespad=0.1,
+                columnspacing=1.2, handletextpad=0.4)
+
+
+def _draw_throughput(axis, result: Result, styles: dict, start_s: float) -> None:
+    _draw_series(axis, result, styles, start_s, "ops_per_s", 1e-6)
+    axis.set_title("Throughput of each epoch")
+    axis.set_ylabel("million ops/s")
+    low, high = axis.get_ylim()
+    axis.set_ylim(low, high + 0.08 * (high - low))  # room for the launches' names above the data
+    _mark_launches(axis, result, start_s, names=True)
+    axis.tick_params(labelbottom=False)
+    _legend(axis, len(styles) + 1)
+
+
+def _draw_memory(axis, result: Result, styles: dict, start_s: float) -> None:
+    largest = result.epochs["rss_above_base_kb"].max()
+    unit, scale = ("MB of 1024 kB", 1 / 1024) if largest >= 10_000 else ("kB", 1.0)
+    axis.set_title("Resident memory above the process's own")
+    axis.set_ylabel(unit)
+    axis.set_xlabel("seconds since the first epoch")
+    if not np.isfinite(largest):
+        axis.text(0.5, 0.5, "not measured", transform=axis.transAxes, ha="center", color=GREY)
+        return
+    _draw_series(axis, result, styles, start_s, "rss_above_base_kb", scale)
+    axis.set_ylim(min(0.0, axis.get_ylim()[0]), 1.08 * max(largest * scale, 1.0))
+    _mark_launches(axis, result, start_s, names=False)
+
+
+def _draw_series(axis, result: Result, styles: dict, start_s: float, column: str, scale: float) -> None:
+    """One line a subject and launch over the time of the epochs' ends; launches are not joined."""
+    few = len(result.epochs) <= MARKED_EPOCHS * len(styles)
+    for label, (colour, marker) in styles.items():
+        measured = result.measured(label)
+        measured = measured[measured[column].notna()]
+        for number, (_, launch) in enumerate(measured.groupby("launch")):
+            x, y = launch["wall_time_s"] - start_s, launch[column] * scale
+            axis.plot(x, y, color=colour, linewidth=0.8, alpha=0.6, zorder=2)
+            kept = ~launch["excluded"]
+            name = result.display_name(label) if number == 0 else None
+            axis.plot(x[kept], y[kept], linestyle="none", marker=marker, markersize=3.5 if few else 1.5,
+                      color=colour, label=name, zorder=3)
+            axis.plot(x[~kept], y[~kept], linestyle="none", marker=marker, markersize=4.5, color=colour,
+                      markerfacecolor="none", zorder=3)
+    if result.epochs["excluded"].any():
+        axis.plot([], [], linestyle="none", marker="o", markersize=4.5, color=GREY, markerfacecolor="none",
+                  label="hollow: quarantined")
+    axis.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axis.margins(x=0.01)
+
+
+def _mark_launches(axis, result: Result, start_s: float, names: bool) -> None:
+    """A thin line where each launch begins (not the first), with its number above the data."""
+    begins = result.epochs.groupby("launch")["wall_time_s"].min() - start_s
+    for launch, begin in begins.items():
+        if launch > 0:
+            axis.axvline(begin, color=GREY, linewidth=0.7, linestyle=":", zorder=1)
+        if names and 1 < len(begins) <= 20:
+            axis.annotate(f"launch {launch:.0f}", (begin, 1), xycoords=("data", "axes fraction"),
+                          xytext=(3, -2), textcoords="offset points", va="top", fontsize=8, color=GREY)
+
+
+def _draw_ratios(axis, result: Result, ratios: list, styles: dict) -> None:
+    """Each block's ratio in the schedule's order, with the interval as a band and 1 as a line."""
+    axis.axhline(1, color="black", linewidth=1, zorder=2)
+    for row in ratios:
+        colour, marker = styles[row.candidate_subject]
+        rows = block_table(result, row.reference_subject, row.candidate_subject, "ops_per_s", log=True).rows
+        ratio = np.exp(rows["candidate"] - rows["reference"])
+        kept = ~rows["excluded"]
+        axis.plot(rows["block"][kept], ratio[kept], linestyle="none", marker=marker, markersize=4, color=colour,
+                  zorder=3)
+        axis.plot(rows["block"][~kept], ratio[~kept], linestyle="none", marker=marker, markersize=4.5,
+                  color=colour, markerfacecolor="none", zorder=3)
+        text = f"{row.candidate}: {row.ratio:.3f}"
+        axis.axhline(row.ratio, color=colour, linewidth=1.2, zorder=2)
+        if row.lower is not None:
+            axis.axhspan(row.lower, row.upper, color=colour, alpha=0.2, linewidth=0, zorder=1)
+            text += f" ({100 * row.confidence:.0f} %: {row.lower:.3f} .. {row.upper:.3f})"
+        axis.plot([], [], color=colour, marker=marker, markersize=4, label=text)
+    axis.set_title(f"Ratio to {ratios[0].reference}, a point a block")
+    axis.set_ylabel("ratio of ops/s")
+    axis.set_xlabel("block")
+    axis.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axis.margins(x=0.01)
+    _legend(axis, len(ratios))

@@ -1,0 +1,212 @@
+"""hakbench-report: from a result folder to the answer.
+
+Purpose     Write verdict.json, report.md, report.html and report.png into the folder, and print the short
+            answer for a terminal. All of them can be made again at any time from the run's own files.
+Boundary    main() is the tool; build() the report as data.
+Invariants  Everything printed comes from verdict()'s content: no figure is computed in the writers.
+"""
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from . import cli, document, text, wording
+from .compare import above_floor, compare, number
+from .describe import summarise_all
+from .errors import InputError
+from .load import Result, load_result
+from .schema import VERDICT_FORMAT
+from .stats import rows_for_percentile
+
+PROG = "hakbench-report"
+
+METRIC_WORDS = {
+    "throughput": "throughput (ops/s)",
+    "rss_above_base": "RSS above base, median",
+    "peak_rss_above_base": "RSS above base, peak",
+    "syscalls_per_op": "system calls per op",
+    "ns_above_floor": "ns above floor",
+}
+
+
+@dataclass
+class Report:
+    result: Result
+    summaries: list
+    comparisons: list
+    floors: dict
+    notes: list
+
+    @property
+    def headlines(self) -> list:
+        rows = [row for row in self.comparisons if row.metric == "throughput"]
+        if rows:
+            return [wording.headline(self.result, row) for row in rows]
+        return [wording.single_headline(self.result, summary) for summary in self.summaries]
+
+
+def build(folder) -> Report:
+    """Loads the folder and computes everything. Raises InputError."""
+    result = load_result(folder)
+    summaries = summarise_all(result)
+    comparisons = compare(result)
+    floors = {summary.subject: above_floor(result, summary.subject) for summary in summaries}
+    return Report(result, summaries, comparisons, floors, wording.notes(result, summaries, comparisons))
+
+
+def _clean(value):
+    """NaN and infinity as null: JSON has neither."""
+    if isinstance(value, dict):
+        return {key: _clean(item) for key, item in value.items()}
+    if isinstance(value, float):
+        return number(value)
+    return value
+
+
+def verdict(report: Report) -> dict:
+    """The content of verdict.json."""
+    result = report.result
+    subjects = []
+    for summary in report.summaries:
+        floor = report.floors[summary.subject]
+        subjects.append({**asdict(summary), "ns_above_floor": floor and floor.point,
+                         "ns_above_floor_lower": floor and floor.lower,
+                         "ns_above_floor_upper": floor and floor.upper})
+    return {
+        "format": VERDICT_FORMAT,
+        "status": result.manifest["status"],
+        "workload": result.manifest.get("workload"),
+        "headlines": report.headlines,
+        "comparisons": [_clean(row.as_dict()) for row in report.comparisons],
+        "subjects": [_clean(subject) for subject in subjects],
+        "notes": report.notes,
+    }
+
+
+def _subject_table(report: Report) -> document.Table:
+    floors = any(report.floors.values())
+    header = ["", "ops/s, median", "ns/op", "CV", "p99 low tail", "worst epoch", "RSS first", "last", "peak",
+              "minor faults/epoch", "system calls/op"] + (["ns above floor"] if floors else [])
+    rows = []
+    for s in report.summaries:
+        row = [f"{s.name} {s.version}".strip(), text.rate(s.ops_per_s), text.plain(s.ns_per_op, "{:.3f}"),
+               text.percent(s.cv), text.rate(s.ops_per_s_tail["p99"]), text.rate(s.ops_per_s_tail["worst"]),
+               text.memory(s.rss_first_kb), text.memory(s.rss_last_kb), text.memory(s.rss_peak_kb),
+               text.plain(s.minor_faults_per_epoch, "{:.1f}"), text.plain(s.syscalls_per_op, "{:.3g}")]
+        if floors:
+            floor = report.floors[s.subject]
+            row.append(f"{floor.point:.3f} ({floor.lower:.3f} .. {floor.upper:.3f})" if floor else text.MISSING)
+        rows.append(row)
+    return document.Table(header, rows)
+
+
+def _value(metric: str, value) -> str:
+    return {"throughput": text.rate, "rss_above_base": text.memory, "peak_rss_above_base": text.memory,
+            "syscalls_per_op": lambda v: text.plain(v, "{:.3g}"), "ns_above_floor": text.nanoseconds}[metric](value)
+
+
+def _ratio_table(report: Report) -> document.Table:
+    rows = []
+    for row in report.comparisons:
+        bounds = text.interval(row.lower, row.upper)
+        if row.lower is not None:
+            bounds += f" ({100 * row.confidence:.3g} %)"
+        rows.append([f"{row.candidate} / {row.reference}: {METRIC_WORDS[row.metric]}",
+                     _value(row.metric, row.candidate_value), _value(row.metric, row.reference_value),
+                     text.ratio(row.ratio), bounds, row.verdict if row.ratio is not None else row.note,
+                     text.percent(row.resolves, 1), f"{row.launches} launches" if row.unit == "launches"
+                     else f"{row.blocks} blocks"])
+    return document.Table(["candidate / reference", "candidate", "reference", "ratio", "interval", "verdict",
+                           "would have caught", "over"], rows)
+
+
+def page(report: Report, picture) -> list:
+    """The report as document parts; `picture` is the path of the PNG, or None."""
+    result = report.result
+    names = " against ".join(summary.name for summary in report.summaries[:2])
+    epochs = min((summary.epochs for summary in report.summaries), default=0)
+    parts = [document.Heading(f"{names}: {wording.conditions(result)}", 1)]
+    parts += [document.Paragraph(line, strong=True) for line in report.headlines]
+    if picture:
+        parts.append(document.Picture(picture, "throughput and memory over time, and the ratio of each block"))
+    parts += [document.Heading("Subjects"), _subject_table(report), document.Paragraph(
+        "Medians over epochs; RSS is above the process's own before the allocator was loaded, medians over "
+        "launches; kB are 1024 bytes. The low tail p99 is what 99 % of the epochs reach"
+        + (f"; with {epochs} epochs it is near the worst one." if epochs < rows_for_percentile(99) else "."))]
+    if report.comparisons:
+        parts += [document.Heading("Ratios"), _ratio_table(report), document.Paragraph(
+            "Ratio = candidate / reference: above 1 is better for throughput, below 1 for all else. An interval that "
+            "contains 1 shows no difference; \"would have caught\" is the smallest change such a run shows in 95 of "
+            "100 cases. How each interval is made: docs/design/statistics.md.")]
+    if report.notes:
+        parts += [document.Heading("Noise and limits"), document.Bullets(report.notes)]
+    parts += [document.Heading("Where it comes from"),
+              document.Bullets([f"{name}: {value}" for name, value in wording.provenance(result)])]
+    if wording.command(result):
+        parts += [document.Paragraph("To repeat:"), document.Code(wording.command(result))]
+    return parts
+
+
+def summary_text(report: Report, path) -> str:
+    """The short answer for a terminal: the ratio with its interval, CV and RSS of both, the report's path."""
+    rows = [["", "ops/s", "ns/op", "CV", "RSS last", "RSS peak", "syscalls/op"]]
+    for s in report.summaries:
+        rows.append([s.name, text.rate(s.ops_per_s), text.plain(s.ns_per_op, "{:.3f}"), text.percent(s.cv),
+                     text.memory(s.rss_last_kb), text.memory(s.rss_peak_kb), text.plain(s.syscalls_per_op, "{:.3g}")])
+    lines = [*report.headlines, "", text.text_table(rows)]
+    memory = [row for row in report.comparisons if row.metric == "peak_rss_above_base" and row.ratio is not None]
+    for row in memory:
+        lines.append(f"Peak RSS above base: {row.candidate} holds {text.ratio(row.ratio)}x what {row.reference} "
+                     f"holds ({text.interval(row.lower, row.upper)}).")
+    quarantined = [row for row in report.comparisons if row.metric == "throughput" and row.quarantined_blocks]
+    for row in quarantined:
+        lines.append(f"{row.quarantined_blocks} of {row.blocks + row.quarantined_blocks} blocks were over the noise "
+                     "limit and are left out.")
+    lines += [f"Note: {warning}" for warning in report.result.warnings]
+    return "\n".join([*lines, "", f"report: {path}"])
+
+
+def write(report: Report, plot: bool) -> Path:
+    """Writes all files of the report; returns the path of report.md. Raises InputError if it cannot."""
+    folder = report.result.folder
+    picture = folder / "report.png" if plot else None
+    try:
+        (folder / "verdict.json").write_text(json.dumps(verdict(report), indent=2) + "\n", encoding="utf-8")
+        if picture:
+            from . import plot as plotting  # matplotlib is slow to load: only when it draws
+            plotting.draw(report.result, report.comparisons, report.headlines[0], picture)
+        parts = page(report, picture)
+        (folder / "report.md").write_text(document.to_markdown(parts), encoding="utf-8")
+        (folder / "report.html").write_text(document.to_html(parts, parts[0].text), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{error.filename or folder}: cannot be written ({error.strerror}); make the folder "
+                         "writable or copy it") from None
+    return folder / "report.md"
+
+
+def _run(argv) -> int:
+    parser = cli.make_parser(
+        PROG, "Makes the report of a result folder: verdict.json, report.md, report.html, report.png.",
+        "examples:\n  hakbench report out/20260101-120000-hakmem-vs-mimalloc\n"
+        "  hakbench report DIR --summary\n  hakbench report DIR --format json | jq .comparisons[0].ratio\n\n"
+        "exit codes: 0 the report is made, 1 the folder cannot be used (one line says why)")
+    parser.add_argument("folder", metavar="DIR", help="the folder that hakbench run, ab or soak wrote")
+    parser.add_argument("--summary", action="store_true", help="print only the short answer and the report's path")
+    parser.add_argument("--no-plot", action="store_true", help="leave the picture out")
+    cli.add_format(parser)
+    options = parser.parse_args(argv)
+    report = build(options.folder)
+    path = write(report, not options.no_plot)
+    if options.format == "json":
+        print(json.dumps(verdict(report), indent=2))
+    elif options.summary:
+        print(summary_text(report, path))
+    else:
+        print(path.read_text(encoding="utf-8"))
+        print(f"report: {path}")
+    return cli.EXIT_PASS
+
+
+def main(argv=None) -> int:
+    return cli.run_tool(PROG, _run, argv)

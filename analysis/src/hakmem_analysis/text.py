@@ -1,0 +1,49 @@
+"""Numbers as people read them. A missing number is "-", never 0."""
+from __future__ import annotations
+
+from .describe import finite
+
+MISSING = "-"
+
+
+def plain(value, pattern: str = "{:.4g}") -> str:
+    return pattern.format(value) if finite(value) else MISSING
+
+
+def rate(ops_per_s) -> str:
+    """Throughput: "118.3 M/s"."""
+    return plain(ops_per_s / 1e6, "{:.4g} M/s") if finite(ops_per_s) else MISSING
+
+
+def nanoseconds(ns) -> str:
+    return plain(ns, "{:.3f} ns")
+
+
+def percent(fraction, digits: int = 2) -> str:
+    return plain(100 * fraction, f"{{:.{digits}f}} %") if finite(fraction) else MISSING
+
+
+def memory(kb) -> str:
+    """Memory in kB of 1024 bytes, as /proc has it; from 10,000 kB on in MB of 1024 kB."""
+    if not finite(kb):
+        return MISSING
+    return f"{kb:.0f} kB" if abs(kb) < 10_000 else f"{kb / 1024:.1f} MB"
+
+
+def ratio(value) -> str:
+    """Three decimals, since verdicts turn on tenths of a percent; large ones three digits."""
+    return plain(value, "{:.3f}" if abs(value) < 10 else "{:.3g}") if finite(value) else MISSING
+
+
+def interval(lower, upper) -> str:
+    return f"{ratio(lower)} .. {ratio(upper)}" if finite(lower) and finite(upper) else MISSING
+
+
+def text_table(rows) -> str:
+    """Rows of cells in columns for a terminal: the first flush left, the others flush right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
