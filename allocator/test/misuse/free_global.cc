@@ -1,0 +1,5 @@
+#include "misuse.h"
+
+alignas(64) static char global[64];
+
+int main() { hakmem_free(announce(global)); }

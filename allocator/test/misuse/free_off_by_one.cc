@@ -1,0 +1,3 @@
+#include "misuse.h"
+
+int main() { hakmem_free(announce(offset(hakmem_malloc(64), 1))); }
