@@ -1,0 +1,65 @@
+// fast_path.h - the whole life of a malloc and of a free, when nothing special happens.
+//
+// Purpose:    the two inline functions that every entry point of hakmem begins with.
+// Boundary:   both end in a tail call of a slow path (slow_path.cc) for all that is not a pop from
+// or
+//             a push to one of the thread's own magazines.
+// Threads:    touches only the calling thread's heap.
+#ifndef HAKMEM_API_FAST_PATH_H_
+#define HAKMEM_API_FAST_PATH_H_
+
+#include "cache/heap.h"
+
+#define HAKMEM_EXPORT extern "C" __attribute__((visibility("default")))
+
+namespace hakmem {
+
+void *malloc_slow(size_t size);
+void free_slow(void *block);
+
+inline void count_one(Heap *heap, std::atomic<uint64_t> ClassCounters::*counter, size_t c) {
+  if constexpr (kObserve) {
+    auto &n = heap->class_counters[c].*counter;
+    n.store(n.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+}
+
+// A block of the class from the thread's magazine, or NULL if it is empty.
+inline void *pop(Heap *heap, size_t c) {
+  void **top = heap->top[c];
+  void *block = *top;  // NULL is what lies below the last block
+  if (block == nullptr) [[unlikely]]
+    return nullptr;
+  heap->top[c] = top - 1;
+  count_one(heap, &ClassCounters::allocs, c);
+  return block;
+}
+
+inline void *fast_malloc(size_t size) {
+  Heap *heap = t_heap;
+  if (size <= kMaxShiftBytes) [[likely]] {
+    // A request of 0 bytes is class 0, whose magazine is always empty.
+    if (void *block = pop(heap, class_by_shift(size))) [[likely]]
+      return block;
+  }
+  return malloc_slow(size);
+}
+
+inline void fast_free(void *block) {
+  Heap *heap = t_heap;
+  // The class if this heap owns the block's slab; else 0, whose magazine is always full.
+  const size_t bin =
+      heap->owner_map()[owner_map_index(heap, block)].load(std::memory_order_relaxed);
+  void **top = heap->top[bin] + 1;
+  if (looks_full(top)) [[unlikely]]
+    return free_slow(block);
+  heap->top[bin] = top;
+  *top = block;
+  if constexpr (kObserve) {
+    if (bin < kClassCount) count_one(heap, &ClassCounters::frees, bin);
+  }
+}
+
+}  // namespace hakmem
+
+#endif  // HAKMEM_API_FAST_PATH_H_

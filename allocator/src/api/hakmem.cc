@@ -1,0 +1,59 @@
+// hakmem.cc - the public C API: each function is its fast path, or one call.
+#include "hakmem/hakmem.h"
+
+#include "api/family.h"
+#include "cache/heap_registry.h"
+#include "observe/statistics.h"
+#include "superslab/page_heap.h"
+
+using namespace hakmem;
+
+HAKMEM_EXPORT void *hakmem_malloc(size_t size) { return fast_malloc(size); }
+
+HAKMEM_EXPORT void hakmem_free(void *block) { fast_free(block); }
+
+HAKMEM_EXPORT void *hakmem_calloc(size_t count, size_t size) { return family::calloc(count, size); }
+
+HAKMEM_EXPORT void *hakmem_realloc(void *block, size_t size) {
+  return family::realloc(block, size);
+}
+
+HAKMEM_EXPORT void *hakmem_reallocarray(void *block, size_t count, size_t size) {
+  return family::reallocarray(block, count, size);
+}
+
+HAKMEM_EXPORT void *hakmem_aligned_alloc(size_t alignment, size_t size) {
+  return family::aligned_alloc(alignment, size);
+}
+
+HAKMEM_EXPORT int hakmem_posix_memalign(void **out, size_t alignment, size_t size) {
+  return family::posix_memalign(out, alignment, size);
+}
+
+HAKMEM_EXPORT void hakmem_free_sized(void *block, size_t size) { family::free_sized(block, size); }
+
+// Alignment may have asked for a larger class than the size alone, so the size is not checked.
+HAKMEM_EXPORT void hakmem_free_aligned_sized(void *block, size_t, size_t) { fast_free(block); }
+
+HAKMEM_EXPORT size_t hakmem_usable_size(void *block) { return family::usable_size(block); }
+
+HAKMEM_EXPORT size_t hakmem_purge(int level) {
+  if (t_heap != empty_heap()) drain(t_heap);
+  if (level < HAKMEM_PURGE_ALL) return 0;
+  heap_registry::drain_unused();
+  heap_registry::common_pool().release_empty_slabs();
+  return page_heap::purge_all();
+}
+
+HAKMEM_EXPORT int hakmem_configure(const char *name, const char *value) {
+  load_config_from_environment();
+  return set_knob(name, value);
+}
+
+HAKMEM_EXPORT size_t hakmem_stats_json(char *buf, size_t cap) {
+  return observe::write_json(buf, cap);
+}
+
+HAKMEM_EXPORT const char *hakmem_version(void) {
+  return kObserve ? HAKMEM_VERSION " observe" : HAKMEM_VERSION " minimal";
+}

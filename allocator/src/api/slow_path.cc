@@ -1,0 +1,147 @@
+// slow_path.cc - malloc and free when the thread's magazine cannot serve, and all that is not
+// small.
+#include "api/slow_path.h"
+
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+
+#include "base/check.h"
+#include "cache/heap_registry.h"
+#include "remote/remote.h"
+#include "slab/locate.h"
+#include "superslab/page_heap.h"
+
+namespace hakmem {
+namespace {
+
+using What = Location::What;
+
+void *no_memory() {
+  errno = ENOMEM;
+  return nullptr;
+}
+
+Heap *own_heap() {
+  Heap *heap = t_heap;
+  return heap != empty_heap() ? heap : heap_registry::adopt();
+}
+
+void free_large(Slab *slab, void *block) {
+  if (!page_heap::free_large(slab)) report_double_free(block, 0);
+  page_heap::tick();
+}
+
+void free_small(Slab *slab, void *block) {
+  Heap *heap = t_heap;
+  const SizeClass c = slab->size_class;
+  if (heap == empty_heap()) return slab->owner->put(c, &block, 1);
+  if (slab->owner != &heap->pool) return free_remote(heap, slab, block);
+  count_one(heap, &ClassCounters::frees, c);
+  if (looks_full(heap->top[c] + 1)) return flush_and_push(heap, c, block);
+  *++heap->top[c] = block;
+}
+
+}  // namespace
+
+void *allocate_class(SizeClass c) {
+  Heap *heap = own_heap();
+  void *block = nullptr;
+  if (heap != nullptr) [[likely]] {
+    block = pop(heap, c);
+    if (block != nullptr) return block;
+    block = refill(heap, c);
+    if (block != nullptr) count_one(heap, &ClassCounters::allocs, c);
+  } else if (heap_registry::common_pool().take(c, &block, 1) == 0) {
+    block = nullptr;
+  }
+  return block != nullptr ? block : no_memory();
+}
+
+Big allocate_big(size_t size, size_t alignment) {
+  load_config_from_environment();
+  if (size > PTRDIFF_MAX) return {no_memory(), false};
+  if (size <= page_heap::kMaxRunBytes && alignment <= page_heap::kMaxRunBytes) {
+    const size_t align_slabs = alignment <= kSlabBytes ? 1 : alignment / kSlabBytes;
+    const size_t slabs = size == 0 ? 1 : div_up(size, kSlabBytes);
+    const page_heap::Run run = page_heap::allocate_large(slabs, align_slabs);
+    page_heap::tick();
+    if (run.slab != nullptr) return {as_pointer(slab_address(run.slab)), run.zeroed};
+    return {no_memory(), false};
+  }
+  void *block = huge_blocks::allocate(size, alignment);
+  return {block != nullptr ? block : no_memory(), true};
+}
+
+void *malloc_slow(size_t size) {
+  if (size <= kMaxSmallBytes) [[likely]]
+    return allocate_class(class_of(size));
+  return allocate_big(size, kMinAlign).block;
+}
+
+void free_slow(void *block) {
+  if (block == nullptr) return;
+  const Location location = locate_live("free", block);
+  switch (location.what) {
+    case What::kSmall:
+      return free_small(location.slab, block);
+    case What::kLarge:
+      return free_large(location.slab, block);
+    default:
+      break;
+  }
+  if (!huge_blocks::free(location.huge)) report_double_free(block, 0);
+}
+
+void *allocate_aligned(size_t alignment, size_t size) {
+  if (alignment <= kMinAlign) return fast_malloc(size);
+  if (size <= kMaxSmallBytes && alignment <= kMaxSmallBytes) {
+    // Slabs are aligned to 64 KiB, so a block is aligned if its class size is a multiple.
+    const size_t padded = align_up(size == 0 ? 1 : size, alignment);
+    if (padded <= kMaxSmallBytes) {
+      SizeClass c = class_of(padded);
+      while (class_bytes(c) % alignment != 0) ++c;
+      return allocate_class(c);
+    }
+  }
+  return allocate_big(size, alignment).block;
+}
+
+void *resize(void *block, size_t size) {
+  const Location location = locate_live("realloc", block);
+  const size_t usable = usable_bytes(location);
+  switch (location.what) {
+    case What::kSmall:
+      // Shrinking to less than half is worth a copy.
+      if (size <= usable && size >= usable / 2) return block;
+      break;
+    case What::kLarge:
+      if (size > kMaxSmallBytes && size <= page_heap::kMaxRunBytes &&
+          page_heap::resize_large(location.slab, div_up(size, kSlabBytes))) {
+        return block;
+      }
+      break;
+    default:
+      if (size > page_heap::kMaxRunBytes && size <= PTRDIFF_MAX) {
+        void *moved = huge_blocks::resize(location.huge, size);
+        return moved != nullptr ? moved : no_memory();
+      }
+      break;
+  }
+  void *fresh = fast_malloc(size);
+  if (fresh == nullptr) return nullptr;
+  memcpy(fresh, block, size < usable ? size : usable);
+  fast_free(block);
+  return fresh;
+}
+
+void free_checked_size(void *block, size_t size) {
+  if (block == nullptr) return;
+  const size_t usable = usable_bytes(locate_live("free_sized", block));
+  // A block may have been shrunk in place by realloc, to no less than half.
+  const bool right = size <= usable && (size >= usable / 2 || usable > kMaxSmallBytes ||
+                                        class_bytes(class_of(size)) == usable);
+  if (!right) report_size_mismatch(block, size, usable);
+}
+
+}  // namespace hakmem

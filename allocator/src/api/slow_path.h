@@ -1,0 +1,32 @@
+// slow_path.h - what the entry points call when the fast path does not serve.
+//
+// Boundary:   functions that allocate return NULL with errno = ENOMEM when there is no memory, and
+//             leave errno alone otherwise. Pointers from the program are proved by locate_live().
+// Threads:    any.
+#ifndef HAKMEM_API_SLOW_PATH_H_
+#define HAKMEM_API_SLOW_PATH_H_
+
+#include <cstddef>
+
+#include "api/fast_path.h"
+
+namespace hakmem {
+
+struct Big {
+  void *block;
+  bool zeroed;  // known to be all zero
+};
+
+void *allocate_class(SizeClass c);
+// Large or huge; alignment is a power of two.
+Big allocate_big(size_t size, size_t alignment);
+// Any alignment that is a power of two.
+void *allocate_aligned(size_t alignment, size_t size);
+// `block` is not NULL and `size` not 0.
+void *resize(void *block, size_t size);
+// Aborts if a block of this size cannot be `block`.
+void free_checked_size(void *block, size_t size);
+
+}  // namespace hakmem
+
+#endif  // HAKMEM_API_SLOW_PATH_H_

@@ -1,0 +1,236 @@
+#include "cache/heap_registry.h"
+
+#include <pthread.h>
+
+#include <new>
+
+#include "base/check.h"
+#include "os/os.h"
+#include "superslab/address_window.h"
+#include "superslab/huge_blocks.h"
+#include "superslab/page_heap.h"
+
+namespace hakmem {
+namespace {
+
+// --- the empty heap
+// -------------------------------------------------------------------------------
+
+// One magazine of NULLs. Its last slot is both an empty magazine's and a full one's top.
+alignas(kMagazineBytes) constinit void *const g_sentinel[kMagazineSlots] = {};
+
+void **sentinel_top() { return const_cast<void **>(&g_sentinel[kMagazineSlots - 1]); }
+
+struct EmptyHeap {
+  constexpr EmptyHeap() {
+    for (auto &top : heap.top) top = const_cast<void **>(&g_sentinel[kMagazineSlots - 1]);
+  }
+  Heap heap;
+  std::atomic<uint8_t> owner_map[64] = {};  // only entry 0 is ever read
+};
+constinit const EmptyHeap g_empty_heap;
+
+}  // namespace
+
+constinit __thread Heap *t_heap __attribute__((tls_model("initial-exec"))) =
+    const_cast<Heap *>(&g_empty_heap.heap);
+
+const Heap *empty_heap() { return &g_empty_heap.heap; }
+
+// --- layout of a heap's mapping
+// ---------------------------------------------------------------------
+
+namespace {
+
+constexpr size_t kDepotBytes = kDepotChunks * sizeof(DepotChunk);
+constexpr size_t kMagazinesBytes = align_up(kBinCount * kMagazineBytes, kOsPageBytes);
+constexpr size_t kHeapOffset = kDepotBytes + kMagazinesBytes;
+constexpr size_t kBytesWithoutMap = align_up(kHeapOffset + sizeof(Heap) + 1, kOsPageBytes);
+constexpr size_t kBytesWithMap =
+    align_up(kHeapOffset + sizeof(Heap) + kOwnerMapBytes, kOsPageBytes);
+
+uintptr_t mapping_of(Heap *heap) { return address_of(heap) - kHeapOffset; }
+
+}  // namespace
+
+DepotChunk *depot_storage(Heap *heap) {
+  return static_cast<DepotChunk *>(as_pointer(mapping_of(heap)));
+}
+
+namespace heap_registry {
+namespace {
+
+// A thread may allocate in the destructors that run after ours, so it adopts again; the C library
+// runs destructors in four rounds, and who allocates in the last gets no heap, which nobody would
+// take back.
+constexpr uint8_t kLastExit = 3;
+
+constinit os::Lock g_lock;
+constinit Heap *g_heaps = nullptr;
+constinit Heap *g_unused = nullptr;
+constinit SlabPool g_common_pool;
+constinit bool g_hooks_installed = false;
+constinit pthread_key_t g_exit_key = 0;
+constinit __thread uint8_t t_exits __attribute__((tls_model("initial-exec"))) = 0;
+
+void **magazines(Heap *heap) {
+  return static_cast<void **>(as_pointer(mapping_of(heap) + kDepotBytes));
+}
+
+Heap *create() {
+  bool taken = false;
+  bool with_map = true;
+  void *p = os::g_kernel->map(nullptr, kBytesWithMap, &taken);
+  if (p == nullptr) {
+    with_map = false;
+    p = os::g_kernel->map(nullptr, kBytesWithoutMap, &taken);
+    if (p == nullptr) return nullptr;
+  } else {
+    os::g_kernel->refuse_huge_pages(p, kBytesWithMap);
+  }
+  Heap *heap = new (as_pointer(address_of(p) + kHeapOffset)) Heap;
+  heap->top[0] = sentinel_top();
+  init_magazines(heap, magazines(heap));
+  if (with_map) {
+    heap->map_mask = kOwnerMapBytes - 1;
+    heap->pool.set_owner_map(OwnerMap(heap->owner_map(), heap->map_mask));
+  }
+  heap->next = g_heaps;
+  g_heaps = heap;
+  return heap;
+}
+
+void on_thread_exit(void *) {
+  Heap *heap = t_heap;
+  if (heap == empty_heap()) return;
+  ++t_exits;
+  flush_remote(heap);
+  t_heap = const_cast<Heap *>(empty_heap());
+  const os::LockGuard guard(g_lock);
+  heap->in_use = false;
+  heap->next_unused = g_unused;
+  g_unused = heap;
+}
+
+// --- fork
+// -----------------------------------------------------------------------------------------
+
+// Lock order: registry, pools, page heap, huge blocks, address window.
+void before_fork() {
+  g_lock.lock();
+  for (Heap *heap = g_heaps; heap != nullptr; heap = heap->next) heap->pool.lock().lock();
+  g_common_pool.lock().lock();
+  page_heap::lock_for_fork();
+  huge_blocks::lock_for_fork();
+  address_window::lock_for_fork();
+}
+
+void after_fork_in_parent() {
+  address_window::unlock_after_fork();
+  huge_blocks::unlock_after_fork();
+  page_heap::unlock_after_fork();
+  g_common_pool.lock().unlock();
+  for (Heap *heap = g_heaps; heap != nullptr; heap = heap->next) heap->pool.lock().unlock();
+  g_lock.unlock();
+}
+
+// The other threads are gone. Their slabs are consistent (their pools were locked), but they may
+// have been in the middle of a push or pop, and the kernel copies pages one by one: what their
+// magazines say cannot be believed, so those few blocks are lost to the child, and the heaps are
+// used again.
+void after_fork_in_child() {
+  address_window::reset_after_fork();
+  huge_blocks::reset_after_fork();
+  page_heap::reset_after_fork();
+  g_common_pool.lock().reset_after_fork();
+  g_lock.reset_after_fork();
+  for (Heap *heap = g_heaps; heap != nullptr; heap = heap->next) {
+    heap->pool.lock().reset_after_fork();
+    if (!heap->in_use || heap == t_heap) continue;
+    init_magazines(heap, magazines(heap));
+    for (size_t bin = 1; bin < kBinCount; ++bin) *heap->top[bin] = nullptr;
+    discard_caches(heap);
+    heap->in_use = false;
+    heap->next_unused = g_unused;
+    g_unused = heap;
+  }
+}
+
+// --- adoption
+// -------------------------------------------------------------------------------------
+
+// May allocate: the thread has its heap already.
+void install_hooks() {
+  CHECK(pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0);
+}
+
+}  // namespace
+
+Heap *adopt() {
+  if (t_exits >= kLastExit) return nullptr;
+  load_config_from_environment();
+  if (knob(g_config.check) != 0) return nullptr;
+  bool first = false;
+  Heap *heap = nullptr;
+  {
+    const os::LockGuard guard(g_lock);
+    if (!g_hooks_installed) {
+      // Every key may be taken by the program; then heaps of ended threads are not used again.
+      if (pthread_key_create(&g_exit_key, on_thread_exit) != 0) g_exit_key = UINT32_MAX;
+      g_hooks_installed = first = true;
+    }
+    heap = g_unused;
+    if (heap != nullptr) {
+      g_unused = heap->next_unused;
+    } else {
+      heap = create();
+    }
+    if (heap != nullptr) heap->in_use = true;
+  }
+  if (heap != nullptr) {
+    t_heap = heap;
+    pthread_setspecific(g_exit_key, heap);
+  }
+  if (first) install_hooks();
+  return heap;
+}
+
+SlabPool &common_pool() { return g_common_pool; }
+
+void drain_unused() {
+  const os::LockGuard guard(g_lock);
+  for (Heap *heap = g_unused; heap != nullptr; heap = heap->next_unused) drain(heap);
+}
+
+Totals totals() {
+  Totals t{};
+  const os::LockGuard guard(g_lock);
+  for (Heap *heap = g_heaps; heap != nullptr; heap = heap->next) {
+    const auto read = [](const std::atomic<uint64_t> &counter) {
+      return counter.load(std::memory_order_relaxed);
+    };
+    ++t.heaps;
+    t.heaps_in_use += heap->in_use;
+    t.refills += read(heap->counters.refills);
+    t.depot_refills += read(heap->counters.depot_refills);
+    t.flushes += read(heap->counters.flushes);
+    t.depot_flushes += read(heap->counters.depot_flushes);
+    t.remote_flushes += read(heap->counters.remote_flushes);
+    t.remote_blocks += read(heap->counters.remote_blocks);
+  }
+  return t;
+}
+
+void class_totals(SizeClass c, uint64_t *allocs, uint64_t *frees) {
+  *allocs = *frees = 0;
+  if constexpr (kObserve) {
+    const os::LockGuard guard(g_lock);
+    for (Heap *heap = g_heaps; heap != nullptr; heap = heap->next) {
+      *allocs += heap->class_counters[c].allocs.load(std::memory_order_relaxed);
+      *frees += heap->class_counters[c].frees.load(std::memory_order_relaxed);
+    }
+  }
+}
+
+}  // namespace heap_registry
+}  // namespace hakmem

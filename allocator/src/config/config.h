@@ -1,0 +1,58 @@
+// config.h - the values of the knobs, and how this library was built.
+//
+// Purpose:    one table (knobs.def) read once from the environment.
+// Owns:       the process-wide Config.
+// Boundary:   the only caller of getenv/environ in hakmem.
+// Threads:    values are relaxed atomics; set rarely, read on slow paths.
+#ifndef HAKMEM_CONFIG_CONFIG_H_
+#define HAKMEM_CONFIG_CONFIG_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace hakmem {
+
+// The statistics layer: counters on the fast path. Set by the build (target hakmem_core_observe).
+#ifndef HAKMEM_OBSERVE
+#define HAKMEM_OBSERVE 0
+#endif
+inline constexpr bool kObserve = HAKMEM_OBSERVE != 0;
+
+struct Config {
+#define KNOB(field, name, default_value, min, max, unit, doc) \
+  std::atomic<int64_t> field{default_value};
+#include "config/knobs.def"
+};
+
+extern constinit Config g_config;
+
+struct KnobRow {
+  const char *name;
+  std::atomic<int64_t> *value;
+  int64_t default_value, min, max;
+  const char *unit;
+  const char *doc;
+};
+
+inline constexpr size_t kKnobCount = 0
+#define KNOB(field, name, default_value, min, max, unit, doc) +1
+#include "config/knobs.def"
+    ;
+
+extern const KnobRow kKnobs[kKnobCount];
+
+// Reads HAKMEM_* from the environment, once; later calls do nothing. Before the C library has set
+// the environment up it does nothing and returns false, and a later call does the work.
+bool load_config_from_environment();
+
+// Returns 0, ENOENT (no knob of that name) or EINVAL (does not parse, or out of range).
+int set_knob(const char *name, const char *value);
+
+inline int64_t knob(const std::atomic<int64_t> &value) {
+  return value.load(std::memory_order_relaxed);  // publishes nothing but itself
+}
+
+}  // namespace hakmem
+
+#endif  // HAKMEM_CONFIG_CONFIG_H_

@@ -1,0 +1,105 @@
+#include "observe/statistics.h"
+
+#include <cstdarg>
+#include <cstdio>
+
+#include "cache/heap_registry.h"
+#include "superslab/huge_blocks.h"
+#include "superslab/page_heap.h"
+#include "superslab/release_policy.h"
+
+namespace hakmem::observe {
+namespace {
+
+// Appends to a fixed buffer and counts what it would have taken.
+class Writer {
+ public:
+  Writer(char *buf, size_t cap) : buf_(buf), cap_(cap) {}
+
+  [[gnu::format(printf, 2, 3)]] void print(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    const size_t room = length_ < cap_ ? cap_ - length_ : 0;
+    const int n = vsnprintf(room > 0 ? buf_ + length_ : nullptr, room, format, args);
+    va_end(args);
+    if (n > 0) length_ += static_cast<size_t>(n);
+  }
+
+  void field(const char *name, uint64_t value) {
+    print("%s\"%s\":%llu", separator_, name, static_cast<unsigned long long>(value));
+    separator_ = ",";
+  }
+  void open(const char *name) {
+    print("%s\"%s\":{", separator_, name);
+    separator_ = "";
+  }
+  void close() {
+    print("}");
+    separator_ = ",";
+  }
+  void begin() { print("{"); }
+  size_t length() const { return length_; }
+
+ private:
+  char *buf_;
+  size_t cap_;
+  size_t length_ = 0;
+  const char *separator_ = "";
+};
+
+}  // namespace
+
+size_t write_json(char *buf, size_t cap) {
+  Writer w(buf, cap);
+  w.begin();
+  const page_heap::Totals pages = page_heap::totals();
+  w.open("page_heap");
+  w.field("superslabs", pages.superslabs);
+  w.field("mapped_bytes", pages.mapped_bytes);
+  w.field("free_bytes", pages.free_bytes);
+  w.field("free_touched_bytes", pages.free_touched_bytes);
+  w.field("metadata_bytes", pages.metadata_bytes);
+  w.close();
+  const huge_blocks::Totals huge = huge_blocks::totals();
+  w.open("huge");
+  w.field("blocks", huge.blocks);
+  w.field("mapped_bytes", huge.mapped_bytes);
+  w.close();
+  const release::Totals released = release::totals();
+  w.open("release");
+  w.field("discard_calls", released.discard_calls);
+  w.field("discarded_bytes", released.discarded_bytes);
+  w.field("unmap_calls", released.unmap_calls);
+  w.field("unmapped_bytes", released.unmapped_bytes);
+  w.close();
+  const heap_registry::Totals heaps = heap_registry::totals();
+  w.open("cache");
+  w.field("heaps", heaps.heaps);
+  w.field("heaps_in_use", heaps.heaps_in_use);
+  w.field("refills", heaps.refills);
+  w.field("depot_refills", heaps.depot_refills);
+  w.field("flushes", heaps.flushes);
+  w.field("depot_flushes", heaps.depot_flushes);
+  w.field("remote_flushes", heaps.remote_flushes);
+  w.field("remote_blocks", heaps.remote_blocks);
+  w.close();
+  if constexpr (kObserve) {
+    w.open("classes");
+    for (size_t c = 1; c < kClassCount; ++c) {
+      uint64_t allocs = 0, frees = 0;
+      heap_registry::class_totals(static_cast<SizeClass>(c), &allocs, &frees);
+      if (allocs == 0) continue;
+      char name[16];
+      snprintf(name, sizeof name, "%zu", class_bytes(static_cast<SizeClass>(c)));
+      w.open(name);
+      w.field("allocs", allocs);
+      w.field("frees", frees);
+      w.close();
+    }
+    w.close();
+  }
+  w.close();
+  return w.length();
+}
+
+}  // namespace hakmem::observe

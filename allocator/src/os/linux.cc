@@ -1,0 +1,86 @@
+#include <sys/mman.h>
+#include <time.h>
+
+#include <cerrno>
+
+#include "os/os.h"
+
+namespace hakmem::os {
+namespace {
+
+// The malloc family must not disturb errno on success.
+class KeepErrno {
+ public:
+  KeepErrno() : saved_(errno) {}
+  ~KeepErrno() { errno = saved_; }
+  KeepErrno(const KeepErrno &) = delete;
+  KeepErrno &operator=(const KeepErrno &) = delete;
+
+ private:
+  int saved_;
+};
+
+void *map(void *place, size_t bytes, bool *taken) {
+  const KeepErrno keep;
+  const int fixed = place == nullptr ? 0 : MAP_FIXED_NOREPLACE;
+  void *p = mmap(place, bytes, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | fixed, -1, 0);
+  *taken = p == MAP_FAILED && errno == EEXIST;
+  if (p == MAP_FAILED) return nullptr;
+  if (place != nullptr && p != place) {  // a kernel before 4.17 takes the place as a mere hint
+    munmap(p, bytes);
+    *taken = true;
+    return nullptr;
+  }
+  return p;
+}
+
+bool unmap(void *base, size_t bytes) {
+  const KeepErrno keep;
+  return munmap(base, bytes) == 0;
+}
+
+bool resize(void *base, size_t old_bytes, size_t new_bytes) {
+  const KeepErrno keep;
+  return mremap(base, old_bytes, new_bytes, 0) != MAP_FAILED;
+}
+
+bool move(void *base, size_t old_bytes, void *target, size_t new_bytes) {
+  const KeepErrno keep;
+  return mremap(base, old_bytes, new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, target) != MAP_FAILED;
+}
+
+bool discard_now(void *base, size_t bytes) {
+  const KeepErrno keep;
+  return madvise(base, bytes, MADV_DONTNEED) == 0;
+}
+
+bool discard_lazily(void *base, size_t bytes) {
+  const KeepErrno keep;
+  return madvise(base, bytes, MADV_FREE) == 0;
+}
+
+void want_huge_pages(void *base, size_t bytes) {
+  const KeepErrno keep;
+  madvise(base, bytes, MADV_HUGEPAGE);
+}
+
+void refuse_huge_pages(void *base, size_t bytes) {
+  const KeepErrno keep;
+  madvise(base, bytes, MADV_NOHUGEPAGE);
+}
+
+uint64_t now_ms() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+  return static_cast<uint64_t>(t.tv_sec) * 1000 + static_cast<uint64_t>(t.tv_nsec) / 1000000;
+}
+
+}  // namespace
+
+constinit const Kernel kLinux = {map,         unmap,          resize,          move,
+                                 discard_now, discard_lazily, want_huge_pages, refuse_huge_pages,
+                                 now_ms};
+constinit const Kernel *g_kernel = &kLinux;
+
+}  // namespace hakmem::os

@@ -1,0 +1,45 @@
+// os.h - the contract with the kernel.
+//
+// Purpose:    every request to the kernel for memory or time, behind one table, so that tests can
+//             put a fake in its place and fail any call.
+// Owns:       g_kernel, the table in force.
+// Boundary:   addresses and sizes are multiples of the OS page. A function that fails says so by
+//             NULL/false and changes nothing; nothing here sets errno for the program.
+// Threads:    all functions may be called by any thread.
+#ifndef HAKMEM_OS_OS_H_
+#define HAKMEM_OS_OS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace hakmem::os {
+
+struct Kernel {
+  // Zeroed private read-write memory, committed lazily. `place` (may be NULL) is where it is
+  // wanted: the result is exactly there or NULL. *taken (never NULL) tells why: true, something
+  // else lives there; false, the kernel has no memory or no room.
+  void *(*map)(void *place, size_t bytes, bool *taken);
+  // Gives address space back. The kernel may refuse (too many mappings): false, all still mapped.
+  bool (*unmap)(void *base, size_t bytes);
+  // Grows or shrinks a mapping in place. False: unchanged.
+  bool (*resize)(void *base, size_t old_bytes, size_t new_bytes);
+  // Moves a mapping's pages to `target`, which is replaced. False: unchanged.
+  bool (*move)(void *base, size_t old_bytes, void *target, size_t new_bytes);
+  // The pages read as zero from now on and no longer count as resident. False: contents unchanged.
+  bool (*discard_now)(void *base, size_t bytes);
+  // The kernel may take the pages when it needs them; until then they count as resident. Contents
+  // are undefined until written. False: contents unchanged.
+  bool (*discard_lazily)(void *base, size_t bytes);
+  // Advice on transparent huge pages; without effect where they are not offered.
+  void (*want_huge_pages)(void *base, size_t bytes);
+  void (*refuse_huge_pages)(void *base, size_t bytes);
+  // Milliseconds since some start, monotonic, resolution of a few ms, no system call.
+  uint64_t (*now_ms)();
+};
+
+extern const Kernel kLinux;
+extern constinit const Kernel *g_kernel;
+
+}  // namespace hakmem::os
+
+#endif  // HAKMEM_OS_OS_H_

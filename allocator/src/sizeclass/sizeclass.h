@@ -1,0 +1,101 @@
+// sizeclass.h - which block size serves a request.
+//
+// Purpose:    bytes -> size class and back, in one place.
+// Owns:       constexpr tables only.
+// Boundary:   class 0 means "no class". Classes 1..65 are 16, 32 .. 1040 bytes and need no table
+//             (a shift); above, eight classes a doubling up to 32 KiB (a byte table).
+// Invariants: class_bytes(class_of(n)) >= n; class sizes rise strictly and are multiples of 16.
+#ifndef HAKMEM_SIZECLASS_SIZECLASS_H_
+#define HAKMEM_SIZECLASS_SIZECLASS_H_
+
+#include <array>
+
+#include "base/units.h"
+
+namespace hakmem {
+
+using SizeClass = uint8_t;
+
+inline constexpr size_t kMaxShiftBytes = 1040;       // largest request served by the shift
+inline constexpr size_t kMaxSmallBytes = 32 * kKiB;  // largest request served by a size class
+inline constexpr size_t kShiftClasses = kMaxShiftBytes / kMinAlign;  // 65
+inline constexpr size_t kClassesPerDoubling = 8;
+inline constexpr size_t kDoublings = 5;  // 1024 -> 32 KiB
+inline constexpr size_t kClassCount = 1 + kShiftClasses + kClassesPerDoubling * kDoublings;
+
+inline constexpr size_t kSlabShift = 16;
+inline constexpr size_t kSlabBytes = size_t{1} << kSlabShift;
+
+struct ClassInfo {
+  uint32_t bytes;       // block size
+  uint32_t reciprocal;  // ceil(2^32 / bytes): offset * reciprocal >> 32 == offset / bytes
+  uint16_t capacity;    // blocks in a slab span
+  uint16_t span_slabs;  // slabs in a span
+};
+
+namespace detail {
+
+constexpr uint32_t class_size(size_t c) {
+  if (c <= kShiftClasses) return static_cast<uint32_t>(c * kMinAlign);
+  const size_t step = c - kShiftClasses;  // 1..40
+  const size_t doubling = (step - 1) / kClassesPerDoubling;
+  const size_t within = (step - 1) % kClassesPerDoubling + 1;
+  const size_t base = kKiB << doubling;
+  return static_cast<uint32_t>(base + within * (base / kClassesPerDoubling));
+}
+
+// Few blocks in a slab mean frequent trips to the page heap; tails that are never touched cost
+// address space only.
+constexpr uint16_t span_slabs(size_t bytes) {
+  return bytes <= 4 * kKiB ? 1 : bytes <= 8 * kKiB ? 2 : 4;
+}
+
+constexpr auto make_class_info() {
+  std::array<ClassInfo, kClassCount> info{};
+  for (size_t c = 1; c < kClassCount; ++c) {
+    const uint32_t bytes = class_size(c);
+    const uint16_t span = span_slabs(bytes);
+    info[c] = {bytes, static_cast<uint32_t>(div_up(uint64_t{1} << 32, bytes)),
+               static_cast<uint16_t>(span * kSlabBytes / bytes), span};
+  }
+  return info;
+}
+
+inline constexpr size_t kTableStepShift = 7;
+
+constexpr auto make_class_table() {
+  std::array<SizeClass, (kMaxSmallBytes >> kTableStepShift)> table{};
+  for (size_t i = 0; i < table.size(); ++i) {
+    size_t c = 1;
+    while (class_size(c) < ((i + 1) << kTableStepShift)) ++c;
+    table[i] = static_cast<SizeClass>(c);
+  }
+  return table;
+}
+
+}  // namespace detail
+
+inline constexpr auto kClassInfo = detail::make_class_info();
+inline constexpr auto kClassTable = detail::make_class_table();
+
+inline constexpr size_t kMaxSpanSlabs = 4;
+
+// Request of 1..kMaxShiftBytes bytes; 0 bytes gives class 0.
+constexpr size_t class_by_shift(size_t bytes) { return (bytes + kMinAlign - 1) / kMinAlign; }
+
+// Request of 0..kMaxSmallBytes bytes; 0 bytes is served as 1.
+constexpr SizeClass class_of(size_t bytes) {
+  if (bytes <= kMaxShiftBytes) {
+    return static_cast<SizeClass>(bytes == 0 ? 1 : class_by_shift(bytes));
+  }
+  return kClassTable[(bytes - 1) >> detail::kTableStepShift];
+}
+
+constexpr size_t class_bytes(SizeClass c) { return kClassInfo[c].bytes; }
+
+static_assert(kClassCount == 106 && class_bytes(kClassCount - 1) == kMaxSmallBytes);
+static_assert(class_bytes(kShiftClasses) == kMaxShiftBytes);
+
+}  // namespace hakmem
+
+#endif  // HAKMEM_SIZECLASS_SIZECLASS_H_

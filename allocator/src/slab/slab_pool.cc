@@ -1,0 +1,157 @@
+#include "slab/slab_pool.h"
+
+#include "base/check.h"
+#include "superslab/page_heap.h"
+
+namespace hakmem {
+namespace {
+
+bool has_room(const Slab *slab) { return slab->used < slab->capacity; }
+
+// Takes set bits out of the bitmap, lowest first.
+size_t take_free_bits(Slab *slab, uintptr_t base, size_t block_bytes, void **out, size_t want) {
+  uint64_t *bits = free_bits(slab);
+  size_t available = static_cast<size_t>(slab->carved - slab->used);
+  if (want > available) want = available;
+  size_t n = 0;
+  size_t w = slab->first_word;
+  while (n < want) {
+    uint64_t word = bits[w];
+    const uintptr_t word_base = base + w * 64 * block_bytes;
+    while (word != 0 && n < want) {
+      out[n++] = as_pointer(word_base + static_cast<size_t>(std::countr_zero(word)) * block_bytes);
+      word &= word - 1;
+    }
+    bits[w] = word;
+    if (word == 0) ++w;
+  }
+  slab->first_word = static_cast<uint16_t>(w);
+  return n;
+}
+
+size_t carve(Slab *slab, uintptr_t base, size_t block_bytes, void **out, size_t want) {
+  const size_t left = static_cast<size_t>(slab->capacity - slab->carved);
+  const size_t n = want < left ? want : left;
+  uintptr_t block = base + slab->carved * block_bytes;
+  for (size_t i = 0; i < n; ++i, block += block_bytes) out[i] = as_pointer(block);
+  slab->carved = static_cast<uint16_t>(slab->carved + n);
+  return n;
+}
+
+}  // namespace
+
+BlockPlace place_of(Slab *slab, const void *p) {
+  const ClassInfo &info = kClassInfo[slab->size_class];
+  const uint64_t offset = address_of(p) - slab_address(slab);
+  const auto index = static_cast<uint32_t>(offset * info.reciprocal >> 32);
+  return {slab, index, index * info.bytes == offset && index < slab->carved};
+}
+
+void SlabPool::push_front(Slab *slab) {
+  Slab *&head = with_room_[slab->size_class];
+  slab->prev = nullptr;
+  slab->next = head;
+  if (head != nullptr) head->prev = slab;
+  head = slab;
+  slab->listed = true;
+}
+
+void SlabPool::unlist(Slab *slab) {
+  if (slab->next != nullptr) slab->next->prev = slab->prev;
+  if (slab->prev != nullptr) {
+    slab->prev->next = slab->next;
+  } else {
+    with_room_[slab->size_class] = slab->next;
+  }
+  slab->listed = false;
+}
+
+bool SlabPool::add_slab(SizeClass c) {
+  const ClassInfo &info = kClassInfo[c];
+  Slab *slab = page_heap::allocate_small(info.span_slabs, info.capacity).slab;
+  if (slab == nullptr) return false;
+  slab->owner = this;
+  slab->size_class = c;
+  slab->used = slab->carved = slab->first_word = 0;
+  slab->capacity = info.capacity;
+  map_.set(slab_address(slab), info.span_slabs, c);
+  push_front(slab);
+  return true;
+}
+
+void SlabPool::release(Slab *slab) {
+  unlist(slab);
+  map_.set(slab_address(slab), slab->run_slabs, 0);
+  page_heap::free(slab);
+}
+
+void SlabPool::became_empty(Slab *slab) {
+  Slab *&kept = empty_[slab->size_class];
+  if (kept != nullptr && kept != slab && kept->used == 0) {
+    release(slab);
+  } else {
+    kept = slab;
+  }
+}
+
+size_t SlabPool::take(SizeClass c, void **out, size_t want) {
+  const size_t block_bytes = class_bytes(c);
+  const os::LockGuard guard(lock_);
+  size_t n = 0;
+  while (n < want) {
+    Slab *slab = with_room_[c];
+    if (slab == nullptr) {
+      if (n > 0 || !add_slab(c)) break;
+      slab = with_room_[c];
+    }
+    const uintptr_t base = slab_address(slab);
+    size_t got = take_free_bits(slab, base, block_bytes, out + n, want - n);
+    got += carve(slab, base, block_bytes, out + n + got, want - n - got);
+    slab->used = static_cast<uint16_t>(slab->used + got);
+    n += got;
+    if (!has_room(slab)) unlist(slab);
+  }
+  return n;
+}
+
+void SlabPool::put(SizeClass c, void *const *blocks, size_t count) {
+  const ClassInfo &info = kClassInfo[c];
+  const os::LockGuard guard(lock_);
+  for (size_t i = 0; i < count; ++i) {
+    Slab *slab = slab_of(blocks[i]);
+    if (slab == nullptr || slab->owner != this || slab->size_class != c) [[unlikely]] {
+      report_double_free(blocks[i], info.bytes);  // its slab was emptied by the first free
+    }
+    const BlockPlace place = place_of(slab, blocks[i]);
+    if (!place.on_boundary) [[unlikely]]
+      report_interior_pointer("free", blocks[i], info.bytes);
+    const size_t w = place.index / 64;
+    const uint64_t bit = uint64_t{1} << (place.index % 64);
+    uint64_t *bits = free_bits(slab);
+    if ((bits[w] & bit) != 0) [[unlikely]]
+      report_double_free(blocks[i], info.bytes);
+    bits[w] |= bit;
+    if (w < slab->first_word) slab->first_word = static_cast<uint16_t>(w);
+    --slab->used;
+    if (!slab->listed) [[unlikely]]
+      push_front(slab);
+    if (slab->used == 0) [[unlikely]]
+      became_empty(slab);
+  }
+}
+
+bool SlabPool::holds_free(Slab *slab, const void *p) {
+  const os::LockGuard guard(lock_);
+  const uint32_t index = place_of(slab, p).index;
+  return (free_bits(slab)[index / 64] >> (index % 64) & 1) != 0;
+}
+
+void SlabPool::release_empty_slabs() {
+  const os::LockGuard guard(lock_);
+  for (Slab *&kept : empty_) {
+    if (kept != nullptr && kept->used == 0) release(kept);
+    kept = nullptr;
+  }
+}
+
+}  // namespace hakmem

@@ -1,0 +1,63 @@
+// slab_pool.h - the small slabs of one heap: blocks are taken from them and put back in batches.
+//
+// Purpose:    keep the free state of blocks outside the blocks: one bit each.
+// Owns:       every small slab whose `owner` is this pool, and per class the list of those with
+// room. Boundary:   take() and put() move pointers; no block's memory is read or written.
+// Invariants: a slab is in its class's list exactly while it has a free block. Of each class at
+// most
+//             one slab in the list is empty; further empty slabs go to the page heap.
+//             put() proves each block: on a block boundary, carved, and not free already.
+// Threads:    any thread, under the pool's lock. Lock order: pool, then page heap.
+#ifndef HAKMEM_SLAB_SLAB_POOL_H_
+#define HAKMEM_SLAB_SLAB_POOL_H_
+
+#include <cstddef>
+
+#include "os/lock.h"
+#include "slab/owner_map.h"
+#include "superslab/superslab.h"
+
+namespace hakmem {
+
+class SlabPool {
+ public:
+  constexpr SlabPool() = default;
+
+  void set_owner_map(OwnerMap map) { map_ = map; }
+
+  // Writes up to `want` blocks of the class to out[0..], lowest address first within a slab.
+  // Returns how many; 0: no memory.
+  size_t take(SizeClass c, void **out, size_t want);
+  // Takes blocks of this pool's slabs back. All are of class c.
+  void put(SizeClass c, void *const *blocks, size_t count);
+  // Whether the block at `p` is free as far as its slab knows (caches do not tell it).
+  bool holds_free(Slab *slab, const void *p);
+  // Gives the empty slab of each class to the page heap.
+  void release_empty_slabs();
+
+  os::Lock &lock() { return lock_; }
+
+ private:
+  void push_front(Slab *slab);
+  void unlist(Slab *slab);
+  bool add_slab(SizeClass c);
+  void release(Slab *slab);
+  void became_empty(Slab *slab);
+
+  os::Lock lock_;
+  OwnerMap map_;
+  Slab *with_room_[kClassCount] = {};
+  Slab *empty_[kClassCount] = {};
+};
+
+// A small block's place, proved as far as its slab can tell.
+struct BlockPlace {
+  Slab *slab;
+  uint32_t index;
+  bool on_boundary;  // `p` is the beginning of a block that was carved
+};
+BlockPlace place_of(Slab *slab, const void *p);
+
+}  // namespace hakmem
+
+#endif  // HAKMEM_SLAB_SLAB_POOL_H_

@@ -1,0 +1,404 @@
+#include "superslab/page_heap.h"
+
+#include <atomic>
+#include <cstring>
+
+#include "base/check.h"
+#include "config/config.h"
+#include "os/lock.h"
+#include "os/os.h"
+#include "superslab/release_policy.h"
+
+namespace hakmem::page_heap {
+namespace {
+
+using release::Reason;
+
+constexpr size_t kBins = 65;
+constexpr size_t kLongBin = 64;
+// At most this much, or an eighth of what waits if that is more, goes back in one tick.
+constexpr size_t kMinReleaseBytesPerTick = 32 * kMiB;
+constexpr size_t kMinSuperslabSlabs = 16;
+
+struct State {
+  os::Lock lock;
+  Slab *bins[kBins];
+  uint64_t filled_bins;  // bit n: bin n < 64 is not empty
+  Superslab *superslabs;
+  size_t superslab_count;
+  size_t mapped_bytes;
+};
+constinit State g{};
+// Read without the lock by callers of tick(); relaxed: only a hint that time has passed.
+constinit std::atomic<uint32_t> g_ticks{0};
+constinit std::atomic<uint64_t> g_next_tick_ms{0};
+
+// --- bins
+// -----------------------------------------------------------------------------------------
+
+size_t bin_of(size_t slabs) { return slabs < kLongBin ? slabs : kLongBin; }
+
+void insert_into_bin(Slab *slab, size_t slabs) {
+  const size_t bin = bin_of(slabs);
+  slab->kind = SlabKind::kFree;
+  slab->run_slabs = static_cast<uint16_t>(slabs);
+  slab->prev = nullptr;
+  slab->next = g.bins[bin];
+  if (slab->next != nullptr) slab->next->prev = slab;
+  g.bins[bin] = slab;
+  if (bin < kLongBin) g.filled_bins |= uint64_t{1} << bin;
+}
+
+void remove_from_bin(Slab *slab) {
+  const size_t bin = bin_of(slab->run_slabs);
+  if (slab->next != nullptr) slab->next->prev = slab->prev;
+  if (slab->prev != nullptr) {
+    slab->prev->next = slab->next;
+  } else {
+    g.bins[bin] = slab->next;
+    if (slab->next == nullptr && bin < kLongBin) g.filled_bins &= ~(uint64_t{1} << bin);
+  }
+}
+
+// First slab at or behind `slab` with the alignment, or NULL if `slabs` from there do not fit.
+Slab *fit(Slab *run, size_t slabs, size_t align_slabs) {
+  const Superslab *superslab = superslab_of(run);
+  const size_t begin = index_of(superslab, run);
+  const size_t aligned = align_up(begin, align_slabs);
+  return aligned + slabs <= begin + run->run_slabs ? run + (aligned - begin) : nullptr;
+}
+
+// Best fit by length; within the bin of long runs, the first that fits.
+Slab *find_run(size_t slabs, size_t align_slabs, Slab **place) {
+  if (slabs < kLongBin) {
+    uint64_t candidates = g.filled_bins & (~uint64_t{0} << slabs);
+    for (; candidates != 0; candidates &= candidates - 1) {
+      const auto bin = static_cast<size_t>(std::countr_zero(candidates));
+      for (Slab *run = g.bins[bin]; run != nullptr; run = run->next) {
+        if ((*place = fit(run, slabs, align_slabs)) != nullptr) return run;
+        if (align_slabs == 1) break;
+      }
+    }
+  }
+  for (Slab *run = g.bins[kLongBin]; run != nullptr; run = run->next) {
+    if ((*place = fit(run, slabs, align_slabs)) != nullptr) return run;
+  }
+  return nullptr;
+}
+
+// --- superslabs
+// -----------------------------------------------------------------------------------
+
+void unlink_superslab(Superslab *superslab) {
+  if (superslab->next != nullptr) superslab->next->prev = superslab->prev;
+  if (superslab->prev != nullptr) {
+    superslab->prev->next = superslab->next;
+  } else {
+    g.superslabs = superslab->next;
+  }
+}
+
+void link_superslab(Superslab *superslab) {
+  superslab->prev = nullptr;
+  superslab->next = g.superslabs;
+  if (superslab->next != nullptr) superslab->next->prev = superslab;
+  g.superslabs = superslab;
+}
+
+bool wholly_free(const Superslab *superslab) {
+  return superslab->free_slabs == superslab->slab_count - superslab->first_slab;
+}
+
+// Gives the address space of wholly free superslabs back. Returns resident bytes given back, at
+// most.
+size_t unmap_free_superslabs() {
+  size_t bytes = 0;
+  Superslab *next = nullptr;
+  for (Superslab *superslab = g.superslabs; superslab != nullptr; superslab = next) {
+    next = superslab->next;
+    if (!wholly_free(superslab)) continue;
+    Slab *run = superslab->slabs + superslab->first_slab;
+    const size_t mapped = superslab->bytes();
+    remove_from_bin(run);
+    unlink_superslab(superslab);
+    if (address_window::unmap(superslab, mapped)) {
+      --g.superslab_count;
+      g.mapped_bytes -= mapped;
+      bytes += mapped;
+    } else {
+      link_superslab(superslab);
+      insert_into_bin(run, run->run_slabs);
+    }
+  }
+  return bytes;
+}
+
+void *map_superslab(size_t *slabs) {
+  for (*slabs = kSlabsPerSuperslab; *slabs >= kMinSuperslabSlabs; *slabs /= 2) {
+    void *p = address_window::map(*slabs * kSlabBytes, kUnitBytes);
+    if (p != nullptr) return p;
+  }
+  return nullptr;
+}
+
+bool add_superslab(size_t min_slabs) {
+  size_t slabs = 0;
+  void *p = map_superslab(&slabs);
+  if (p == nullptr && unmap_free_superslabs() > 0) p = map_superslab(&slabs);
+  if (p == nullptr) return false;
+  const size_t first = div_up(Superslab::metadata_bytes(slabs), kSlabBytes);
+  if (slabs - first < min_slabs) {
+    address_window::unmap(p, slabs * kSlabBytes);
+    return false;
+  }
+  const size_t threshold = static_cast<size_t>(knob(g_config.huge_page_threshold_mb)) * kMiB;
+  const bool huge_pages = g.mapped_bytes >= threshold;
+  if (huge_pages) {
+    os::g_kernel->want_huge_pages(p, slabs * kSlabBytes);
+  } else {
+    os::g_kernel->refuse_huge_pages(p, slabs * kSlabBytes);
+  }
+  auto *superslab = static_cast<Superslab *>(p);  // all zero: the kernel's pages
+  superslab->slab_count = static_cast<uint16_t>(slabs);
+  superslab->first_slab = static_cast<uint16_t>(first);
+  superslab->free_slabs = static_cast<uint16_t>(slabs - first);
+  superslab->huge_pages = huge_pages;
+  superslab->free.set(first, slabs - first);
+  link_superslab(superslab);
+  insert_into_bin(superslab->slabs + first, slabs - first);
+  address_window::publish(superslab, slabs * kSlabBytes, address_window::Use::kSuperslab,
+                          superslab);
+  ++g.superslab_count;
+  g.mapped_bytes += slabs * kSlabBytes;
+  return true;
+}
+
+// --- runs
+// -----------------------------------------------------------------------------------------
+
+void mark_used(Superslab *superslab, size_t index, size_t slabs) {
+  superslab->free.clear(index, slabs);
+  superslab->fresh.clear(index, slabs);
+  superslab->free_slabs = static_cast<uint16_t>(superslab->free_slabs - slabs);
+}
+
+// Puts [index, index + slabs) back, merged with its free neighbours.
+void mark_free(Superslab *superslab, size_t index, size_t slabs) {
+  superslab->free.set(index, slabs);
+  superslab->fresh.set(index, slabs);
+  superslab->free_slabs = static_cast<uint16_t>(superslab->free_slabs + slabs);
+  size_t begin = index, end = index + slabs;
+  const size_t below = superslab->free.run_length_below(index);
+  if (below > 0) {
+    begin -= below;
+    remove_from_bin(superslab->slabs + begin);
+  }
+  if (end < superslab->slab_count && superslab->free.test(end)) {
+    Slab *behind = superslab->slabs + end;
+    remove_from_bin(behind);
+    end += behind->run_slabs;
+  }
+  insert_into_bin(superslab->slabs + begin, end - begin);
+}
+
+Run allocate(size_t slabs, size_t align_slabs, SlabKind kind) {
+  Slab *slab = nullptr;
+  Slab *run = find_run(slabs, align_slabs, &slab);
+  if (run == nullptr) {
+    if (!add_superslab(slabs + align_slabs - 1)) return {nullptr, false};
+    run = find_run(slabs, align_slabs, &slab);
+    if (run == nullptr) return {nullptr, false};
+  }
+  Superslab *superslab = superslab_of(run);
+  remove_from_bin(run);
+  const size_t before = static_cast<size_t>(slab - run);
+  const size_t behind = run->run_slabs - before - slabs;
+  if (before > 0) insert_into_bin(run, before);
+  if (behind > 0) insert_into_bin(slab + slabs, behind);
+
+  const size_t index = index_of(superslab, slab);
+  mark_used(superslab, index, slabs);
+  const bool zeroed = !superslab->touched.any(index, slabs);
+  superslab->touched.set(index, slabs);
+  superslab->head.set(index, 1);
+  slab->owner = nullptr;
+  slab->next = slab->prev = nullptr;
+  slab->run_slabs = static_cast<uint16_t>(slabs);
+  slab->bitmap_slot = kNoBitmapSlot;
+  slab->kind = kind;
+  return {slab, zeroed};
+}
+
+uint16_t take_bitmap_slot(Superslab *superslab) {
+  for (size_t w = 0; w < kSlabMaskWords; ++w) {
+    const uint64_t unused = ~superslab->bitmap_slots.word(w);
+    if (unused == 0) continue;
+    const size_t slot = w * 64 + static_cast<size_t>(std::countr_zero(unused));
+    superslab->bitmap_slots.set(slot, 1);
+    return static_cast<uint16_t>(slot);
+  }
+  CHECK(!"as many bitmap slots as slabs");
+  return kNoBitmapSlot;
+}
+
+void free_locked(Slab *slab) {
+  Superslab *superslab = superslab_of(slab);
+  const size_t index = index_of(superslab, slab);
+  if (slab->bitmap_slot != kNoBitmapSlot) superslab->bitmap_slots.clear(slab->bitmap_slot, 1);
+  superslab->head.clear(index, 1);
+  mark_free(superslab, index, slab->run_slabs);
+  if (wholly_free(superslab) && release::wanted(Reason::kEmptied)) {
+    const size_t first = superslab->first_slab;
+    const size_t slabs = superslab->slab_count - first;
+    const auto outcome = release::discard(as_pointer(superslab->address() + first * kSlabBytes),
+                                          slabs * kSlabBytes, Reason::kEmptied);
+    if (outcome == release::Outcome::kZeroed) superslab->touched.clear(first, slabs);
+  }
+}
+
+// --- giving back
+// ----------------------------------------------------------------------------------
+
+// Gives back the touched free slabs of one superslab, those freed since the last tick only if
+// `fresh_too`, up to `budget` bytes. Returns the bytes.
+size_t discard_free_slabs(Superslab *superslab, bool fresh_too, size_t budget, Reason reason) {
+  size_t bytes = 0;
+  for (size_t w = 0; w < kSlabMaskWords && bytes < budget; ++w) {
+    uint64_t old = superslab->free.word(w) & superslab->touched.word(w);
+    if (!fresh_too) old &= ~superslab->fresh.word(w);
+    while (old != 0) {
+      const auto bit = static_cast<size_t>(std::countr_zero(old));
+      const auto length = static_cast<size_t>(std::countr_one(old >> bit));
+      const size_t index = w * 64 + bit;
+      old &= length == 64 ? 0 : ~(((uint64_t{1} << length) - 1) << bit);
+      const auto outcome = release::discard(as_pointer(superslab->address() + index * kSlabBytes),
+                                            length * kSlabBytes, reason);
+      if (outcome == release::Outcome::kKept) continue;
+      if (outcome == release::Outcome::kZeroed) superslab->touched.clear(index, length);
+      bytes += length * kSlabBytes;
+    }
+  }
+  return bytes;
+}
+
+size_t waiting_bytes() {
+  size_t slabs = 0;
+  for (const Superslab *s = g.superslabs; s != nullptr; s = s->next) {
+    for (size_t w = 0; w < kSlabMaskWords; ++w) {
+      slabs += static_cast<size_t>(std::popcount(s->free.word(w) & s->touched.word(w)));
+    }
+  }
+  return slabs * kSlabBytes;
+}
+
+void release_aged() {
+  const size_t an_eighth = waiting_bytes() / 8;
+  size_t budget = an_eighth > kMinReleaseBytesPerTick ? an_eighth : kMinReleaseBytesPerTick;
+  for (Superslab *s = g.superslabs; s != nullptr; s = s->next) {
+    const size_t bytes = discard_free_slabs(s, false, budget, Reason::kAged);
+    budget -= bytes < budget ? bytes : budget;
+    if (budget == 0) return;  // what is left keeps its age and goes at the next tick
+    for (size_t w = 0; w < kSlabMaskWords; ++w) s->fresh.set_word(w, 0);
+  }
+}
+
+}  // namespace
+
+Run allocate_small(size_t slabs, size_t blocks) {
+  const os::LockGuard guard(g.lock);
+  const Run run = allocate(slabs, 1, SlabKind::kSmall);
+  if (run.slab == nullptr) return run;
+  if (blocks > kInlineBits) run.slab->bitmap_slot = take_bitmap_slot(superslab_of(run.slab));
+  memset(free_bits(run.slab), 0, div_up(blocks, 64) * sizeof(uint64_t));
+  return run;
+}
+
+Run allocate_large(size_t slabs, size_t align_slabs) {
+  ASSERT(slabs > 0 && slabs <= kMaxRunSlabs && is_pow2(align_slabs));
+  const os::LockGuard guard(g.lock);
+  return allocate(slabs, align_slabs, SlabKind::kLarge);
+}
+
+void free(Slab *slab) {
+  const os::LockGuard guard(g.lock);
+  free_locked(slab);
+}
+
+bool free_large(Slab *slab) {
+  const os::LockGuard guard(g.lock);
+  Superslab *superslab = superslab_of(slab);
+  if (!superslab->head.test(index_of(superslab, slab)) || slab->kind != SlabKind::kLarge) {
+    return false;
+  }
+  free_locked(slab);
+  return true;
+}
+
+bool resize_large(Slab *slab, size_t new_slabs) {
+  ASSERT(new_slabs > 0 && new_slabs <= kMaxRunSlabs);
+  const os::LockGuard guard(g.lock);
+  Superslab *superslab = superslab_of(slab);
+  const size_t index = index_of(superslab, slab);
+  const size_t old_slabs = slab->run_slabs;
+  if (new_slabs < old_slabs) {
+    slab->run_slabs = static_cast<uint16_t>(new_slabs);
+    mark_free(superslab, index + new_slabs, old_slabs - new_slabs);
+  } else if (new_slabs > old_slabs) {
+    const size_t more = new_slabs - old_slabs;
+    const size_t end = index + old_slabs;
+    if (end + more > superslab->slab_count || !superslab->free.test(end)) return false;
+    Slab *behind = superslab->slabs + end;
+    const size_t room = behind->run_slabs;
+    if (room < more) return false;
+    remove_from_bin(behind);
+    if (room > more) insert_into_bin(behind + more, room - more);
+    mark_used(superslab, end, more);
+    superslab->touched.set(end, more);
+    slab->run_slabs = static_cast<uint16_t>(new_slabs);
+  }
+  return true;
+}
+
+uint32_t tick() {
+  const uint64_t now = os::g_kernel->now_ms();
+  if (now < g_next_tick_ms.load(std::memory_order_relaxed)) {
+    return g_ticks.load(std::memory_order_relaxed);
+  }
+  if (!g.lock.try_lock()) return g_ticks.load(std::memory_order_relaxed);
+  if (now >= g_next_tick_ms.load(std::memory_order_relaxed)) {
+    // A slab goes back when it was free for one to two ticks.
+    const auto delay = static_cast<uint64_t>(knob(g_config.purge_delay_ms)) / 2;
+    g_next_tick_ms.store(now + delay, std::memory_order_relaxed);
+    g_ticks.fetch_add(1, std::memory_order_relaxed);
+    if (release::wanted(Reason::kAged)) release_aged();
+  }
+  g.lock.unlock();
+  return g_ticks.load(std::memory_order_relaxed);
+}
+
+size_t purge_all() {
+  const os::LockGuard guard(g.lock);
+  size_t bytes = 0;
+  for (Superslab *s = g.superslabs; s != nullptr; s = s->next) {
+    bytes += discard_free_slabs(s, true, SIZE_MAX, Reason::kDemand);
+    for (size_t w = 0; w < kSlabMaskWords; ++w) s->fresh.set_word(w, 0);
+  }
+  unmap_free_superslabs();
+  return bytes;
+}
+
+Totals totals() {
+  const os::LockGuard guard(g.lock);
+  Totals t{g.superslab_count, g.mapped_bytes, 0, waiting_bytes(), 0};
+  for (const Superslab *s = g.superslabs; s != nullptr; s = s->next) {
+    t.free_bytes += s->free_slabs * kSlabBytes;
+    t.metadata_bytes += s->first_slab * kSlabBytes;
+  }
+  return t;
+}
+
+void lock_for_fork() { g.lock.lock(); }
+void unlock_after_fork() { g.lock.unlock(); }
+void reset_after_fork() { g.lock.reset_after_fork(); }
+
+}  // namespace hakmem::page_heap

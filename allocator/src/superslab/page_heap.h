@@ -1,0 +1,59 @@
+// page_heap.h - runs of slabs: handed out, merged again, and given back to the kernel when they
+// age.
+//
+// Purpose:    the process-wide store of free slabs, over all superslabs.
+// Owns:       all superslabs; the bins of free runs; the release clock.
+// Boundary:   callers get and return runs; what is in them is theirs. Memory goes back only through
+//             the release policy.
+// Invariants: two free runs are never neighbours. A free run is in exactly one bin: runs of n < 64
+//             slabs in bin n, longer ones in bin 64.
+//             Age: a slab that stays free over a whole tick (half the purge delay) is given back.
+// Threads:    everything takes the page heap's lock; nothing is called back under it.
+#ifndef HAKMEM_SUPERSLAB_PAGE_HEAP_H_
+#define HAKMEM_SUPERSLAB_PAGE_HEAP_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "superslab/superslab.h"
+
+namespace hakmem::page_heap {
+
+// Largest run that is handed out: 4 MiB. Larger blocks have mappings of their own.
+inline constexpr size_t kMaxRunSlabs = 64;
+inline constexpr size_t kMaxRunBytes = kMaxRunSlabs * kSlabBytes;
+
+struct Run {
+  Slab *slab;   // NULL: no memory
+  bool zeroed;  // the kernel's zero pages: never touched since
+};
+
+// A run of `slabs` slabs for one size class, with a bitmap of `blocks` clear bits.
+Run allocate_small(size_t slabs, size_t blocks);
+// A run for one large block, its first slab aligned to `align_slabs` (a power of two) slabs.
+Run allocate_large(size_t slabs, size_t align_slabs);
+// Gives a whole run back.
+void free(Slab *slab);
+// Gives a large run back that the program frees. False: it is none (any more).
+bool free_large(Slab *slab);
+// Makes a large run shorter or longer in place. False: the slabs behind it are not free.
+bool resize_large(Slab *slab, size_t new_slabs);
+
+// Gives back what has aged, if the release clock says it is time. Cheap when it is not. Returns the
+// number of ticks so far, so that callers can age what they keep themselves.
+uint32_t tick();
+// Gives back every free page now. Returns bytes.
+size_t purge_all();
+
+struct Totals {
+  size_t superslabs, mapped_bytes, free_bytes, free_touched_bytes, metadata_bytes;
+};
+Totals totals();
+
+void lock_for_fork();
+void unlock_after_fork();
+void reset_after_fork();
+
+}  // namespace hakmem::page_heap
+
+#endif  // HAKMEM_SUPERSLAB_PAGE_HEAP_H_

@@ -1,0 +1,65 @@
+#include "superslab/release_policy.h"
+
+#include <atomic>
+
+#include "config/config.h"
+#include "os/os.h"
+
+namespace hakmem::release {
+namespace {
+
+enum LeanMode : int64_t { kKeep = 0, kFree = 1, kDontNeed = 2 };
+
+// Statistics only: relaxed counters publish nothing but themselves.
+constinit std::atomic<uint64_t> g_discard_calls{0}, g_discarded_bytes{0};
+constinit std::atomic<uint64_t> g_unmap_calls{0}, g_unmapped_bytes{0};
+
+void count(std::atomic<uint64_t> &calls, std::atomic<uint64_t> &total, size_t bytes) {
+  calls.fetch_add(1, std::memory_order_relaxed);
+  total.fetch_add(bytes, std::memory_order_relaxed);
+}
+
+bool lean() { return knob(g_config.mem_lean) != 0; }
+
+}  // namespace
+
+bool wanted(Reason reason) {
+  switch (reason) {
+    case Reason::kDemand:
+      return true;
+    case Reason::kEmptied:
+      return lean() && knob(g_config.mem_lean_mode) != kKeep;
+    case Reason::kAged:
+      return !lean() || knob(g_config.mem_lean_mode) != kKeep;
+  }
+  return false;
+}
+
+Outcome discard(void *base, size_t bytes, Reason reason) {
+  if (!wanted(reason)) return Outcome::kKept;
+  const bool lazily = reason != Reason::kDemand && lean() && knob(g_config.mem_lean_mode) == kFree;
+  if (lazily && os::g_kernel->discard_lazily(base, bytes)) {
+    count(g_discard_calls, g_discarded_bytes, bytes);
+    return Outcome::kUndefined;
+  }
+  if (!lazily && os::g_kernel->discard_now(base, bytes)) {
+    count(g_discard_calls, g_discarded_bytes, bytes);
+    return Outcome::kZeroed;
+  }
+  return Outcome::kKept;
+}
+
+bool unmap(void *base, size_t bytes) {
+  if (!os::g_kernel->unmap(base, bytes)) return false;
+  count(g_unmap_calls, g_unmapped_bytes, bytes);
+  return true;
+}
+
+Totals totals() {
+  return {g_discard_calls.load(std::memory_order_relaxed),
+          g_discarded_bytes.load(std::memory_order_relaxed),
+          g_unmap_calls.load(std::memory_order_relaxed),
+          g_unmapped_bytes.load(std::memory_order_relaxed)};
+}
+
+}  // namespace hakmem::release

@@ -1,0 +1,41 @@
+// release_policy.h - the one place that gives superslab memory back to the kernel.
+//
+// Purpose:    decide how free pages go back (R3), and do it.
+// Boundary:   callers say which pages are free and why; nobody else calls discard_* or unmap on
+//             memory that held blocks.
+// Threads:    any; the caller guarantees that nobody uses the pages.
+// Gate:       HAKMEM_SS_MEM_LEAN, HAKMEM_SS_MEM_LEAN_MODE, HAKMEM_PURGE_DELAY_MS.
+#ifndef HAKMEM_SUPERSLAB_RELEASE_POLICY_H_
+#define HAKMEM_SUPERSLAB_RELEASE_POLICY_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace hakmem::release {
+
+enum class Reason {
+  kAged,     // free for longer than the purge delay
+  kEmptied,  // a whole superslab has just become free
+  kDemand,   // the program asked (hakmem_purge, malloc_trim)
+};
+
+// What discarding did to the contents of the pages.
+enum class Outcome { kKept, kZeroed, kUndefined };
+
+// Whether pages that are free for `reason` are to be given back now at all.
+bool wanted(Reason reason);
+
+// Gives the pages back as the policy says. Counted in totals().
+Outcome discard(void *base, size_t bytes, Reason reason);
+
+// Gives pages and address space back. False: the kernel refused, all still mapped.
+bool unmap(void *base, size_t bytes);
+
+struct Totals {
+  uint64_t discard_calls, discarded_bytes, unmap_calls, unmapped_bytes;
+};
+Totals totals();
+
+}  // namespace hakmem::release
+
+#endif  // HAKMEM_SUPERSLAB_RELEASE_POLICY_H_

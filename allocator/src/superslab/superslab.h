@@ -1,0 +1,191 @@
+// superslab.h - the layout of a superslab: a 32 MiB aligned mapping cut into 64 KiB slabs.
+//
+// Purpose:    pointer -> slab, and where a slab's metadata and free bits lie.
+// Owns:       the metadata at the head of each superslab; it is touched only as far as it is used.
+// Boundary:   slab_of() is the one conversion from a pointer to a slab.
+// Invariants: slabs [0, first_slab) hold this metadata and are never handed out.
+//             A run of slabs is one of: free (its `free` bits set, its first slab in a bin of the
+//             page heap) or in use (its first slab has its `head` bit set).
+//             A small slab has used <= carved <= capacity; the free blocks are the set bits and the
+//             blocks at and above `carved`, so: set bits = carved - used.
+// Threads:    bitmaps of the superslab: written under the page heap's lock; `head` and `free` are
+//             read by any thread that holds a block in the slab, whose bits then do not change.
+//             A small slab's fields: under its owner's lock.
+#ifndef HAKMEM_SUPERSLAB_SUPERSLAB_H_
+#define HAKMEM_SUPERSLAB_SUPERSLAB_H_
+
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/units.h"
+#include "sizeclass/sizeclass.h"
+#include "superslab/address_window.h"
+
+namespace hakmem {
+
+class SlabPool;
+
+inline constexpr size_t kSlabsPerSuperslab = kUnitBytes / kSlabBytes;
+inline constexpr size_t kSlabMaskWords = kSlabsPerSuperslab / 64;
+
+enum class SlabKind : uint8_t { kUnused, kFree, kSmall, kLarge };
+
+// One 64-byte line for each slab; only the first slab of a run has a meaningful one.
+struct alignas(64) Slab {
+  SlabPool *owner;       // kSmall: whose it is
+  Slab *next, *prev;     // kFree: bin of the page heap; kSmall: owner's list of slabs with room
+  uint16_t run_slabs;    // slabs in this run
+  uint16_t bitmap_slot;  // kSmall: slot of its outside bitmap, or kNoBitmapSlot
+  uint16_t used;         // blocks that are out: in the program or in a cache
+  uint16_t carved;       // blocks below this have been handed out at least once
+  uint16_t capacity;     // blocks
+  uint16_t first_word;   // no bit is set in the bitmap's words below this one
+  SizeClass size_class;
+  SlabKind kind;
+  bool listed;  // kSmall: it is in the owner's list
+  uint8_t padding;
+  uint64_t inline_bits[3];  // free bits of slabs of up to 192 blocks
+};
+static_assert(sizeof(Slab) == 64);
+
+inline constexpr uint16_t kNoBitmapSlot = UINT16_MAX;
+inline constexpr size_t kInlineBits = 3 * 64;
+inline constexpr size_t kMaxBlocks = kSlabBytes / kMinAlign;
+// A bitmap's words, and one line more so that the bitmaps do not all begin in the same cache set.
+inline constexpr size_t kBitmapSlotWords = kMaxBlocks / 64 + 8;
+
+// A set of slabs of one superslab.
+class SlabMask {
+ public:
+  bool test(size_t i) const { return (word(i / 64) >> (i % 64) & 1) != 0; }
+  void set(size_t begin, size_t count) {
+    each_word(begin, count, [](uint64_t old, uint64_t mask) { return old | mask; });
+  }
+  void clear(size_t begin, size_t count) {
+    each_word(begin, count, [](uint64_t old, uint64_t mask) { return old & ~mask; });
+  }
+  bool any(size_t begin, size_t count) {
+    bool found = false;
+    each_word(begin, count, [&](uint64_t old, uint64_t mask) {
+      found |= (old & mask) != 0;
+      return old;
+    });
+    return found;
+  }
+  // Largest member <= i, or SIZE_MAX.
+  size_t last_at_or_below(size_t i) const {
+    size_t w = i / 64;
+    uint64_t bits = word(w) << (63 - i % 64);
+    if (bits != 0) return i - static_cast<size_t>(std::countl_zero(bits));
+    while (w-- > 0) {
+      if (word(w) != 0) return w * 64 + 63 - static_cast<size_t>(std::countl_zero(word(w)));
+    }
+    return SIZE_MAX;
+  }
+  // How many slabs from i on are members without a gap; `limit` ends the search.
+  size_t run_length(size_t i, size_t limit) const {
+    const size_t begin = i;
+    while (i < limit) {
+      const uint64_t gaps = ~word(i / 64) >> (i % 64);
+      if (gaps != 0) {
+        i += static_cast<size_t>(std::countr_zero(gaps));
+        break;
+      }
+      i = (i / 64 + 1) * 64;
+    }
+    return (i < limit ? i : limit) - begin;
+  }
+  // How many slabs just below i are members without a gap.
+  size_t run_length_below(size_t i) const {
+    size_t n = 0;
+    while (n < i) {
+      const size_t last = i - n - 1;
+      const uint64_t gaps = ~word(last / 64) << (63 - last % 64);
+      if (gaps != 0) {
+        n += static_cast<size_t>(std::countl_zero(gaps));
+        break;
+      }
+      n += last % 64 + 1;
+    }
+    return n < i ? n : i;
+  }
+  // relaxed: see Threads above; writers hold the page heap's lock.
+  uint64_t word(size_t w) const { return words_[w].load(std::memory_order_relaxed); }
+  void set_word(size_t w, uint64_t bits) { words_[w].store(bits, std::memory_order_relaxed); }
+
+ private:
+  template <class F>
+  void each_word(size_t begin, size_t count, F change) {
+    while (count > 0) {
+      const size_t bit = begin % 64;
+      const size_t n = count < 64 - bit ? count : 64 - bit;
+      const uint64_t mask = (n == 64 ? ~uint64_t{0} : (uint64_t{1} << n) - 1) << bit;
+      const uint64_t old = word(begin / 64);
+      const uint64_t changed = change(old, mask);
+      if (changed != old) set_word(begin / 64, changed);
+      begin += n;
+      count -= n;
+    }
+  }
+
+  std::atomic<uint64_t> words_[kSlabMaskWords];
+};
+
+struct Superslab {
+  uint16_t slab_count;  // mapped slabs, kSlabsPerSuperslab unless memory was short
+  uint16_t first_slab;  // the first that can be handed out
+  uint16_t free_slabs;
+  bool huge_pages;  // transparent huge pages were asked for
+  Superslab *next, *prev;
+  SlabMask head;          // first slabs of runs in use
+  SlabMask free;          // slabs that are free
+  SlabMask touched;       // slabs that were handed out since they were last known to be zero
+  SlabMask fresh;         // free slabs that were freed since the last tick of the release clock
+  SlabMask bitmap_slots;  // bitmap slots in use
+  Slab slabs[];
+
+  uintptr_t address() const { return address_of(this); }
+  size_t bytes() const { return slab_count * kSlabBytes; }
+  uint64_t *bitmap(size_t slot) {
+    return reinterpret_cast<uint64_t *>(slabs + slab_count) + slot * kBitmapSlotWords;
+  }
+  static size_t metadata_bytes(size_t slab_count) {
+    return sizeof(Superslab) + slab_count * (sizeof(Slab) + kBitmapSlotWords * sizeof(uint64_t));
+  }
+};
+
+inline Superslab *superslab_of(const Slab *slab) {
+  return static_cast<Superslab *>(as_pointer(align_down(address_of(slab), kUnitBytes)));
+}
+inline size_t index_of(const Superslab *superslab, const Slab *slab) {
+  return static_cast<size_t>(slab - superslab->slabs);
+}
+inline uintptr_t slab_address(const Slab *slab) {
+  const Superslab *superslab = superslab_of(slab);
+  return superslab->address() + index_of(superslab, slab) * kSlabBytes;
+}
+
+// The first slab of the run that the block `p` lies in. `p` must lie in a superslab; NULL if it
+// lies in no run that is in use.
+inline Slab *slab_of(const void *p) {
+  Superslab *superslab =
+      static_cast<Superslab *>(as_pointer(align_down(address_of(p), kUnitBytes)));
+  const size_t i = (address_of(p) & (kUnitBytes - 1)) >> kSlabShift;
+  if (superslab->head.test(i)) [[likely]]
+    return superslab->slabs + i;
+  if (i >= superslab->slab_count || superslab->free.test(i)) return nullptr;
+  const size_t head = superslab->head.last_at_or_below(i);
+  return head == SIZE_MAX ? nullptr : superslab->slabs + head;
+}
+
+// The free bits of a small slab.
+inline uint64_t *free_bits(Slab *slab) {
+  return slab->bitmap_slot == kNoBitmapSlot ? slab->inline_bits
+                                            : superslab_of(slab)->bitmap(slab->bitmap_slot);
+}
+
+}  // namespace hakmem
+
+#endif  // HAKMEM_SUPERSLAB_SUPERSLAB_H_
