@@ -20,8 +20,8 @@ SOURCE_SUFFIXES = (".c", ".cc", ".h", ".def")
 MAX_TRACKED_BYTES = 2 * 1024 * 1024
 
 # Where a quoted include is looked up, after the including file's own folder.
-INCLUDE_ROOTS = ("allocator/src", "allocator/include", "allocator", "harness/src", "harness/include", "harness",
-                 "allocator/test", "harness/test", "harness/plugins")
+INCLUDE_ROOTS = ("allocator/src", "allocator/include", "allocator", "allocator/test",
+                 "harness/src", "harness/include", "harness", "harness/test", "harness/plugins")
 
 ENVIRONMENT_HOME = "allocator/src/config"
 SWITCH_HOMES = ("allocator/src/base", "allocator/src/config", "allocator/src/os")
@@ -88,8 +88,8 @@ def check_include(path, match, files, layers):
     if other in layers.reachable(folder):
         return None
     below = ", ".join(sorted(layers.reachable(folder) - {folder})) or "nothing"
-    return (f"{folder} may not include {found}; it may include: {below}. Move the declaration down, or let the "
-            f"upper layer pass in what is needed")
+    return (f"{folder} may not include {found}; it may include: {below}. Move the declaration down, "
+            f"or let the upper layer pass in what is needed")
 
 
 def check_source(path, text, files, layers):
@@ -104,16 +104,18 @@ def check_source(path, text, files, layers):
             if message:
                 yield number, message
         if not may_read_environment and ENVIRONMENT.search(line.split("//", 1)[0]):
-            yield number, f"the environment is read only in {ENVIRONMENT_HOME}; add a row to its table of knobs"
+            yield number, (f"the environment is read only in {ENVIRONMENT_HOME}; "
+                           f"add a row to its table of knobs")
         switch = SWITCH.match(line)
         if switch and not may_switch and not NOT_A_SWITCH.match(switch.group(1)):
-            yield number, (f"#if only in {', '.join(SWITCH_HOMES)}; use `if constexpr` on a constant of "
-                           f"{ENVIRONMENT_HOME}, or another file chosen by CMake")
+            yield number, (f"#if only in {', '.join(SWITCH_HOMES)}; use `if constexpr` on a constant "
+                           f"of {ENVIRONMENT_HOME}, or another file chosen by CMake")
 
 
 def tracked_files(root):
     """Paths of the files that git tracks, without those deleted in the work tree."""
-    listing = subprocess.run(["git", "-C", str(root), "ls-files", "-z"], check=True, capture_output=True)
+    command = ["git", "-C", str(root), "ls-files", "-z"]
+    listing = subprocess.run(command, check=True, capture_output=True)
     return [name for name in listing.stdout.decode().split("\0") if name and (root / name).is_file()]
 
 
@@ -126,17 +128,19 @@ def check_tree(root):
     for name in names:
         size_bytes = (root / name).stat().st_size
         if size_bytes > MAX_TRACKED_BYTES:
-            lines.append(f"{name}:1: {size_bytes} bytes, more than {MAX_TRACKED_BYTES}; keep it out of git, or make "
-                         f"it smaller")
+            lines.append(f"{name}:1: {size_bytes} bytes, more than {MAX_TRACKED_BYTES}; keep it out of "
+                         f"git, or make it smaller")
         if name.startswith(("allocator/", "harness/")) and name.endswith(SOURCE_SUFFIXES):
             text = (root / name).read_text(encoding="utf-8")
-            lines += [f"{name}:{number}: {message}" for number, message in check_source(name, text, files, layers)]
+            for number, message in check_source(name, text, files, layers):
+                lines.append(f"{name}:{number}: {message}")
     return lines
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parent.parent, help="the checkout")
+    parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parent.parent,
+                        help="the checkout (default: the one this script is in)")
     root = parser.parse_args().root
     try:
         lines = check_tree(root)

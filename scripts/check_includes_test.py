@@ -22,13 +22,15 @@ harness/plugins
 harness/plugins/hakmem.c allocator/include
 """
 
+GUARDED = "#ifndef HAKMEM_HAKMEM_H_\n#ifdef __cplusplus\n#endif\n#endif\n"
+
 
 class CheckIncludes(unittest.TestCase):
     def violations(self, **changed):
         """The lines for a small clean tree in which `changed` (file=text; __ is /) is written over."""
         tree = {
             "scripts/lib/layers.txt": TABLE,
-            "allocator/include/hakmem/hakmem.h": "#ifndef HAKMEM_HAKMEM_H_\n#ifdef __cplusplus\n#endif\n#endif\n",
+            "allocator/include/hakmem/hakmem.h": GUARDED,
             "allocator/src/base/bits.h": "#if defined(__x86_64__)\n#endif\n",
             "allocator/src/config/knobs.cc": '#include "base/bits.h"\nconst char *v = getenv("HAKMEM_X");\n',
             "allocator/src/os/linux.h": '#include <sys/mman.h>\n#include "config/knobs.h"\n',
@@ -68,11 +70,10 @@ class CheckIncludes(unittest.TestCase):
             self.assert_one(lines, "allocator/src/os/linux.h:1:")
 
     def test_products_meet_only_in_the_plugin(self):
-        include = '#include "hakmem/hakmem.h"\n'
-        self.assert_one(self.violations(**{"harness/src/model/epoch.h": include}), "harness/src/model/epoch.h:1:")
-        self.assert_one(self.violations(**{"harness/plugins/floor.c": include}), "harness/plugins/floor.c:1:")
-        include = '#include "model/epoch.h"\n'
-        self.assert_one(self.violations(**{"allocator/src/slab/slab.h": include}), "allocator/src/slab/slab.h:1:")
+        for path, include in (("harness/src/model/epoch.h", "hakmem/hakmem.h"),
+                              ("harness/plugins/floor.c", "hakmem/hakmem.h"),
+                              ("allocator/src/slab/slab.h", "model/epoch.h")):
+            self.assert_one(self.violations(**{path: f'#include "{include}"\n'}), f"{path}:1:")
 
     def test_untracked_header(self):
         lines = self.violations(**{"allocator/src/slab/slab.h": '#include "slab/nowhere.h"\n'})
@@ -83,7 +84,8 @@ class CheckIncludes(unittest.TestCase):
         self.assert_one(lines, "allocator/src/attic is not in scripts/lib/layers.txt")
 
     def test_environment_outside_config(self):
-        lines = self.violations(**{"allocator/src/slab/slab.h": "// getenv( is fine here\nint x = getenv(name);\n"})
+        text = "// getenv( is fine here\nint x = getenv(name);\n"
+        lines = self.violations(**{"allocator/src/slab/slab.h": text})
         self.assert_one(lines, "allocator/src/slab/slab.h:2:", "environment")
 
     def test_switch_outside_its_homes(self):
