@@ -28,9 +28,9 @@ def write_rows(path: Path, header, rows) -> None:
         writer.writerows(rows)
 
 
-def make_folder(folder: Path, names=("hakmem", "mimalloc"), ratios=(1.12, 1.0), reference="b", launches=5,
-                blocks_per_launch=9, noise=0.01, launch_noise=0.0, quarantined=(), status="complete", seed=1,
-                rss_kb=(900, 850), syscalls=(0, 3), epochs_of_single=40) -> Path:
+def make_folder(folder: Path, names=("hakmem", "mimalloc"), ratios=(1.12, 1.0), reference="b",
+                launches=5, blocks_per_launch=9, noise=0.01, launch_noise=0.0, quarantined=(),
+                status="complete", seed=1, rss_kb=(900, 850), syscalls=(0, 3), epochs_of_single=40) -> Path:
     """A folder in which subject i runs at ratios[i] x 100 M ops/s. Two or more subjects: mirrored blocks
     (ABBA, BAAB); one: plain epochs. `quarantined` are block numbers."""
     rng = np.random.default_rng(seed)
@@ -49,8 +49,8 @@ def make_folder(folder: Path, names=("hakmem", "mimalloc"), ratios=(1.12, 1.0), 
         rss = BASE_KB + rss_kb[i % len(rss_kb)] + int(rng.integers(0, 3)) * 4
         values = {
             "seq": len(rows), "subject": label, "allocator": names[i], "launch": launch, "block": block,
-            "slot": slot, "order": order, "epoch": epoch, "kind": kind, "workload": "random_mixed", "threads": 1,
-            "cpu": "1", "start_ns": int(clock * 1e9) - 1_600_000_000_000_000_000, "wall_time_s": f"{clock:.6f}",
+            "slot": slot, "order": order, "epoch": epoch, "kind": kind, "workload": "random_mixed",
+            "threads": 1, "cpu": "1", "start_ns": int((clock - 1.6e9) * 1e9), "wall_time_s": f"{clock:.6f}",
             "ops": ops, "elapsed_ns": round(elapsed * 1e9), "cpu_time_ns": round(elapsed * 1e9),
             "ops_per_s": f"{rate:.1f}", "ns_per_op": f"{1e9 / rate:.4f}", "failed_allocs": 0,
             "live_bytes": 105_000, "rss_base_kb": BASE_KB, "rss_kb": rss, "rss_above_base_kb": rss - BASE_KB,
@@ -90,7 +90,8 @@ def make_folder(folder: Path, names=("hakmem", "mimalloc"), ratios=(1.12, 1.0), 
         "subjects": [_subject(label, name, aa) for label, name in zip(labels, names)],
         "reference": reference if len(names) > 1 else labels[0], "ops_per_epoch": ops,
         "op_stream_hash": "0123456789abcdef", "epoch_s": 0.3, "schedule_seed": 7, "launches": launches,
-        "blocks": blocks_per_launch, "host": {"hostname": "box", "cpu_model": "A CPU", "kernel": "6.1", "cpus": 2},
+        "blocks": blocks_per_launch,
+        "host": {"hostname": "box", "cpu_model": "A CPU", "kernel": "6.1", "cpus_online": 2},
         "git": {"commit": "abc123", "dirty": False}, "syscalls": {"source": "tracepoint", "reason": None}}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
     return folder

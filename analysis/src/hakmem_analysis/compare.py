@@ -139,7 +139,8 @@ def _compare_blocks(result: Result, candidate: str, confidence: float) -> Compar
         resolves=None if shift is None else number(1 - np.exp(-shift)), unit=unit, blocks=len(kept),
         launches=len(np.unique(launches)), quarantined_blocks=int(table.rows["excluded"].sum()),
         sign_lower=_exp(sign.lower), sign_upper=_exp(sign.upper), bootstrap_lower=_exp(bootstrap[0]),
-        bootstrap_upper=_exp(bootstrap[1]), launch_effect_p=number(stats.launch_effect_p(differences, launches)),
+        bootstrap_upper=_exp(bootstrap[1]),
+        launch_effect_p=number(stats.launch_effect_p(differences, launches)),
         ratio_with_quarantined=_exp(every.median()) if len(every) else None,
         note=_block_note(table, interval, confidence))
 
@@ -149,8 +150,8 @@ def _block_note(table: BlockTable, interval: stats.Interval, confidence: float) 
     if not len(table.kept):
         notes.append("no complete block is free of quarantine: measure on a quieter machine")
     elif interval.confidence < confidence:
-        notes.append(f"{len(table.kept)} block(s) reach {100 * interval.confidence:.1f} % confidence at most; "
-                     f"{100 * confidence:g} % takes {blocks_needed(confidence)}")
+        notes.append(f"{len(table.kept)} block(s) reach {100 * interval.confidence:.1f} % confidence at "
+                     f"most; {100 * confidence:g} % takes {blocks_needed(confidence)}")
     if interval.method == "launches":
         notes.append("the launches differ more than their blocks explain, so the launch is the unit")
     if len(table.kept) and table.kept["launch"].nunique() == 1:
@@ -206,7 +207,8 @@ def _compare_above_floor(result: Result, candidate: str, floor: str, confidence:
         note = "by bootstrap"
         point = values["candidate"] / values["reference"]
         lower, upper = stats.bootstrap_ratio(both["candidate"], both["reference"], both["launch"], confidence)
-    interval = stats.Interval(np.log(point), np.log(max(lower, 1e-9)), np.log(upper), confidence, nan, "bootstrap")
+    interval = stats.Interval(np.log(point), np.log(max(lower, 1e-9)), np.log(upper), confidence, nan,
+                              "bootstrap")
     return _row(result, candidate, "ns_above_floor", "lower", interval, confidence,
                 reference_value=number(values["reference"]), candidate_value=number(values["candidate"]),
                 resolves=None, unit="blocks", blocks=len(both), launches=int(both["launch"].nunique()),

@@ -35,6 +35,11 @@ def resolve_source(source: str, inside_folder: str = "epochs.csv") -> str:
     return source
 
 
+def throughput_rows(chunk: pd.DataFrame) -> pd.Series:
+    """The mask of throughput epochs: all rows where there is no column `kind`."""
+    return chunk["kind"] == "throughput" if "kind" in chunk else pd.Series(True, chunk.index)
+
+
 def _line_of(row: int) -> int:
     """The line of data row `row` (from 0) in a file whose header is line 1."""
     return row + 2

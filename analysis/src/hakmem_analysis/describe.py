@@ -15,7 +15,6 @@ from . import stats
 from .load import Result
 
 
-
 @dataclass(frozen=True)
 class Summary:
     """One subject. Units are in the names; cv and drift are fractions; memory is above the base."""

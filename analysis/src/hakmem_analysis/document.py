@@ -96,7 +96,8 @@ def to_html(parts: Sequence, title: str) -> str:
         if isinstance(part, Heading):
             out.append(f"<h{part.level}>{text(part.text)}</h{part.level}>")
         elif isinstance(part, Paragraph):
-            out.append(f"<p><strong>{text(part.text)}</strong></p>" if part.strong else f"<p>{text(part.text)}</p>")
+            words = f"<strong>{text(part.text)}</strong>" if part.strong else text(part.text)
+            out.append(f"<p>{words}</p>")
         elif isinstance(part, Bullets):
             out.append("<ul>" + "".join(f"<li>{text(item)}</li>" for item in part.items) + "</ul>")
         elif isinstance(part, Code):

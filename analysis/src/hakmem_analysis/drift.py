@@ -1,7 +1,7 @@
 """Does memory drift over a soak?
 
 Purpose     Slope of RSS with its interval against a budget, and what else a soak must show.
-Boundary    A frame of epochs in time order (one subject, one launch) in, one Drift out.
+Boundary    The epochs of one process in, one Drift out.
 Invariants  DRIFT and STABLE are claims about the true slope, made only when its whole interval is outside
             or inside the budget; everything else is EXTEND, with what would settle it.
 """
@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import stats as st
 
 from . import stats, trend
+from .errors import InputError
 
 DEFAULT_BUDGET_KB_PER_H = 64.0
 PAGE_KB = 4.0
@@ -73,17 +74,20 @@ def warmup_epochs(rss: np.ndarray) -> int:
 
 def analyse(time_s, rss_kb, ops_per_s=None, peak_rss_kb=None, syscalls=None, ops=None,
             budget_kb_per_h: float = DEFAULT_BUDGET_KB_PER_H, confidence: float = 0.95) -> Drift:
-    """Judges one soak. All arguments are arrays in time order, one value an epoch (None: not measured)."""
+    """Judges one soak. All arguments are arrays with one value an epoch (None: not measured)."""
     nan = float("nan")
     frame = pd.DataFrame({"time_s": time_s, "rss_kb": rss_kb})
     for name, values in (("ops_per_s", ops_per_s), ("peak_rss_kb", peak_rss_kb), ("syscalls", syscalls),
                          ("ops", ops)):
         frame[name] = nan if values is None else np.asarray(values, float)
-    frame = frame[frame["time_s"].notna() & frame["rss_kb"].notna()]
+    frame = frame[frame["time_s"].notna() & frame["rss_kb"].notna()].sort_values("time_s", kind="stable")
+    if frame.empty:
+        raise InputError("no epoch has both a time and a resident size: nothing to judge")
     time_h = (frame["time_s"] - frame["time_s"].min()).to_numpy() / SECONDS_PER_HOUR
     rss = frame["rss_kb"].to_numpy()
     skip = warmup_epochs(rss)
-    size = max(int(np.ceil(trend.autocorrelation_time(rss[skip:]))), int(np.ceil((len(rss) - skip) / MAX_BLOCKS)))
+    size = max(int(np.ceil(trend.autocorrelation_time(rss[skip:]))),
+               int(np.ceil((len(rss) - skip) / MAX_BLOCKS)))
     x, y = stats.median_of_blocks(time_h[skip:], size), stats.median_of_blocks(rss[skip:], size)
     slope = trend.theil_sen(x, y, confidence)
     step = trend.one_step(y)
@@ -96,7 +100,7 @@ def analyse(time_s, rss_kb, ops_per_s=None, peak_rss_kb=None, syscalls=None, ops
     rate = frame["ops_per_s"].iloc[skip:].dropna()
     counted = frame[frame["syscalls"].notna() & frame["ops"].notna()].iloc[skip:]
     quarter = max(1, (len(rss) - skip) // 4)
-    head, tail = (np.median(rss[skip:skip + quarter]), np.median(rss[-quarter:])) if len(rss) else (nan, nan)
+    head, tail = np.median(rss[skip:skip + quarter]), np.median(rss[-quarter:])
     return Drift(
         verdict=verdict, reason=reason, epochs=len(rss), warmup_epochs=skip, span_s=span_h * SECONDS_PER_HOUR,
         ops_per_s_mean=float(rate.mean()) if len(rate) else nan, cv=stats.coefficient_of_variation(rate),
@@ -104,8 +108,9 @@ def analyse(time_s, rss_kb, ops_per_s=None, peak_rss_kb=None, syscalls=None, ops
         rss_peak_kb=float(np.nanmax([rss.max(), frame["peak_rss_kb"].max()])),
         drift_percent=100.0 * (tail - head) / head if head > 0 else nan,
         slope_kb_per_h=slope.slope, slope_lower_kb_per_h=slope.lower, slope_upper_kb_per_h=slope.upper,
-        mann_kendall_p=slope.mann_kendall_p, smallest_slope_kb_per_h=smallest, budget_kb_per_h=budget_kb_per_h,
-        blocks=len(y), epochs_per_block=size, step_kb=step.size if stepped else nan,
+        mann_kendall_p=slope.mann_kendall_p, smallest_slope_kb_per_h=smallest,
+        budget_kb_per_h=budget_kb_per_h, blocks=len(y), epochs_per_block=size,
+        step_kb=step.size if stepped else nan,
         step_at_s=float(x[step.at] * SECONDS_PER_HOUR) if stepped else nan,
         syscalls_per_op=float(counted["syscalls"].sum() / counted["ops"].sum()) if len(counted) else nan)
 
@@ -114,17 +119,17 @@ def _judge(slope: trend.Slope, smallest: float, budget: float, stepped: bool, st
            size: int) -> tuple:
     """(verdict, reason) of a slope in kB/h against a budget, symmetric about 0."""
     if blocks < trend.MIN_TREND_POINTS:
-        return "EXTEND", (f"{blocks} independent blocks of {size} epoch(s) after warm-up are too few for a slope; "
-                          f"at least {trend.MIN_TREND_POINTS} are needed")
+        return "EXTEND", (f"{blocks} independent blocks of {size} epoch(s) after warm-up are too few for a "
+                          f"slope; at least {trend.MIN_TREND_POINTS} are needed")
     if stepped:
         return "EXTEND", (f"one step of {step_kb:+.0f} kB and level before and after: a longer soak tells "
                           "whether it comes again")
     if slope.lower > budget or slope.upper < -budget:
         return "DRIFT", f"the whole interval of the slope is beyond the budget of {budget:g} kB/h"
     if smallest > budget:
-        return "EXTEND", (f"the smallest slope this soak could see, {smallest:.3g} kB/h, is above the budget of "
-                          f"{budget:g} kB/h; a longer soak sees less")
+        return "EXTEND", (f"the smallest slope this soak could see, {smallest:.3g} kB/h, is above the budget "
+                          f"of {budget:g} kB/h; a longer soak sees less")
     if slope.lower >= -budget and slope.upper <= budget:
         return "STABLE", f"the whole interval of the slope is within the budget of {budget:g} kB/h"
-    return "EXTEND", (f"the interval of the slope reaches beyond the budget of {budget:g} kB/h, but not all of it; "
-                      "a longer soak narrows it")
+    return "EXTEND", (f"the interval of the slope reaches beyond the budget of {budget:g} kB/h, but not all "
+                      "of it; a longer soak narrows it")

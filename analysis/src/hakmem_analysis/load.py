@@ -79,7 +79,8 @@ def _read_manifest(folder: Path) -> dict:
 
 def _check_manifest(path: Path, manifest: dict) -> None:
     if manifest.get("status") not in STATUSES:
-        raise InputError(f"{path}: status is {manifest.get('status')!r}, expected one of {', '.join(STATUSES)}")
+        raise InputError(f"{path}: status is {manifest.get('status')!r}, expected one of "
+                         f"{', '.join(STATUSES)}")
     subjects = manifest.get("subjects")
     if not isinstance(subjects, list) or not subjects:
         raise InputError(f"{path}: 'subjects' lists no subject; the run ended before it began, measure again")
@@ -144,9 +145,9 @@ def load_result(folder) -> Result:
     labels = {entry["label"] for entry in manifest["subjects"]}
     foreign = ~epochs["subject"].isin(labels)
     if foreign.any():
-        raise InputError(f"{folder / 'epochs.csv'}:{foreign.idxmax() + 2}: subject "
-                         f"'{epochs['subject'][foreign.idxmax()]}' is not in manifest.json; the two files are "
-                         "of different runs")
+        row = foreign.idxmax()
+        raise InputError(f"{folder / 'epochs.csv'}:{row + 2}: subject '{epochs['subject'][row]}' is not in "
+                         "manifest.json; the two files are of different runs")
     measured = (epochs["kind"] == "throughput") & epochs["ops_per_s"].notna()
     if not measured.any():
         cause = manifest.get("error") or "events.csv may say why"

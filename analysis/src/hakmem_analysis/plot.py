@@ -31,8 +31,8 @@ def draw(result: Result, comparisons: list, headline: str, path: Path) -> None:
     styles = {label: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)])
               for i, label in enumerate(result.subjects)}
     heights = [3.0, 2.4] + ([2.6] if ratios else [])
-    style = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "axes.titleweight": "bold",
-             "axes.titlelocation": "left", "axes.titlesize": 10.5}
+    style = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
+             "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.titlesize": 10.5}
     start_s = result.epochs["wall_time_s"].min()
     with plt.rc_context(style):
         figure, axes = plt.subplots(len(heights), 1, figsize=(10, sum(heights) + 0.7), layout="constrained",
@@ -119,8 +119,8 @@ def _draw_ratios(axis, result: Result, ratios: list, styles: dict) -> None:
         rows = block_table(result, row.reference_subject, row.candidate_subject, "ops_per_s", log=True).rows
         ratio = np.exp(rows["candidate"] - rows["reference"])
         kept = ~rows["excluded"]
-        axis.plot(rows["block"][kept], ratio[kept], linestyle="none", marker=marker, markersize=4, color=colour,
-                  zorder=3)
+        axis.plot(rows["block"][kept], ratio[kept], linestyle="none", marker=marker, markersize=4,
+                  color=colour, zorder=3)
         axis.plot(rows["block"][~kept], ratio[~kept], linestyle="none", marker=marker, markersize=4.5,
                   color=colour, markerfacecolor="none", zorder=3)
         text = f"{row.candidate}: {row.ratio:.3f}"
@@ -129,7 +129,7 @@ def _draw_ratios(axis, result: Result, ratios: list, styles: dict) -> None:
             axis.axhspan(row.lower, row.upper, color=colour, alpha=0.2, linewidth=0, zorder=1)
             text += f" ({100 * row.confidence:.0f} %: {row.lower:.3f} .. {row.upper:.3f})"
         axis.plot([], [], color=colour, marker=marker, markersize=4, label=text)
-    axis.set_title(f"Ratio to {ratios[0].reference}, a point a block")
+    axis.set_title(f"Ratio to {ratios[0].reference}, a point a block (1: as fast)")
     axis.set_ylabel("ratio of ops/s")
     axis.set_xlabel("block")
     axis.grid(axis="y", color="#dddddd", linewidth=0.6)

@@ -86,8 +86,8 @@ def verdict(report: Report) -> dict:
 
 def _subject_table(report: Report) -> document.Table:
     floors = any(report.floors.values())
-    header = ["", "ops/s, median", "ns/op", "CV", "p99 low tail", "worst epoch", "RSS first", "last", "peak",
-              "minor faults/epoch", "system calls/op"] + (["ns above floor"] if floors else [])
+    header = ["", "ops/s, median", "ns/op", "CV", "p99 low tail", "worst epoch", "RSS first", "last",
+              "peak", "minor faults/epoch", "system calls/op"] + (["ns above floor"] if floors else [])
     rows = []
     for s in report.summaries:
         row = [f"{s.name} {s.version}".strip(), text.rate(s.ops_per_s), text.plain(s.ns_per_op, "{:.3f}"),
@@ -96,14 +96,16 @@ def _subject_table(report: Report) -> document.Table:
                text.plain(s.minor_faults_per_epoch, "{:.1f}"), text.plain(s.syscalls_per_op, "{:.3g}")]
         if floors:
             floor = report.floors[s.subject]
-            row.append(f"{floor.point:.3f} ({floor.lower:.3f} .. {floor.upper:.3f})" if floor else text.MISSING)
+            row.append(f"{floor.point:.3f} ({floor.lower:.3f} .. {floor.upper:.3f})" if floor
+                       else text.MISSING)
         rows.append(row)
     return document.Table(header, rows)
 
 
 def _value(metric: str, value) -> str:
-    return {"throughput": text.rate, "rss_above_base": text.memory, "peak_rss_above_base": text.memory,
-            "syscalls_per_op": lambda v: text.plain(v, "{:.3g}"), "ns_above_floor": text.nanoseconds}[metric](value)
+    write = {"throughput": text.rate, "ns_above_floor": text.nanoseconds,
+             "syscalls_per_op": lambda count: text.plain(count, "{:.3g}")}.get(metric, text.memory)
+    return write(value)
 
 
 def _ratio_table(report: Report) -> document.Table:
@@ -129,16 +131,16 @@ def page(report: Report, picture) -> list:
     parts = [document.Heading(f"{names}: {wording.conditions(result)}", 1)]
     parts += [document.Paragraph(line, strong=True) for line in report.headlines]
     if picture:
-        parts.append(document.Picture(picture, "throughput and memory over time, and the ratio of each block"))
+        parts.append(document.Picture(picture, "throughput and memory over time; the ratio of each block"))
     parts += [document.Heading("Subjects"), _subject_table(report), document.Paragraph(
         "Medians over epochs; RSS is above the process's own before the allocator was loaded, medians over "
         "launches; kB are 1024 bytes. The low tail p99 is what 99 % of the epochs reach"
         + (f"; with {epochs} epochs it is near the worst one." if epochs < rows_for_percentile(99) else "."))]
     if report.comparisons:
         parts += [document.Heading("Ratios"), _ratio_table(report), document.Paragraph(
-            "Ratio = candidate / reference: above 1 is better for throughput, below 1 for all else. An interval that "
-            "contains 1 shows no difference; \"would have caught\" is the smallest change such a run shows in 95 of "
-            "100 cases. How each interval is made: docs/design/statistics.md.")]
+            "Ratio = candidate / reference: above 1 is better for throughput, below 1 for all else. An "
+            "interval that contains 1 shows no difference; \"would have caught\" is the smallest change such "
+            "a run shows in 95 of 100 cases. How each interval is made: docs/design/statistics.md.")]
     if report.notes:
         parts += [document.Heading("Noise and limits"), document.Bullets(report.notes)]
     parts += [document.Heading("Where it comes from"),
@@ -149,20 +151,22 @@ def page(report: Report, picture) -> list:
 
 
 def summary_text(report: Report, path) -> str:
-    """The short answer for a terminal: the ratio with its interval, CV and RSS of both, the report's path."""
+    """The short answer for a terminal: ratio with interval, CV and RSS of each, the report's path."""
     rows = [["", "ops/s", "ns/op", "CV", "RSS last", "RSS peak", "syscalls/op"]]
     for s in report.summaries:
         rows.append([s.name, text.rate(s.ops_per_s), text.plain(s.ns_per_op, "{:.3f}"), text.percent(s.cv),
-                     text.memory(s.rss_last_kb), text.memory(s.rss_peak_kb), text.plain(s.syscalls_per_op, "{:.3g}")])
+                     text.memory(s.rss_last_kb), text.memory(s.rss_peak_kb),
+                     text.plain(s.syscalls_per_op, "{:.3g}")])
     lines = [*report.headlines, "", text.text_table(rows)]
-    memory = [row for row in report.comparisons if row.metric == "peak_rss_above_base" and row.ratio is not None]
-    for row in memory:
-        lines.append(f"Peak RSS above base: {row.candidate} holds {text.ratio(row.ratio)}x what {row.reference} "
-                     f"holds ({text.interval(row.lower, row.upper)}).")
-    quarantined = [row for row in report.comparisons if row.metric == "throughput" and row.quarantined_blocks]
-    for row in quarantined:
-        lines.append(f"{row.quarantined_blocks} of {row.blocks + row.quarantined_blocks} blocks were over the noise "
-                     "limit and are left out.")
+    for row in report.comparisons:
+        if row.metric == "peak_rss_above_base" and row.ratio is not None:
+            lines.append(f"Peak RSS above base: {row.candidate} holds {text.ratio(row.ratio)}x what "
+                         f"{row.reference} holds ({text.interval(row.lower, row.upper)}).")
+    for row in report.comparisons:
+        if row.metric == "throughput" and row.quarantined_blocks:
+            lines.append(f"{row.candidate} / {row.reference}: {row.quarantined_blocks} of "
+                         f"{row.blocks + row.quarantined_blocks} blocks were over the noise limit and are "
+                         "left out.")
     lines += [f"Note: {warning}" for warning in report.result.warnings]
     return "\n".join([*lines, "", f"report: {path}"])
 
@@ -192,7 +196,8 @@ def _run(argv) -> int:
         "  hakbench report DIR --summary\n  hakbench report DIR --format json | jq .comparisons[0].ratio\n\n"
         "exit codes: 0 the report is made, 1 the folder cannot be used (one line says why)")
     parser.add_argument("folder", metavar="DIR", help="the folder that hakbench run, ab or soak wrote")
-    parser.add_argument("--summary", action="store_true", help="print only the short answer and the report's path")
+    parser.add_argument("--summary", action="store_true",
+                        help="print only the short answer and the report's path")
     parser.add_argument("--no-plot", action="store_true", help="leave the picture out")
     cli.add_format(parser)
     options = parser.parse_args(argv)

@@ -14,6 +14,8 @@ from .compare import Comparison
 from .describe import Summary, finite
 from .load import Result
 
+HOST_SETTINGS = ("cpus_online", "cpus_allowed", "governor", "thp_enabled", "load_average")
+
 
 def conditions(result: Result) -> str:
     """The workload in words: "random_mixed, ws=400, 1 thread"."""
@@ -38,31 +40,33 @@ def headline(result: Result, row: Comparison) -> str:
     """One or two sentences on a throughput comparison."""
     where = conditions(result)
     if row.ratio is None:
-        return f"No ratio of {row.candidate} to {row.reference} on {where}: {row.note or 'nothing to compare'}."
+        return (f"No ratio of {row.candidate} to {row.reference} on {where}: "
+                f"{row.note or 'nothing to compare'}.")
     if row.lower is None:
-        return (f"{row.candidate} ran at {text.ratio(row.ratio)}x {row.reference} on {where}, without an interval: "
-                f"{row.note}.")
+        return (f"{row.candidate} ran at {text.ratio(row.ratio)}x {row.reference} on {where}, without an "
+                f"interval: {row.note}.")
     bounds = f"{100 * row.confidence:.3g} % interval {text.ratio(row.lower)}..{text.ratio(row.upper)}"
     if row.verdict == "inconclusive":
         what = f"ratio {text.ratio(row.ratio)}, {bounds}"
         if row.confidence < row.requested_confidence:
-            return f"Too little was measured to compare {row.candidate} with {row.reference} on {where}: {what}."
-        sentence = (f"No difference shown between {row.candidate} and {row.reference} on {where}: {what}, which "
-                    f"contains 1; this run would have caught a loss of {text.percent(row.resolves, 1)} or more.")
-        return sentence
+            return (f"Too little was measured to compare {row.candidate} with {row.reference} on {where}: "
+                    f"{what}.")
+        return (f"No difference shown between {row.candidate} and {row.reference} on {where}: {what}, "
+                f"which contains 1; this run would have caught a loss of {text.percent(row.resolves, 1)} "
+                "or more.")
     word = "faster" if row.verdict == "better" else "slower"
     sentence = f"{row.candidate} is {text.ratio(row.ratio)}x {row.reference} ({bounds}) on {where}: {word}."
     if same_library(result, row):
-        sentence += (" Both are the same library, so this is a false alarm of the machine or the method: do not "
-                     "trust this run.")
+        sentence += (" Both are the same library, so this is a false alarm of the machine or the method: "
+                     "do not trust this run.")
     return sentence
 
 
 def single_headline(result: Result, summary: Summary) -> str:
     """The sentence for a run of one subject."""
-    return (f"{summary.name} ran at {text.rate(summary.ops_per_s)} ({text.nanoseconds(summary.ns_per_op)} an op) on "
-            f"{conditions(result)}; CV {text.percent(summary.cv)}, peak RSS {text.memory(summary.rss_peak_kb)} "
-            "above the process's own.")
+    return (f"{summary.name} ran at {text.rate(summary.ops_per_s)} ({text.nanoseconds(summary.ns_per_op)} "
+            f"an op) on {conditions(result)}; CV {text.percent(summary.cv)}, peak RSS "
+            f"{text.memory(summary.rss_peak_kb)} above the process's own.")
 
 
 def notes(result: Result, summaries: list, comparisons: list) -> list:
@@ -70,23 +74,24 @@ def notes(result: Result, summaries: list, comparisons: list) -> list:
     items = list(result.warnings)
     throughput = [row for row in comparisons if row.metric == "throughput"]
     for row in throughput:
+        pair = f"{row.candidate} / {row.reference}"
         total = row.blocks + row.quarantined_blocks
         if row.quarantined_blocks:
-            items.append(f"{row.candidate} / {row.reference}: {row.quarantined_blocks} of {total} blocks were over the "
-                         f"noise limit and are left out of the ratio; with them it would be "
+            items.append(f"{pair}: {row.quarantined_blocks} of {total} blocks were over the noise limit and "
+                         "are left out of the ratio; with them it would be "
                          f"{text.ratio(row.ratio_with_quarantined)}")
         else:
-            items.append(f"{row.candidate} / {row.reference}: none of {total} blocks was over the noise limit")
+            items.append(f"{pair}: none of {total} blocks was over the noise limit")
         if row.note:
-            items.append(f"{row.candidate} / {row.reference}: {row.note}")
+            items.append(f"{pair}: {row.note}")
         if same_library(result, row):
-            items.append(f"{row.candidate} / {row.reference}: the same library on both sides (A/A); the truth is 1")
+            items.append(f"{pair}: the same library on both sides (A/A); the truth is 1")
     if not throughput:
         for summary in summaries:
             if summary.quarantined_epochs:
                 total = summary.epochs + summary.quarantined_epochs
-                items.append(f"{summary.name}: {summary.quarantined_epochs} of {total} epochs were over the noise "
-                             f"limit; CV with them {text.percent(summary.cv_with_quarantined)}")
+                items.append(f"{summary.name}: {summary.quarantined_epochs} of {total} epochs were over the "
+                             f"noise limit; CV with them {text.percent(summary.cv_with_quarantined)}")
     reason = (result.manifest.get("syscalls") or {}).get("reason")
     if not any(finite(summary.syscalls_per_op) for summary in summaries):
         items.append("system calls were not counted" + (f": {reason}" if reason else ""))
@@ -99,10 +104,9 @@ def provenance(result: Result) -> list:
     host = manifest.get("host") or {}
     git = manifest.get("git") or {}
     workload = manifest.get("workload") or {}
-    facts = [("host", ", ".join(str(host[key]) for key in ("hostname", "cpu_model", "kernel") if host.get(key)))]
-    settings = [f"{key.replace('_', ' ')} {host[key]}" for key in
-                ("cpus_online", "cpus_allowed", "governor", "thp_enabled", "load_average") if host.get(key) is not None]
-    facts.append(("machine", ", ".join(settings)))
+    names = [str(host[key]) for key in ("hostname", "cpu_model", "kernel") if host.get(key)]
+    settings = [f"{key.replace('_', ' ')} {host[key]}" for key in HOST_SETTINGS if host.get(key) is not None]
+    facts = [("host", ", ".join(names)), ("machine", ", ".join(settings))]
     for entry in manifest["subjects"]:
         facts.append((result.display_name(entry["label"]), ", ".join(filter(None, (
             entry.get("version"), entry.get("link_kind"), entry.get("library_path") or entry.get("path"),
@@ -110,7 +114,8 @@ def provenance(result: Result) -> list:
             f"build-id {entry['build_id'][:16]}" if entry.get("build_id") else None)))))
     facts.append(("source", ", ".join(filter(None, (
         git.get("commit"), "with local changes" if git.get("dirty") else None)))))
-    for name, value in (("workload seed", workload.get("seed")), ("schedule seed", manifest.get("schedule_seed")),
+    for name, value in (("workload seed", workload.get("seed")),
+                        ("schedule seed", manifest.get("schedule_seed")),
                         ("ops an epoch", manifest.get("ops_per_epoch")),
                         ("op stream", manifest.get("op_stream_hash"))):
         facts.append((name, "" if value is None else str(value)))

@@ -1,0 +1,119 @@
+"""analyze_soak: is this soak steady?
+
+Purpose     Mean, CV, RSS first/last/peak, drift, slope, system calls and the verdict of each process in a
+            soak's CSV, as text or JSON.
+Boundary    A CSV, standard input or a result folder in. The judgement itself is drift.py's.
+"""
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from . import cli, csvfile, text
+from .drift import DEFAULT_BUDGET_KB_PER_H, Drift, analyse
+from .errors import InputError
+
+PROG = "analyze_soak.py"
+TIME_COLUMNS = ("wall_time_s", "time_s", "elapsed_s")
+RSS_COLUMNS = (("rss_above_base_kb", "peak_rss_above_base_kb"), ("rss_kb", "peak_rss_kb"))
+GROUP_COLUMNS = ("subject", "allocator", "launch")
+
+
+def _read(options) -> pd.DataFrame:
+    """Throughput epochs with the columns time_s, rss_kb, peak_rss_kb and those of GROUP_COLUMNS there."""
+    source = csvfile.resolve_source(options.source)
+    name = csvfile.source_name(source)
+    time_columns = [options.time] if options.time else list(TIME_COLUMNS)
+    rss_columns = [(options.rss, f"peak_{options.rss}")] if options.rss else list(RSS_COLUMNS)
+    frame = csvfile.read_columns(
+        source,
+        optional_numbers=(*time_columns, *(column for pair in rss_columns for column in pair), "ops_per_s",
+                          "ops", "syscalls"),
+        optional_texts=("kind", *GROUP_COLUMNS),
+        keep=csvfile.throughput_rows)
+    pair = next((pair for pair in rss_columns if pair[0] in frame and frame[pair[0]].notna().any()), None)
+    if pair is None:
+        raise InputError(f"{name}: no values in a column '{rss_columns[-1][0]}'; name yours with --rss")
+    time = next((column for column in time_columns if column in frame), None)
+    if time is None and options.epoch_s is None:
+        raise InputError(f"{name}:1: no column '{time_columns[0]}'; name yours with --time, or give the "
+                         "seconds an epoch takes with --epoch-s")
+    frame["time_s"] = frame[time] if options.epoch_s is None else np.nan
+    frame["rss_kb"] = frame[pair[0]]
+    frame["peak_rss_kb"] = frame[pair[1]] if pair[1] in frame else np.nan
+    return frame
+
+
+def _text(name: str, drift: Drift) -> str:
+    slope = (f"{drift.slope_kb_per_h:+.3g} kB/h (95 % interval {drift.slope_lower_kb_per_h:+.3g} .. "
+             f"{drift.slope_upper_kb_per_h:+.3g}), Mann-Kendall p {drift.mann_kendall_p:.2g}; smallest slope "
+             f"visible {drift.smallest_slope_kb_per_h:.3g} kB/h") if drift.blocks and np.isfinite(
+                 drift.slope_kb_per_h) else text.MISSING
+    rows = [
+        ["throughput", f"mean {text.rate(drift.ops_per_s_mean)}, CV {text.percent(drift.cv)}"],
+        ["RSS", f"first {text.memory(drift.rss_first_kb)}, last {text.memory(drift.rss_last_kb)}, peak "
+                f"{text.memory(drift.rss_peak_kb)}; drift {text.plain(drift.drift_percent, '{:+.2f} %')}"],
+        ["slope", slope],
+        ["system calls", f"{text.plain(drift.syscalls_per_op, '{:.3g}')} per op"],
+        ["over", f"{drift.epochs} epochs, of which {drift.warmup_epochs} warm-up; {drift.span_s:.0f} s after "
+                 f"it in {drift.blocks} blocks of {drift.epochs_per_block} epoch(s)"],
+    ]
+    return "\n".join([f"{name}: {drift.verdict}: {drift.reason}",
+                      *(f"  {label:<13} {words}" for label, words in rows)])
+
+
+def _run(argv) -> int:
+    parser = cli.make_parser(
+        PROG, "Is a soak steady? Mean, CV, RSS first/last/peak, drift, slope, system calls per op, and the\n"
+        "verdict of each process: DRIFT (the slope is beyond the budget), STABLE (within it), or EXTEND\n"
+        "(this soak is too short or too noisy to tell).",
+        "RSS is rss_above_base_kb where the CSV has it, else rss_kb. Drift in percent compares the medians\n"
+        "of the last and the first quarter after warm-up; the slope is Theil and Sen's.\n\n"
+        "examples:\n  scripts/analyze_soak.py soak.csv\n"
+        "  scripts/analyze_soak.py out/DIR --budget 16 --format json\n"
+        "  scripts/analyze_soak.py - --rss rss --epoch-s 5 < old.csv\n\n"
+        "exit codes: 0 done, 1 the input cannot be used (one line says why); with --gate also 2 a DRIFT,\n"
+        "3 no DRIFT but an EXTEND")
+    parser.add_argument("source", metavar="CSV", help="a CSV file, a result folder, or - for standard input")
+    parser.add_argument("--budget", metavar="KB_PER_H", type=float, default=DEFAULT_BUDGET_KB_PER_H,
+                        help="slope of RSS that is tolerated, kB an hour either way (default %(default)g)")
+    parser.add_argument("--rss", metavar="COLUMN", help="column of resident memory in kB")
+    parser.add_argument("--time", metavar="COLUMN", help="column of time in seconds")
+    parser.add_argument("--epoch-s", metavar="S", type=float, help="no time column: an epoch takes S seconds")
+    parser.add_argument("--gate", action="store_true", help="let the verdict set the exit code")
+    cli.add_format(parser)
+    options = parser.parse_args(argv)
+    for option, value in (("--budget", options.budget), ("--epoch-s", options.epoch_s)):
+        if value is not None and not value > 0:
+            parser.error(f"{option} must be more than 0")
+    frame = _read(options)
+    by = [column for column in GROUP_COLUMNS if column in frame]
+    groups = frame.groupby(by, sort=False, dropna=False) if by else [((), frame)]
+    found = {}
+    for key, rows in groups:
+        key = key if isinstance(key, tuple) else (key,)
+        name = ", ".join(f"{column} {value}" for column, value in zip(by, key)) or "soak"
+        times = rows["time_s"] if options.epoch_s is None else np.arange(len(rows)) * options.epoch_s
+        columns = {column: rows[column].to_numpy() if column in rows else None
+                   for column in ("ops_per_s", "peak_rss_kb", "syscalls", "ops")}
+        found[name] = analyse(np.asarray(times, float), rows["rss_kb"].to_numpy(), **columns,
+                              budget_kb_per_h=options.budget)
+    if not found:
+        raise InputError(f"{csvfile.source_name(options.source)}: no throughput epoch in it; is it the right "
+                         "file?")
+    if options.format == "json":
+        print(json.dumps({name: drift.as_dict() for name, drift in found.items()}, indent=2))
+    else:
+        print("\n\n".join(_text(name, drift) for name, drift in found.items()))
+    verdicts = {drift.verdict for drift in found.values()}
+    if not options.gate:
+        return cli.EXIT_PASS
+    if "DRIFT" in verdicts:
+        return cli.EXIT_GATE_FAILED
+    return cli.EXIT_INCONCLUSIVE if "EXTEND" in verdicts else cli.EXIT_PASS
+
+
+def main(argv=None) -> int:
+    return cli.run_tool(PROG, _run, argv)

@@ -1,0 +1,26 @@
+"""Starts the analysis package from a script, with an interpreter that can run it.
+
+Standard library only: the `python3` that started the script may lack pandas; then find_python.sh names
+one that has it, and the script starts over with that.
+"""
+import importlib
+import importlib.util
+import os
+import subprocess
+import sys
+
+SCRIPTS = os.path.dirname(os.path.abspath(__file__))
+NEEDS = ("numpy", "pandas", "scipy", "matplotlib")
+
+
+def run(module, function):
+    """Runs hakmem_analysis.MODULE.FUNCTION() and leaves with its exit code."""
+    if sys.version_info < (3, 9) or not all(importlib.util.find_spec(name) for name in NEEDS):
+        found = subprocess.run([os.path.join(SCRIPTS, "find_python.sh")], stdout=subprocess.PIPE, text=True)
+        if found.returncode != 0:
+            sys.exit(1)
+        python = found.stdout.strip()
+        os.execv(python, [python, *sys.argv])
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, os.path.join(os.path.dirname(SCRIPTS), "analysis", "src"))
+    sys.exit(getattr(importlib.import_module("hakmem_analysis." + module), function)())
