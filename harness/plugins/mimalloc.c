@@ -38,5 +38,8 @@ const allocator_plugin *allocator_plugin_query(uint32_t abi_version) {
       .purge = mimalloc_purge,
   };
   table.version = mimalloc_version();
+  /* 2.0.9 and its elders return misaligned blocks for sizes 256, 512 and 1024 (the project's issue 700):
+   * what does not work is not offered. */
+  if (mi_version() >= 200 && mi_version() <= 209) table.aligned_alloc = NULL;
   return abi_version == ALLOCATOR_PLUGIN_ABI_VERSION ? &table : NULL;
 }

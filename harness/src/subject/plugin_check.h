@@ -3,7 +3,8 @@
 // Purpose: the contract tests that every allocator passes before it is timed.
 // Boundary: sees the table and the loader's facts; knows no workload, clock or file.
 // Invariants: a check that needs a function the table does not offer is left out, never passed. A
-//   plugin whose build_config contains "not-an-allocator" (floor) gets only the pointer checks.
+//   plugin whose build_config contains "not-an-allocator" (floor) gets only the pointer checks, and so
+//   does one whose pointers fail them.
 // Threads: table->init has been called. Runs on worker threads of its own, with thread_begin and
 //   thread_end around them, so the caller's thread stays untouched.
 #pragma once

@@ -1,0 +1,208 @@
+// workload_test.cc - every workload against the recording allocator, and random_mixed against figures that
+// a separate Python implementation of its definition gave.
+#include "workload/workload.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <ostream>
+#include <thread>
+
+#include "recording_allocator.h"
+
+namespace hakbench {
+namespace {
+
+std::unique_ptr<Workload> make(const WorkloadConfig &config) {
+  std::string error;
+  auto workload = make_workload(config, &error);
+  EXPECT_NE(workload, nullptr) << error;
+  return workload;
+}
+
+std::string refusal(const WorkloadConfig &config) {
+  std::string error;
+  EXPECT_EQ(make_workload(config, &error), nullptr);
+  EXPECT_EQ(op_stream_hash(config, 10), 0u);
+  return error;
+}
+
+// One method on all workers at once, as a subject does.
+uint64_t on_all(uint32_t threads, const std::function<uint64_t(uint32_t)> &method) {
+  std::vector<uint64_t> results(threads);
+  std::vector<std::thread> workers;
+  for (uint32_t thread = 0; thread < threads; ++thread) {
+    workers.emplace_back([&, thread] { results[thread] = method(thread); });
+  }
+  for (std::thread &worker : workers) worker.join();
+  uint64_t sum = 0;
+  for (const uint64_t result : results) sum += result;
+  return sum;
+}
+
+uint64_t live_after(const WorkloadConfig &config, uint64_t prefault_ops,
+                    std::initializer_list<uint64_t> runs) {
+  reset_recording();
+  const auto workload = make(config);
+  const allocator_plugin &allocator = recording_allocator();
+  workload->prefault(allocator, 0, prefault_ops);
+  for (const uint64_t ops : runs) workload->run(allocator, 0, ops);
+  EXPECT_EQ(workload->live_bytes(), recording().live_bytes);
+  return workload->live_bytes();
+}
+
+TEST(RandomMixed, FirstSizesAreTheDefinitions) {
+  live_after({}, 0, {20});
+  const std::vector<size_t> expected = {49,  529, 213, 351, 993,  992, 810, 194, 309, 900,
+                                        731, 839, 922, 190, 1029, 449, 280, 792, 929, 553};
+  EXPECT_EQ(recording().first_sizes, expected);
+}
+
+TEST(RandomMixed, LiveBytesFollowTheDefinition) {
+  EXPECT_EQ(live_after({}, 0, {5000}), 95956u);
+  EXPECT_EQ(live_after({}, 300, {5000}), 93503u);
+  EXPECT_EQ(live_after({}, 300, {100}), 92140u);  // most blocks are still the warm-up's
+  const WorkloadConfig sized{"random_mixed", 1, 3, {{"min_size", 10}, {"max_size", 100}}};
+  EXPECT_EQ(live_after(sized, 300, {100}), 9345u);
+}
+
+TEST(RandomMixed, StateCarriesOnBetweenRuns) {
+  EXPECT_EQ(live_after({}, 0, {1, 999, 0, 4000}), 95956u);
+}
+
+TEST(RandomMixed, WarmUpUsesAnotherSeed) {
+  live_after({}, 20, {});
+  const std::vector<size_t> warm_up = recording().first_sizes;
+  live_after({}, 0, {20});
+  EXPECT_NE(warm_up, recording().first_sizes);
+}
+
+TEST(OpStreamHash, IsThePublishedOne) {
+  EXPECT_EQ(op_stream_hash({}, 1000), 0xb1c2097943208358u);
+  const WorkloadConfig other{
+      "random_mixed", 1, 7, {{"ws", 8192}, {"min_size", 16}, {"max_size", 1000}}};
+  EXPECT_EQ(op_stream_hash(other, 1000), 0xe0176bf2f830d6b5u);
+}
+
+TEST(OpStreamHash, TellsConfigurationsApart) {
+  for (const WorkloadInfo &info : list_workloads()) {
+    const WorkloadConfig config{info.name, info.default_threads, 1, {}};
+    const uint64_t hash = op_stream_hash(config, 500);
+    EXPECT_NE(hash, 0u) << info.name;
+    EXPECT_EQ(hash, op_stream_hash(config, 500)) << info.name;
+    for (const ParamInfo &param : info.params) {
+      if (param.name == "mb" || param.name == "ring")
+        continue;  // beyond 500 ops; not in the stream
+      WorkloadConfig changed = config;
+      changed.params[param.name] =
+          param.default_value == param.max ? param.min : param.default_value + 1;
+      EXPECT_NE(hash, op_stream_hash(changed, 500)) << info.name << " " << param.name;
+    }
+  }
+}
+
+struct Case {
+  const char *label;
+  WorkloadConfig config;
+};
+
+void PrintTo(const Case &test, std::ostream *out) { *out << test.label; }
+
+class EveryWorkload : public testing::TestWithParam<Case> {};
+
+TEST_P(EveryWorkload, KeepsToItsBlocks) {
+  const WorkloadConfig &config = GetParam().config;
+  const allocator_plugin &allocator = recording_allocator();
+  constexpr uint64_t kPrefaultOps = 1000;
+  constexpr uint64_t kOps = 7777;  // odd, so that runs end in the middle of things
+  reset_recording();
+  const auto workload = make(config);
+  on_all(config.threads, [&](uint32_t t) { return workload->set_up(allocator, t) ? 0u : 1u; });
+  const uint64_t set_up_calls = recording().mallocs;
+  on_all(config.threads,
+         [&](uint32_t t) { return workload->prefault(allocator, t, kPrefaultOps); });
+  for (int epoch = 1; epoch <= 2; ++epoch) {
+    const uint64_t failed =
+        on_all(config.threads, [&](uint32_t t) { return workload->run(allocator, t, kOps); });
+    EXPECT_EQ(failed, 0u);
+    EXPECT_EQ(workload->live_bytes(), recording().live_bytes);
+    EXPECT_EQ(recording().mallocs - set_up_calls + recording().frees,
+              config.threads * (kPrefaultOps + epoch * kOps))
+        << "one op is one call";
+  }
+  on_all(config.threads, [&](uint32_t t) {
+    workload->tear_down(allocator, t);
+    return 0u;
+  });
+  EXPECT_EQ(recording().live_bytes, 0u);
+  EXPECT_EQ(recording().fault, "");
+}
+
+TEST_P(EveryWorkload, CountsFailedAllocationsAndGoesOn) {
+  const WorkloadConfig &config = GetParam().config;
+  const allocator_plugin &allocator = recording_allocator();
+  constexpr uint64_t kFailEvery = 7;
+  reset_recording(kFailEvery);
+  const auto workload = make(config);
+  on_all(config.threads, [&](uint32_t t) { return workload->set_up(allocator, t) ? 0u : 1u; });
+  const uint64_t set_up_failures = recording().mallocs / kFailEvery;
+  const uint64_t failed =
+      on_all(config.threads, [&](uint32_t t) { return workload->run(allocator, t, 5000); });
+  EXPECT_EQ(failed, recording().mallocs / kFailEvery - set_up_failures);
+  EXPECT_EQ(workload->live_bytes(), recording().live_bytes);
+  on_all(config.threads, [&](uint32_t t) {
+    workload->tear_down(allocator, t);
+    return 0u;
+  });
+  EXPECT_EQ(recording().live_bytes, 0u);
+  EXPECT_EQ(recording().fault, "");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Workloads, EveryWorkload,
+    testing::Values(
+        Case{"random_mixed", {"random_mixed", 2, 1, {}}},
+        Case{"random_mixed_sized", {"random_mixed", 1, 1, {{"ws", 37}, {"max_size", 3000}}}},
+        Case{"random_mixed_one_slot", {"random_mixed", 1, 1, {{"ws", 1}, {"max_size", 16}}}},
+        Case{"batch_lifo", {"batch", 2, 1, {{"order", 0}}}},
+        Case{"batch_fifo", {"batch", 1, 1, {{"order", 1}, {"count", 33}}}},
+        Case{"batch_shuffled", {"batch", 1, 1, {{"order", 2}, {"count", 5000}}}},
+        Case{"producer_consumer", {"producer_consumer", 2, 1, {}}},
+        Case{"producer_consumer_pairs", {"producer_consumer", 4, 1, {{"ring", 1}}}},
+        Case{"larson", {"larson", 3, 1, {{"ws", 100}, {"exchange", 2}}}},
+        Case{"thread_churn", {"thread_churn", 2, 1, {{"ops_per_thread", 50}}}},
+        Case{"cache_scratch", {"cache_scratch", 3, 1, {{"writes", 30}}}},
+        Case{"growth", {"growth", 1, 1, {{"mb", 1}}}}),
+    [](const testing::TestParamInfo<Case> &test) { return std::string(test.param.label); });
+
+TEST(EveryWorkloadOfTheRegistry, IsTested) {
+  // Naming a new workload here is the reminder to give it a case above.
+  std::vector<std::string> names;
+  for (const WorkloadInfo &info : list_workloads()) names.push_back(info.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"random_mixed", "batch", "producer_consumer", "larson",
+                                             "thread_churn", "cache_scratch", "growth"}));
+}
+
+TEST(BadConfiguration, NamesTheKeyAndTheMend) {
+  EXPECT_EQ(refusal({"radnom", 1, 1, {}}),
+            "unknown workload 'radnom': expected one of random_mixed, batch, producer_consumer, "
+            "larson, thread_churn, cache_scratch, growth");
+  EXPECT_EQ(
+      refusal({"random_mixed", 1, 1, {{"wss", 1}}}),
+      "workload random_mixed: unknown parameter 'wss': expected one of ws, min_size, max_size");
+  EXPECT_EQ(refusal({"random_mixed", 1, 1, {{"ws", 0}}}),
+            "workload random_mixed: ws = 0: expected 1..134217728 (working set, slots a thread)");
+  EXPECT_EQ(refusal({"random_mixed", 0, 1, {}}),
+            "workload random_mixed: threads = 0: expected 1..256");
+  EXPECT_EQ(refusal({"random_mixed", 1, 1, {{"min_size", 20}, {"max_size", 19}}}),
+            "workload random_mixed: min_size = 20 is above max_size = 19: expected min_size <= "
+            "max_size");
+  EXPECT_EQ(refusal({"producer_consumer", 3, 1, {}}),
+            "workload producer_consumer: threads = 3: expected an even number (producers and "
+            "consumers come in pairs)");
+  EXPECT_EQ(refusal({"producer_consumer", 2, 1, {{"ring", 100}}}),
+            "workload producer_consumer: ring = 100: expected a power of two (blocks in flight)");
+}
+
+}  // namespace
+}  // namespace hakbench
