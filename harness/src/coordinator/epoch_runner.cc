@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "coordinator/proc_sampler.h"
+#include "model/clock.h"
 
 namespace hakbench {
 namespace {
@@ -36,12 +37,8 @@ Integer difference(Integer after, Integer before, int64_t own = 0) {
   return *after - *before - own;
 }
 
-double wall_time_s() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration<double>(now).count();
-}
-
-void fill_counters(const ProcCounters &before, const ProcCounters &after, int64_t threads, Epoch *e) {
+void fill_counters(const ProcCounters &before, const ProcCounters &after, int64_t threads,
+                   Epoch *e) {
   e->minor_faults = difference(after.minor_faults, before.minor_faults);
   e->major_faults = difference(after.major_faults, before.major_faults);
   e->steal_ns = difference(after.steal_ns, before.steal_ns);

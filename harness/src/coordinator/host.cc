@@ -66,8 +66,8 @@ std::string first_line(const std::vector<std::string> &paths) {
 
 nlohmann::json cgroup_facts() {
   nlohmann::json facts = nlohmann::json::object();
-  put(&facts, "memory_limit", first_line({"/sys/fs/cgroup/memory.max",
-                                          "/sys/fs/cgroup/memory/memory.limit_in_bytes"}));
+  put(&facts, "memory_limit",
+      first_line({"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}));
   put(&facts, "cpu_quota",
       first_line({"/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/cpu/cpu.cfs_quota_us"}));
   return facts;

@@ -23,8 +23,8 @@ struct ProcCounters {
   Integer run_delay_ns;
   Integer voluntary_switches;
   Integer involuntary_switches;
-  Integer steal_ns;    // of the given CPUs; the kernel counts in ticks of usually 10 ms
-  Integer psi_cpu_us;  // of the machine
+  Integer steal_ns;            // of the given CPUs; the kernel counts in ticks of usually 10 ms
+  Integer psi_cpu_us;          // of the machine
   std::vector<pid_t> threads;  // whose sums they are: comparable only if the same before and after
 };
 

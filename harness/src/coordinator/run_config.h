@@ -37,13 +37,14 @@ struct RunConfig {
   double epoch_s = 0.25;
   std::optional<uint64_t> ops;  // of an epoch, over all workers; skips the calibration
   uint32_t launches = 5;
-  uint32_t blocks = 8;          // in each launch
-  uint32_t warmup_epochs = 1;   // of each subject in each launch
+  uint32_t blocks = 8;                   // in each launch
+  uint32_t warmup_epochs = 1;            // of each subject in each launch
   std::optional<uint64_t> prefault_ops;  // over all workers; empty: a tenth of an epoch's ops
   std::vector<int> cpus;                 // of the subjects
   int coordinator_cpu = 0;
   uint64_t schedule_seed = 1;
   NoiseLimits noise;
+  double grace_s = 60;  // a subject hangs when it takes 20 times what is expected plus this
 };
 
 }  // namespace hakbench

@@ -20,7 +20,8 @@ uint64_t draw_below(std::mt19937_64 &random, uint64_t n) {
 std::vector<uint32_t> draw_permutation(std::mt19937_64 &random, uint32_t n) {
   std::vector<uint32_t> permutation(n);
   std::iota(permutation.begin(), permutation.end(), 0u);
-  for (uint32_t i = n; i > 1; --i) std::swap(permutation[i - 1], permutation[draw_below(random, i)]);
+  for (uint32_t i = n; i > 1; --i)
+    std::swap(permutation[i - 1], permutation[draw_below(random, i)]);
   return permutation;
 }
 

@@ -25,11 +25,6 @@ constexpr std::chrono::seconds kLoadTimeout{60};
 constexpr std::chrono::seconds kCheckTimeout{120};
 constexpr std::chrono::milliseconds kSleepTimeout{1000};
 
-// Generous on purpose: a slow allocator is a result, only a stuck one is a failure.
-std::chrono::nanoseconds timeout_for(double expected_seconds) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(Seconds(60 + 20 * expected_seconds));
-}
-
 class Session {
  public:
   Session(const RunConfig &config, RunObserver *observer) : config_(config), observer_(observer) {}
@@ -74,9 +69,16 @@ class Session {
       std::string line = "allocator " + name + " (subject " + turn.config->label + "), launch " +
                          std::to_string(turn.launch) + ", " + where + ": " + failure.what();
       event(&turn, failure.event, line);
-      if (failure.event != "refused") line += "; look with: hakbench check " + turn.config->plugin.path;
+      if (failure.event != "refused")
+        line += "; look with: hakbench check " + turn.config->plugin.path;
       throw Error(line);
     }
+  }
+
+  // Generous on purpose: a slow allocator is a result, only a stuck one is a failure.
+  std::chrono::nanoseconds timeout_for(double expected_s) const {
+    const Seconds timeout(config_.grace_s + 20 * expected_s);
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(timeout);
   }
 
   void check_plugins();
@@ -107,8 +109,8 @@ void Session::check_plugins() {
       Turn turn;
       turn.config = &subject;
       event(&turn, "check", line.name + ": " + line.detail);
-      throw Error("allocator " + subject.plugin.name + " failed the check '" + line.name + "': " +
-                  line.detail + "; nothing was timed; look with: hakbench check " +
+      throw Error("allocator " + subject.plugin.name + " failed the check '" + line.name +
+                  "': " + line.detail + "; nothing was timed; look with: hakbench check " +
                   subject.plugin.path);
     }
   }
@@ -188,7 +190,8 @@ void Session::note_facts(const Turn &turn) {
 void Session::warm_up(Turn *turn) {
   const uint64_t prefault = config_.prefault_ops.value_or(ops_ / 10) / config_.workload.threads;
   if (prefault > 0) {
-    const double share = static_cast<double>(prefault * config_.workload.threads) / ops_;
+    const double share =
+        static_cast<double>(prefault * config_.workload.threads) / static_cast<double>(ops_);
     blame(*turn, "prefault", [&] {
       turn->process->execute(CommandKind::kPrefault, prefault,
                              timeout_for(expected_epoch_s_ * share));
@@ -254,7 +257,8 @@ Epoch Session::run_epoch(Turn *turn, const char *kind, const Block *block, Integ
   epoch.threads = config_.workload.threads;
   epoch.cpu = format_cpu_list(config_.cpus);
   epoch.rss_base_kb = turn->rss_base_kb;
-  if (turn->rss_base_kb && epoch.rss_kb) epoch.rss_above_base_kb = *epoch.rss_kb - *turn->rss_base_kb;
+  if (turn->rss_base_kb && epoch.rss_kb)
+    epoch.rss_above_base_kb = *epoch.rss_kb - *turn->rss_base_kb;
   if (turn->rss_base_kb && epoch.peak_rss_kb)
     epoch.peak_rss_above_base_kb = *epoch.peak_rss_kb - *turn->rss_base_kb;
   epoch.quarantined = is_noisy(epoch) ? 1 : 0;
@@ -269,7 +273,8 @@ bool Session::is_noisy(const Epoch &epoch) const {
   const auto over = [](Integer value, double unit, const std::optional<double> &limit) {
     return value && limit && static_cast<double>(*value) / unit > *limit;
   };
-  return over(epoch.involuntary_switches, elapsed_ns / 1e9, config_.noise.involuntary_switches_per_s) ||
+  return over(epoch.involuntary_switches, elapsed_ns / 1e9,
+              config_.noise.involuntary_switches_per_s) ||
          over(epoch.steal_ns, elapsed_ns * cpus, config_.noise.steal_share) ||
          over(epoch.run_delay_ns, elapsed_ns * threads, config_.noise.run_delay_share);
 }
@@ -280,7 +285,8 @@ void run_session(const RunConfig &config, RunObserver *observer) {
   Session(config, observer).run();
 }
 
-std::vector<CheckLine> check_in_subject(const SubjectConfig &subject, const std::vector<int> &cpus) {
+std::vector<CheckLine> check_in_subject(const SubjectConfig &subject,
+                                        const std::vector<int> &cpus) {
   WorkloadConfig no_workload;
   no_workload.threads = 1;
   SubjectProcess process(subject, no_workload, cpus);

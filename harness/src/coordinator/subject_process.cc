@@ -35,8 +35,8 @@ constexpr char kTlsTunable[] = "glibc.rtld.optional_static_tls=65536";
 template <size_t N>
 void set_text(char (&to)[N], const std::string &from, const char *what) {
   if (from.size() >= N)
-    throw Error(std::string(what) + " is too long (" + std::to_string(from.size()) + " of at most " +
-                std::to_string(N - 1) + " bytes); shorten it");
+    throw Error(std::string(what) + " is too long (" + std::to_string(from.size()) +
+                " of at most " + std::to_string(N - 1) + " bytes); shorten it");
   memcpy(to, from.c_str(), from.size() + 1);
 }
 
@@ -85,7 +85,8 @@ std::vector<std::string> subject_environment(const std::map<std::string, std::st
   std::map<std::string, std::string> all;
   for (char **entry = environ; *entry != nullptr; ++entry) {
     const char *equals = strchr(*entry, '=');
-    if (equals != nullptr) all[std::string(*entry, equals)] = equals + 1;
+    if (equals != nullptr)
+      all[std::string(*entry, static_cast<size_t>(equals - *entry))] = equals + 1;
   }
   for (const auto &[name, value] : extra) all[name] = value;
   std::string &tunables = all[kTunablesName];

@@ -24,7 +24,7 @@ namespace hakbench {
 // The subject did not finish a command. what() tells the end of the sentence: "was killed by SIGSEGV".
 class SubjectFailure : public Error {
  public:
-  SubjectFailure(std::string event, const std::string &what) : Error(what), event(std::move(event)) {}
+  SubjectFailure(const char *kind, const std::string &what) : Error(what), event(kind) {}
   std::string event;  // crash, exit, hang, refused
 };
 

@@ -38,7 +38,8 @@ uint64_t read_id_in_private_mount() {
   const pid_t child = fork();
   if (child == 0) {
     uint64_t id = 0;
-    if (unshare(CLONE_NEWNS) == 0 && mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+    if (unshare(CLONE_NEWNS) == 0 &&
+        mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
         mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, nullptr) == 0)
       id = read_id("/sys/kernel/tracing");
     _exit(write(fds[1], &id, sizeof id) == sizeof id ? 0 : 1);

@@ -13,7 +13,8 @@ std::optional<std::string> read_text_file(const std::string &path) {
   std::string text;
   char chunk[4096];
   ssize_t length;
-  while ((length = read(fd, chunk, sizeof chunk)) > 0) text.append(chunk, static_cast<size_t>(length));
+  while ((length = read(fd, chunk, sizeof chunk)) > 0)
+    text.append(chunk, static_cast<size_t>(length));
   close(fd);
   if (length < 0) return std::nullopt;
   return text;

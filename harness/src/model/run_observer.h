@@ -15,7 +15,7 @@ namespace hakbench {
 
 // What a run will do once its calibration is known.
 struct RunPlan {
-  int64_t epochs = 0;          // all that will be recorded, warm-up included
+  int64_t epochs = 0;           // all that will be recorded, warm-up included
   double expected_seconds = 0;  // of the timed parts together
 };
 

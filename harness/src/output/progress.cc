@@ -16,7 +16,8 @@ std::string minutes(double seconds) {
 
 }  // namespace
 
-Progress::Progress() : terminal_(isatty(STDERR_FILENO) == 1), colour_(getenv("NO_COLOR") == nullptr) {
+Progress::Progress()
+    : terminal_(isatty(STDERR_FILENO) == 1), colour_(getenv("NO_COLOR") == nullptr) {
   show("checking the allocators and calibrating the epoch ...");
 }
 
@@ -37,10 +38,9 @@ void Progress::on_epoch(const Epoch &epoch) {
   const double elapsed_s =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
   const auto left = static_cast<double>(plan_.epochs - done_);
-  const std::string allocator =
-      colour_ ? "\x1b[1m" + epoch.allocator + "\x1b[0m" : epoch.allocator;
-  show(fmt::format("epoch {} of {}, launch {}, {} {:.1f} M ops/s, about {} left", done_, plan_.epochs,
-                   *epoch.launch, allocator, *epoch.ops_per_s / 1e6,
+  const std::string allocator = colour_ ? "\x1b[1m" + epoch.allocator + "\x1b[0m" : epoch.allocator;
+  show(fmt::format("epoch {} of {}, launch {}, {} {:.1f} M ops/s, about {} left", done_,
+                   plan_.epochs, *epoch.launch, allocator, *epoch.ops_per_s / 1e6,
                    minutes(elapsed_s / static_cast<double>(done_) * left)));
 }
 

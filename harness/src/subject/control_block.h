@@ -80,11 +80,11 @@ struct ControlBlock {
 
   // Subject -> coordinator. `done` is a futex word and publishes (release) all answers.
   alignas(64) std::atomic<uint32_t> done;
-  bool failed;            // the command could not be carried out; `text` says why
+  bool failed;  // the command could not be carried out; `text` says why
   uint64_t live_bytes;
   PluginFacts facts;
-  char text[32768];       // an error, or the lines of a check: "name\tok|FAILED\tdetail\n"
-  char check_name[128];   // the check under way, so that a crash can be named
+  char text[32768];      // an error, or the lines of a check: "name\tok|FAILED\tdetail\n"
+  char check_name[128];  // the check under way, so that a crash can be named
 
   WorkerResult workers[kMaxWorkers];
 };

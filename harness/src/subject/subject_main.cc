@@ -87,9 +87,9 @@ void check(Subject *s) {
   size_t used = 0;
   char *text = s->control->text;
   for (const CheckResult &result : check_plugin(s->plugin)) {
-    const int length = snprintf(text + used, sizeof s->control->text - used, "%s\t%s\t%s\n",
-                                result.name.c_str(), result.ok ? "ok" : "FAILED",
-                                result.detail.c_str());
+    const int length =
+        snprintf(text + used, sizeof s->control->text - used, "%s\t%s\t%s\n", result.name.c_str(),
+                 result.ok ? "ok" : "FAILED", result.detail.c_str());
     used += static_cast<size_t>(length);
     if (used >= sizeof s->control->text) break;
   }

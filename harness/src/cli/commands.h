@@ -1,0 +1,19 @@
+// commands.h - the built-in commands of hakbench: each adds itself to the parser.
+//
+// Boundary:   wiring only: options to plain data, then a call into the layers below. A command that
+//             was chosen sets *exit_code; failures are thrown as Error.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace hakbench {
+
+void add_run_command(CLI::App *app, int *exit_code);
+void add_ab_command(CLI::App *app, int *exit_code);
+void add_check_command(CLI::App *app, int *exit_code);
+void add_list_command(CLI::App *app, int *exit_code);
+
+// Replaces this process by hakbench-NAME. Returns only if there is none.
+void exec_tool(const char *name, char **argv);
+
+}  // namespace hakbench

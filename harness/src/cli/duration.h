@@ -1,0 +1,12 @@
+// duration.h - durations as people type them.
+#pragma once
+
+#include <string>
+
+namespace hakbench {
+
+// "0.25", "250ms", "30s", "5m" or "1h" to seconds. Throws Error naming `option` for anything else, and for
+// what is not above zero.
+double parse_seconds(const std::string &option, const std::string &text);
+
+}  // namespace hakbench

@@ -1,0 +1,87 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <set>
+
+#include "cli/commands.h"
+#include "cli/locations.h"
+#include "coordinator/profile.h"
+#include "model/error.h"
+#include "output/csv.h"
+#include "subject/plugin_loader.h"
+#include "workload/workload.h"
+
+namespace hakbench {
+namespace {
+
+namespace fs = std::filesystem;
+
+void list_allocators() {
+  for (const PluginSpec &plugin : list_plugins(plugin_folder()))
+    fmt::print("  {:<20} {}\n", plugin.name, plugin.path);
+}
+
+void list_the_workloads() {
+  for (const WorkloadInfo &info : list_workloads()) {
+    fmt::print("  {:<20} {}\n", info.name, info.summary);
+    for (const ParamInfo &param : info.params)
+      fmt::print("    {:<18} {} (default {}, {} to {})\n", param.name, param.doc,
+                 param.default_value, param.min, param.max);
+  }
+}
+
+void list_profiles() {
+  std::set<std::string> shown;
+  for (const std::string &folder : profile_folders()) {
+    std::set<fs::path> files;
+    for (const auto &entry : fs::directory_iterator(folder)) files.insert(entry.path());
+    for (const fs::path &file : files) {
+      if (file.extension() != ".json" || file.stem() == "schema") continue;
+      if (!shown.insert(file.stem().string()).second) continue;
+      fmt::print("  {:<20} {}\n", file.stem().string(),
+                 load_profile(file.string()).value("description", ""));
+    }
+  }
+}
+
+void list_columns() {
+  for (const ColumnInfo &column : epoch_columns())
+    fmt::print("  {:<24} {:<8} {}\n", column.name, column.type, column.doc);
+}
+
+struct Listing {
+  const char *name;
+  void (*print)();
+};
+constexpr Listing kListings[] = {{"allocators", list_allocators},
+                                 {"workloads", list_the_workloads},
+                                 {"profiles", list_profiles},
+                                 {"columns", list_columns}};
+
+void list(const std::string &what) {
+  bool known = false;
+  for (const Listing &listing : kListings) {
+    // Without a choice: all but the columns, which are long.
+    if (what.empty() ? listing.print == list_columns : what != listing.name) continue;
+    if (what.empty()) fmt::print("{}:\n", listing.name);
+    listing.print();
+    known = true;
+  }
+  if (!known)
+    throw Error("cannot list '" + what + "'; known: allocators, workloads, profiles, columns");
+}
+
+}  // namespace
+
+void add_list_command(CLI::App *app, int *exit_code) {
+  CLI::App *command =
+      app->add_subcommand("list", "Show what can be measured, and the CSV's columns");
+  auto what = std::make_shared<std::string>();
+  command->add_option("WHAT", *what, "allocators, workloads, profiles or columns");
+  command->callback([=] {
+    list(*what);
+    *exit_code = 0;
+  });
+}
+
+}  // namespace hakbench

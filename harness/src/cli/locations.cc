@@ -1,0 +1,66 @@
+#include "cli/locations.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+
+#include "model/error.h"
+#include "model/text.h"
+
+namespace hakbench {
+namespace fs = std::filesystem;
+
+std::string executable_folder() {
+  std::error_code code;
+  return fs::read_symlink("/proc/self/exe", code).parent_path().string();
+}
+
+std::string plugin_folder() {
+  if (const char *folder = getenv("HAKBENCH_PLUGIN_DIR")) return folder;
+  const fs::path root = fs::path(executable_folder()).parent_path();
+  for (const fs::path &folder : {root / "plugins", root / "lib/hakmem/plugins"})
+    if (fs::is_directory(folder)) return folder.string();
+  return (root / "plugins").string();
+}
+
+std::vector<std::string> profile_folders() {
+  std::vector<std::string> folders;
+  const fs::path root = fs::path(executable_folder()).parent_path();
+  for (const fs::path &folder : {fs::path("profiles"), root / "share/hakmem/profiles",
+                                 root.parent_path().parent_path() / "profiles"})
+    if (fs::is_directory(folder)) folders.push_back(folder.string());
+  return folders;
+}
+
+std::string find_profile(const std::string &name) {
+  if (fs::exists(name)) return name;
+  std::vector<std::string> known;
+  for (const std::string &folder : profile_folders()) {
+    const fs::path path = fs::path(folder) / (name + ".json");
+    if (fs::exists(path)) return path.string();
+    for (const auto &entry : fs::directory_iterator(folder))
+      if (entry.path().extension() == ".json" && entry.path().stem() != "schema")
+        known.push_back(entry.path().stem().string());
+  }
+  std::sort(known.begin(), known.end());
+  known.erase(std::unique(known.begin(), known.end()), known.end());
+  throw Error("unknown profile '" + name + "'" + suggest(name, known));
+}
+
+std::optional<std::string> find_tool(const std::string &name) {
+  const std::string file = "hakbench-" + name;
+  std::vector<fs::path> folders = {executable_folder()};
+  const char *search_path = getenv("PATH");
+  std::istringstream entries(search_path == nullptr ? "" : search_path);
+  for (std::string entry; std::getline(entries, entry, ':');)
+    if (!entry.empty()) folders.push_back(entry);
+  folders.push_back(fs::path(executable_folder()).parent_path() / "libexec/hakmem");
+  for (const fs::path &folder : folders)
+    if (access((folder / file).c_str(), X_OK) == 0) return (folder / file).string();
+  return std::nullopt;
+}
+
+}  // namespace hakbench

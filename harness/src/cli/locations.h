@@ -1,0 +1,27 @@
+// locations.h - where the parts of an installation or a source tree are.
+//
+// Purpose:    one place that knows the two layouts: PREFIX/{bin,lib,share} and TREE/build/PRESET/bin.
+// Invariants: everything is found relative to the running binary, so a tree can be moved.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hakbench {
+
+std::string executable_folder();
+
+// The folder of the plugins: $HAKBENCH_PLUGIN_DIR, else plugins/ beside bin/, else lib/hakmem/plugins.
+std::string plugin_folder();
+
+// The folders that may hold profiles, the existing ones.
+std::vector<std::string> profile_folders();
+
+// "quick" or "path/to/file.json" to a path. Throws Error that lists the known names.
+std::string find_profile(const std::string &name);
+
+// hakbench-NAME beside the binary, then in $PATH, then in libexec/hakmem.
+std::optional<std::string> find_tool(const std::string &name);
+
+}  // namespace hakbench

@@ -1,0 +1,85 @@
+// main.cc - the command `hakbench`.
+//
+// The hidden subject argument is looked at first: a subject shares this binary but none of this code.
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/locations.h"
+#include "coordinator/interrupt.h"
+#include "model/error.h"
+#include "subject/subject_main.h"
+
+namespace hakbench {
+namespace {
+
+constexpr char kFooter[] = R"(
+Examples:
+  hakbench list                                      what can be measured
+  hakbench ab --a hakmem --b mimalloc --profile quick
+                                                     which is faster, and how sure is that?
+  hakbench ab --a hakmem --b old=/tmp/libhakmem.so   two builds of the same allocator
+  hakbench run -a jemalloc --ws 8192 --duration 30s  one allocator, epoch by epoch
+  hakbench check hakmem                              does the plugin keep its contract?
+  hakbench report out/20260101-120000-a-vs-b         the report of a result folder, again
+
+`hakbench NAME` with any other name runs the program hakbench-NAME, as git does.
+Exit codes: 0 pass, 1 the tool or its input failed, 2 a gate failed, 3 inconclusive,
+130 interrupted.)";
+
+int fail(const std::string &line) {
+  fprintf(stderr, "hakbench: error: %s\n", line.c_str());
+  return 1;
+}
+
+bool is_built_in(const CLI::App &app, const std::string &name) {
+  return !app.get_subcommands([&](const CLI::App *c) { return c->get_name() == name; }).empty();
+}
+
+int run(int argc, char **argv) {
+  int exit_code = 0;
+  CLI::App app("Honest benchmarks of memory allocators.", "hakbench");
+  app.footer(kFooter);
+  app.set_version_flag("--version", "hakbench " HAKBENCH_VERSION);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(34);
+  add_ab_command(&app, &exit_code);
+  add_run_command(&app, &exit_code);
+  add_check_command(&app, &exit_code);
+  add_list_command(&app, &exit_code);
+
+  if (argc > 1 && argv[1][0] != '-' && !is_built_in(app, argv[1])) {
+    exec_tool(argv[1], argv + 1);
+    return fail("unknown command '" + std::string(argv[1]) + "', and no program hakbench-" +
+                argv[1] + " in " + executable_folder() + " or $PATH; see hakbench --help");
+  }
+  if (argc == 1) {
+    printf("%s", app.help().c_str());
+    return fail("a command is needed; for example: hakbench ab --a hakmem --b mimalloc");
+  }
+  try {
+    app.parse(argc, argv);
+    return exit_code;
+  } catch (const CLI::ParseError &error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    const auto chosen = app.get_subcommands();
+    return fail(std::string(error.what()) + "; see hakbench " +
+                (chosen.empty() ? "" : chosen[0]->get_name() + " ") + "--help");
+  }
+}
+
+}  // namespace
+}  // namespace hakbench
+
+int main(int argc, char **argv) {
+  if (argc == 3 && strcmp(argv[1], hakbench::kSubjectArgument) == 0)
+    return hakbench::subject_main(argv[2]);
+  try {
+    return hakbench::run(argc, argv);
+  } catch (const hakbench::Interrupted &interrupted) {
+    return 128 + interrupted.signal;
+  } catch (const std::exception &error) {
+    return hakbench::fail(error.what());
+  }
+}

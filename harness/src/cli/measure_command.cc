@@ -1,0 +1,225 @@
+// measure_command.cc - `hakbench run` and `hakbench ab`: the same run with one or several subjects.
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/locations.h"
+#include "cli/measure_options.h"
+#include "coordinator/cpus.h"
+#include "coordinator/host.h"
+#include "coordinator/interrupt.h"
+#include "coordinator/session.h"
+#include "coordinator/syscall_counter.h"
+#include "model/error.h"
+#include "model/text.h"
+#include "output/progress.h"
+#include "output/result_folder.h"
+
+namespace hakbench {
+namespace {
+
+using nlohmann::json;
+
+// Results first: when a row can't be written, nothing is shown as done.
+class Observers : public RunObserver {
+ public:
+  Observers(RunObserver *first, RunObserver *second) : both_{first, second} {}
+  void on_plan(const RunPlan &plan) override {
+    for (RunObserver *o : both_) o->on_plan(plan);
+  }
+  void on_epoch(const Epoch &epoch) override {
+    for (RunObserver *o : both_) o->on_epoch(epoch);
+  }
+  void on_event(const Event &event) override {
+    for (RunObserver *o : both_) o->on_event(event);
+  }
+  void on_facts(const json &facts) override {
+    for (RunObserver *o : both_) o->on_facts(facts);
+  }
+
+ private:
+  RunObserver *both_[2];
+};
+
+json make_manifest(const MergedRun &run, const std::string &command,
+                   const std::vector<std::string> &argv) {
+  const RunConfig &config = run.config;
+  json manifest;
+  manifest["format"] = "hakbench-result/1";
+  manifest["tool"] = {{"name", "hakbench"}, {"version", HAKBENCH_VERSION}};
+  manifest["argv"] = argv;
+  manifest["command"] = command;
+  manifest["profile"] = run.profile;
+  manifest["workload"] = {{"name", config.workload.name},
+                          {"threads", config.workload.threads},
+                          {"seed", config.workload.seed},
+                          {"params", config.workload.params}};
+  manifest["host"] = host_facts();
+  manifest["git"] = git_facts(executable_folder());
+  json subjects = json::array();
+  for (const SubjectConfig &subject : config.subjects)
+    subjects.push_back({{"label", subject.label},
+                        {"allocator", subject.plugin.name},
+                        {"path", subject.plugin.path}});
+  manifest["subjects"] = subjects;
+  manifest["reference"] = config.reference;
+  manifest["epoch_s"] = config.epoch_s;
+  manifest["schedule_seed"] = config.schedule_seed;
+  manifest["launches"] = config.launches;
+  manifest["blocks"] = config.blocks;
+  manifest["warmup_epochs"] = config.warmup_epochs;
+  manifest["cpus"] = {{"subjects", format_cpu_list(config.cpus)},
+                      {"coordinator", config.coordinator_cpu}};
+  const SyscallTracepoint &syscalls = syscall_tracepoint();
+  manifest["syscalls"] = {{"source", syscalls.source}, {"reason", syscalls.reason}};
+  return manifest;
+}
+
+std::string params_text(const WorkloadConfig &workload) {
+  std::string text = workload.name;
+  for (const auto &[key, value] : workload.params) text += fmt::format(" {}={}", key, value);
+  return text + fmt::format(" threads={} seed={}", workload.threads, workload.seed);
+}
+
+// Prints the summary that the analysis makes of the folder. Its failure does not make the
+// measurement invalid, but must not pass silently either.
+int show_summary(const std::string &folder) {
+  const auto tool = find_tool("report");
+  if (!tool) {
+    fmt::print("measured; no hakbench-report found to summarise it. Result: {}\n", folder);
+    return 0;
+  }
+  fflush(stdout);
+  const pid_t child = fork();
+  if (child == 0) {
+    execl(tool->c_str(), "hakbench-report", folder.c_str(), "--summary", nullptr);
+    _exit(127);
+  }
+  int status = 1;
+  if (child < 0 || waitpid(child, &status, 0) != child || status != 0)
+    throw Error("the report failed, the measurement is complete; repeat it with: hakbench report " +
+                folder);
+  return 0;
+}
+
+int measure(const std::string &command, const MeasureOptions &options,
+            const std::vector<std::string> &argv) {
+  const MergedRun run = merge_options(options);
+  std::vector<std::string> names;
+  for (const SubjectConfig &subject : run.config.subjects) names.push_back(subject.plugin.name);
+  const std::string joined = join(names, "-vs-");
+  std::string folder = options.output;
+  if (folder.empty())
+    folder = "out/" + time_stamped_name(command == "run" ? "run-" + joined : joined);
+
+  install_interrupt_handlers();
+  ResultFolder results(folder, options.force, make_manifest(run, command, argv));
+  fmt::print("hakbench {}: {}, {} launches of {} {}, result in {}\n", joined,
+             params_text(run.config.workload), run.config.launches, run.config.blocks,
+             names.size() > 1 ? "blocks" : "epochs", folder);
+  fflush(stdout);
+  cpu_set_t all_cpus;
+  sched_getaffinity(0, sizeof all_cpus, &all_cpus);
+  pin_process(run.config.coordinator_cpu);
+  try {
+    Progress progress;
+    Observers observers(&results, &progress);
+    run_session(run.config, &observers);
+  } catch (const Interrupted &interrupted) {
+    Event event;
+    event.event = "interrupted";
+    event.detail = "signal=" + std::to_string(interrupted.signal);
+    results.on_event(event);
+    results.finish("interrupted", "");
+    fmt::print(stderr, "hakbench: interrupted; the epochs so far are in {}\n", folder);
+    throw;
+  } catch (const std::exception &error) {
+    results.finish("failed", error.what());
+    throw;
+  }
+  results.finish("complete", "");
+  sched_setaffinity(0, sizeof all_cpus, &all_cpus);
+  return options.no_report ? 0 : show_summary(folder);
+}
+
+std::vector<std::string> command_line() {
+  std::vector<std::string> words;
+  FILE *file = fopen("/proc/self/cmdline", "r");
+  if (file == nullptr) return words;
+  std::string word;
+  for (int c; (c = fgetc(file)) != EOF;) {
+    if (c != '\0') {
+      word += static_cast<char>(c);
+      continue;
+    }
+    words.push_back(word);
+    word.clear();
+  }
+  fclose(file);
+  return words;
+}
+
+}  // namespace
+
+void add_run_command(CLI::App *app, int *exit_code) {
+  CLI::App *command = app->add_subcommand("run", "Measure one allocator, epoch by epoch");
+  auto options = std::make_shared<MeasureOptions>();
+  command
+      ->add_option("-a,--allocator", options->allocators["a"],
+                   "A plugin's name, NAME=/path.so or /path.so")
+      ->required();
+  add_measure_options(command, options.get());
+  command->add_option("--epochs", options->blocks, "Epochs in each launch (default 8)")
+      ->group("How long, how often");
+  command
+      ->add_option("--duration", options->duration,
+                   "Time in epochs instead of their number: 30s, 5m; one launch")
+      ->group("How long, how often");
+  command->footer("Example: hakbench run -a hakmem --ws 400 --epoch 1s --duration 60s");
+  command->callback([=] { *exit_code = measure("run", *options, command_line()); });
+}
+
+void add_ab_command(CLI::App *app, int *exit_code) {
+  CLI::App *command = app->add_subcommand(
+      "ab", "Compare allocators in interleaved blocks, with an interval for the ratio");
+  auto options = std::make_shared<MeasureOptions>();
+  const char *who = "Who is compared";
+  command->add_option("--a", options->allocators["a"], "Candidate: NAME, NAME=/path.so or /path.so")
+      ->required()
+      ->group(who);
+  command->add_option("--b", options->allocators["b"], "Reference, in the same form")
+      ->required()
+      ->group(who);
+  auto more = std::make_shared<std::vector<std::string>>(6);
+  for (size_t i = 0; i < more->size(); ++i)
+    command
+        ->add_option(std::string("--") + static_cast<char>('c' + i), (*more)[i],
+                     i == 0 ? "A third one, and so on to --h" : "")
+        ->group(i == 0 ? who : "");
+  command
+      ->add_option("--reference", options->reference,
+                   "Label of the subject that the others are compared with (default b)")
+      ->group(who);
+  add_measure_options(command, options.get());
+  command->add_option("--blocks", options->blocks, "Blocks in each launch (default 8)")
+      ->group("How long, how often");
+  command
+      ->add_option("--schedule-seed", options->schedule_seed,
+                   "Seed of the order of turns (default 1)")
+      ->group("How long, how often");
+  command->footer(
+      "Examples:\n"
+      "  hakbench ab --a hakmem --b mimalloc --profile quick\n"
+      "  hakbench ab --a hakmem --b hakmem --env b:HAKMEM_SS_MEM_LEAN=1 --ws 8192\n"
+      "  hakbench ab --a glibc --b je=/usr/lib/x86_64-linux-gnu/libjemalloc.so.2 -o out/je");
+  command->callback([=] {
+    for (size_t i = 0; i < more->size(); ++i)
+      if (!(*more)[i].empty())
+        options->allocators[std::string(1, static_cast<char>('c' + i))] = (*more)[i];
+    *exit_code = measure("ab", *options, command_line());
+  });
+}
+
+}  // namespace hakbench

@@ -1,0 +1,211 @@
+#include "cli/measure_options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "cli/duration.h"
+#include "cli/locations.h"
+#include "coordinator/cpus.h"
+#include "coordinator/profile.h"
+#include "model/error.h"
+#include "model/text.h"
+
+namespace hakbench {
+namespace {
+
+constexpr char kPrefaultVariable[] = "HAKMEM_BENCH_PREFAULT";
+
+uint64_t parse_number(const std::string &what, const std::string &text) {
+  uint64_t value = 0;
+  const char *end = text.data() + text.size();
+  const auto [at, code] = std::from_chars(text.data(), end, value);
+  if (code != std::errc() || at != end)
+    throw Error(what + "=" + text + " is not a whole number of 0 or more; give one, for example " +
+                what + "=400");
+  return value;
+}
+
+template <typename T>
+void take(const std::optional<uint64_t> &option, const char *name, uint64_t min, uint64_t max,
+          T *out) {
+  if (!option) return;
+  if (*option < min || *option > max)
+    throw Error(
+        fmt::format("{} {} is out of range; give a number from {} to {}", name, *option, min, max));
+  *out = static_cast<uint32_t>(*option);
+}
+
+void merge_workload(const MeasureOptions &options, WorkloadConfig *workload) {
+  if (!options.workload.empty() && options.workload != workload->name) {
+    workload->name = options.workload;
+    workload->params.clear();  // the profile's were those of another workload
+  }
+  if (options.ws) workload->params["ws"] = *options.ws;
+  for (const std::string &param : options.params) {
+    const size_t equals = param.find('=');
+    if (equals == std::string::npos)
+      throw Error("--param " + param + " has no value; write --param KEY=VALUE");
+    const std::string key = param.substr(0, equals);
+    workload->params[key] = parse_number(key, param.substr(equals + 1));
+  }
+  if (options.seed) workload->seed = *options.seed;
+  if (options.threads) workload->threads = *options.threads;
+
+  std::vector<std::string> names;
+  for (const WorkloadInfo &info : list_workloads()) {
+    names.push_back(info.name);
+    if (info.name != workload->name) continue;
+    if (workload->threads == 0) workload->threads = info.default_threads;
+    for (const ParamInfo &param : info.params)
+      workload->params.emplace(param.name, param.default_value);  // so that the manifest has them
+  }
+  if (std::find(names.begin(), names.end(), workload->name) == names.end())
+    throw Error("unknown workload '" + workload->name + "'" + suggest(workload->name, names));
+  std::string error;
+  if (make_workload(*workload, &error) == nullptr) throw Error(error);
+}
+
+void merge_prefault(const MeasureOptions &options, RunConfig *config) {
+  if (const char *text = getenv(kPrefaultVariable)) {
+    config->prefault_ops = parse_number(kPrefaultVariable, text);
+  }
+  if (options.prefault) config->prefault_ops = options.prefault;
+}
+
+void merge_cpus(const MeasureOptions &options, RunConfig *config) {
+  const std::vector<int> allowed = allowed_cpus();
+  if (!options.cpus.empty() && !parse_cpu_list(options.cpus, &config->cpus))
+    throw Error("--cpus " + options.cpus + " is no list of CPUs; write for example 1 or 1,3-4");
+  if (config->cpus.empty()) config->cpus = default_subject_cpus(allowed, config->workload.threads);
+  for (const int cpu : config->cpus)
+    if (std::find(allowed.begin(), allowed.end(), cpu) == allowed.end())
+      throw Error(
+          fmt::format("CPU {} is not among those this process may use ({}); choose others "
+                      "with --cpus",
+                      cpu, format_cpu_list(allowed)));
+  config->coordinator_cpu = allowed.front();
+}
+
+// "b:NAME=VALUE", or "NAME=VALUE" for all.
+void merge_env(const MeasureOptions &options, std::vector<SubjectConfig> *subjects) {
+  for (const std::string &text : options.env) {
+    const size_t equals = text.find('=');
+    const size_t colon = text.find(':');
+    if (equals == std::string::npos || equals == 0)
+      throw Error("--env " + text + " has no value; write --env NAME=VALUE or --env b:NAME=VALUE");
+    const bool labelled = colon < equals;
+    const std::string label = labelled ? text.substr(0, colon) : "";
+    const size_t name_at = labelled ? colon + 1 : 0;
+    bool used = false;
+    for (SubjectConfig &subject : *subjects) {
+      if (labelled && subject.label != label) continue;
+      subject.env[text.substr(name_at, equals - name_at)] = text.substr(equals + 1);
+      used = true;
+    }
+    if (!used) throw Error("--env " + text + ": there is no subject '" + label + "' in this run");
+  }
+}
+
+}  // namespace
+
+void add_measure_options(CLI::App *command, MeasureOptions *o) {
+  const char *what = "What is run";
+  command->add_option("-p,--profile", o->profile, "Settings from a profile: its name or its file")
+      ->group(what);
+  command->add_option("-w,--workload", o->workload, "Workload (default random_mixed)")->group(what);
+  command->add_option("--ws", o->ws, "Working set: slots of a worker (default 400)")->group(what);
+  command->add_option("--param", o->params, "Another parameter of the workload, KEY=VALUE")
+      ->group(what);
+  command->add_option("--seed", o->seed, "Seed of the workload (default 1)")->group(what);
+  command->add_option("--threads", o->threads, "Workers in each subject")->group(what);
+  command
+      ->add_option("--env", o->env,
+                   "NAME=VALUE for every subject, or b:NAME=VALUE for the one labelled b")
+      ->group(what);
+
+  const char *how = "How long, how often";
+  command->add_option("--epoch", o->epoch, "Length of an epoch: 0.25, 250ms (default 0.25 s)")
+      ->group(how);
+  command
+      ->add_option("--ops,--cycles", o->ops,
+                   "Operations of an epoch, instead of calibrating --epoch")
+      ->group(how);
+  command->add_option("--launches", o->launches, "Fresh processes of each allocator (default 5)")
+      ->group(how);
+  command->add_option("--warmup", o->warmup, "Epochs before the first counted one (default 1)")
+      ->group(how);
+  command
+      ->add_option("--prefault", o->prefault,
+                   "Operations before the warm-up, from another seed; 0 is none (default\n"
+                   "$HAKMEM_BENCH_PREFAULT, else a tenth of an epoch)")
+      ->group(how);
+
+  command
+      ->add_option("--timeout", o->timeout,
+                   "A subject hangs when it takes this and 20 epochs for one (default 60s)")
+      ->group(how);
+
+  const char *where = "Where";
+  command
+      ->add_option("--cpus", o->cpus, "CPUs of the subjects, as 1 or 1,3-4 (default the last one)")
+      ->group(where);
+  command->add_option("-o,--output", o->output, "Folder of the result (default out/TIME-NAMES)")
+      ->group(where);
+  command->add_flag("--force", o->force, "Write into a folder that is not empty")->group(where);
+  command
+      ->add_flag("--no-report", o->no_report, "Only measure; `hakbench report DIR` does the rest")
+      ->group(where);
+}
+
+MergedRun merge_options(const MeasureOptions &options) {
+  MergedRun merged;
+  RunConfig &config = merged.config;
+  config.workload.threads = 0;  // the workload's own default, if nobody says otherwise
+  nlohmann::json profile = nlohmann::json::object();
+  if (!options.profile.empty()) profile = load_profile(find_profile(options.profile));
+  apply_profile(profile, &config);
+  merge_workload(options, &config.workload);
+  merge_prefault(options, &config);
+  merge_cpus(options, &config);
+
+  if (!options.epoch.empty()) {
+    config.epoch_s = parse_seconds("--epoch", options.epoch);
+    config.ops.reset();
+  }
+  if (!options.timeout.empty()) config.grace_s = parse_seconds("--timeout", options.timeout);
+  if (options.ops == 0u) throw Error("--ops 0 measures nothing; give at least 1");
+  if (options.ops) config.ops = options.ops;
+  take(options.launches, "--launches", 1, 10'000, &config.launches);
+  take(options.blocks, "--blocks", 1, 1'000'000, &config.blocks);
+  take(options.warmup, "--warmup", 0, 1000, &config.warmup_epochs);
+  if (options.schedule_seed) config.schedule_seed = *options.schedule_seed;
+  if (!options.duration.empty()) {
+    const double seconds = parse_seconds("--duration", options.duration);
+    config.blocks = static_cast<uint32_t>(std::ceil(seconds / config.epoch_s));
+    config.launches = options.launches ? config.launches : 1;
+  }
+
+  std::vector<std::string> labels;
+  for (const auto &[label, text] : options.allocators) {
+    SubjectConfig subject;
+    subject.label = label;
+    std::string error;
+    if (!resolve_plugin(text, plugin_folder(), &subject.plugin, &error)) throw Error(error);
+    apply_profile(profile, &subject);
+    config.subjects.push_back(subject);
+    labels.push_back(label);
+  }
+  merge_env(options, &config.subjects);
+  if (!options.reference.empty()) config.reference = options.reference;
+  if (config.reference.empty()) config.reference = labels.size() > 1 ? "b" : "a";
+  if (std::find(labels.begin(), labels.end(), config.reference) == labels.end())
+    throw Error("the reference '" + config.reference +
+                "' is no subject of this run; choose one of " + join(labels));
+  merged.profile = merged_profile(config, profile);
+  return merged;
+}
+
+}  // namespace hakbench

@@ -1,0 +1,54 @@
+// measure_options.h - the options that `run` and `ab` share, and how they become a RunConfig.
+//
+// Purpose:    merge, in rising precedence: defaults, profile, environment, command line.
+// Boundary:   everything a person can get wrong before the first process starts is found here.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/run_config.h"
+
+namespace hakbench {
+
+struct MeasureOptions {
+  std::map<std::string, std::string> allocators;  // label -> what was typed
+  std::string profile;
+  std::string workload;
+  std::optional<uint64_t> ws;
+  std::vector<std::string> params;  // KEY=VALUE
+  std::optional<uint64_t> seed;
+  std::optional<uint32_t> threads;
+  std::string epoch;
+  std::string duration;  // `run` only
+  std::optional<uint64_t> ops;
+  std::optional<uint64_t> launches;
+  std::optional<uint64_t> blocks;
+  std::optional<uint64_t> warmup;
+  std::optional<uint64_t> prefault;
+  std::string timeout;
+  std::string cpus;
+  std::optional<uint64_t> schedule_seed;
+  std::string reference;
+  std::vector<std::string> env;  // LABEL:NAME=VALUE
+  std::string output;
+  bool force = false;
+  bool no_report = false;
+};
+
+// The options of every measuring command.
+void add_measure_options(CLI::App *command, MeasureOptions *options);
+
+struct MergedRun {
+  RunConfig config;
+  nlohmann::json profile;  // merged, for the manifest
+};
+
+// Throws Error.
+MergedRun merge_options(const MeasureOptions &options);
+
+}  // namespace hakbench

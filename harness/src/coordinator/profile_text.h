@@ -1,0 +1,18 @@
+// profile_text.h - JSON with comments that remembers on which line each key stands.
+#pragma once
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace hakbench {
+
+struct ProfileText {
+  nlohmann::json document;
+  std::map<std::string, size_t> lines;  // dotted path of a key -> its line, from 1
+};
+
+// Throws Error ("NAME:LINE: ...") for text that is no JSON object, or that has a key twice.
+ProfileText parse_profile_text(const std::string &text, const std::string &name);
+
+}  // namespace hakbench

@@ -1,0 +1,127 @@
+// The CSV writer, the line file and the result folder.
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "model/error.h"
+#include "output/csv.h"
+#include "output/line_file.h"
+#include "output/result_folder.h"
+
+namespace hakbench {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string read_file(const std::string &path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::vector<std::string> split(const std::string &line) {
+  std::vector<std::string> cells;
+  std::stringstream stream(line + ",");
+  for (std::string cell; std::getline(stream, cell, ',');) cells.push_back(cell);
+  return cells;
+}
+
+class OutputTest : public testing::Test {
+ protected:
+  void SetUp() override { fs::remove_all(folder_); }
+  void TearDown() override { fs::remove_all(folder_); }
+  std::string folder_ = testing::TempDir() + "hakbench-output-test-" + std::to_string(getpid());
+};
+
+TEST(Csv, HeaderIsTheListOfColumnsInFileOrder) {
+  std::string expected;
+#define COLUMN(name, type, doc) expected += #name ",";
+#include "output/columns.def"
+  EXPECT_EQ(epoch_header() + ",", expected);
+  EXPECT_EQ(split(epoch_header()).front(), "seq");
+}
+
+TEST(Csv, ColumnTypesAreKnownAndNamesAreUnique) {
+  std::set<std::string> names;
+  for (const ColumnInfo &column : epoch_columns()) {
+    EXPECT_TRUE(names.insert(column.name).second) << column.name;
+    const std::string type = column.type;
+    EXPECT_TRUE(type == "text" || type == "integer" || type == "real") << column.name;
+  }
+}
+
+TEST(Csv, MissingIsEmptyAndZeroIsZero) {
+  Epoch epoch;
+  EXPECT_EQ(epoch_row(epoch), std::string(epoch_columns().size() - 1, ','));
+  epoch.seq = 0;
+  epoch.syscalls = 0;
+  const std::vector<std::string> names = split(epoch_header());
+  const std::vector<std::string> cells = split(epoch_row(epoch));
+  ASSERT_EQ(cells.size(), names.size());
+  for (size_t i = 0; i < names.size(); ++i)
+    EXPECT_EQ(cells[i], names[i] == "seq" || names[i] == "syscalls" ? "0" : "") << names[i];
+}
+
+TEST(Csv, CellsWithCommasAndQuotesAreQuotedAndLinesStayWhole) {
+  Event event;
+  event.event = "crash";
+  event.detail = "said \"no\", twice\nand died";
+  EXPECT_EQ(event_row(3, 1.5, event), "3,1.5,,,crash,\"said \"\"no\"\", twice and died\"");
+}
+
+TEST(LineFile, FullDeviceIsAnErrorThatNamesFileAndMend) {
+  LineFile file("/dev/full");
+  try {
+    file.append("row");
+    FAIL() << "writing to a full device went unnoticed";
+  } catch (const Error &error) {
+    EXPECT_NE(std::string(error.what()).find("/dev/full: No space left"), std::string::npos);
+    EXPECT_NE(std::string(error.what()).find("-o"), std::string::npos);
+  }
+}
+
+TEST_F(OutputTest, LineThatDoesNotFitIsCutOffAgain) {
+  fs::create_directories(folder_);
+  const std::string path = folder_ + "/rows.csv";
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit before = {};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit small = {10, before.rlim_max};
+  LineFile file(path);
+  setrlimit(RLIMIT_FSIZE, &small);
+  file.append("12345");
+  EXPECT_THROW(file.append("678901234"), Error);
+  setrlimit(RLIMIT_FSIZE, &before);
+  EXPECT_EQ(read_file(path), "12345\n");
+}
+
+TEST_F(OutputTest, FolderIsValidFromTheFirstMoment) {
+  ResultFolder results(folder_ + "/deep/er", false, {{"format", "hakbench-result/1"}});
+  const std::string path = results.path();
+  EXPECT_EQ(nlohmann::json::parse(read_file(path + "/manifest.json"))["status"], "running");
+  Epoch epoch;
+  epoch.seq = 0;
+  results.on_epoch(epoch);
+  EXPECT_EQ(read_file(path + "/epochs.csv"), epoch_header() + "\n" + epoch_row(epoch) + "\n");
+  results.on_facts({{"ops_per_epoch", 5}});
+  results.finish("failed", "why");
+  const auto manifest = nlohmann::json::parse(read_file(path + "/manifest.json"));
+  EXPECT_EQ(manifest["status"], "failed");
+  EXPECT_EQ(manifest["error"], "why");
+  EXPECT_EQ(manifest["ops_per_epoch"], 5);
+  EXPECT_EQ(manifest["epochs"], 1);
+}
+
+TEST_F(OutputTest, FolderThatIsNotEmptyIsRefusedUnlessForced) {
+  fs::create_directories(folder_ + "/x");
+  EXPECT_THROW(ResultFolder(folder_, false, {}), Error);
+  EXPECT_NO_THROW(ResultFolder(folder_, true, nlohmann::json::object()));
+}
+
+}  // namespace
+}  // namespace hakbench

@@ -1,0 +1,33 @@
+/* faulty.h - the part that the misbehaving test plugins share: the floor's table (a constant block, a
+ * free that does nothing) and a count of mallocs, so that a fault can wait for its moment. */
+#ifndef TEST_PLUGINS_FAULTY_H_
+#define TEST_PLUGINS_FAULTY_H_
+
+#include "allocator_plugin.h"
+
+static char block[4096];
+static uint64_t mallocs;
+
+static void at_malloc(uint64_t count); /* the plugin's fault */
+
+static void *faulty_malloc(size_t size) {
+  (void)size;
+  at_malloc(++mallocs);
+  return block;
+}
+
+static void faulty_free(void *freed) { (void)freed; }
+
+static const allocator_plugin table = {.struct_size = sizeof table,
+                                       .abi_version = ALLOCATOR_PLUGIN_ABI_VERSION,
+                                       .name = "faulty",
+                                       .version = "1",
+                                       .build_config = "not-an-allocator; for tests",
+                                       .malloc = faulty_malloc,
+                                       .free = faulty_free};
+
+const allocator_plugin *allocator_plugin_query(uint32_t abi_version) {
+  return abi_version == ALLOCATOR_PLUGIN_ABI_VERSION ? &table : 0;
+}
+
+#endif /* TEST_PLUGINS_FAULTY_H_ */
