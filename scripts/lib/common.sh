@@ -84,19 +84,20 @@ install_packages() {
   fi
 }
 
-# build_preset PRESET - configures and builds it in build/PRESET.
+# build_preset PRESET [TARGET...] - configures it in build/PRESET and builds the targets; all without one.
 build_preset() {
-  local log
+  local preset=$1 log
+  shift
   command -v cmake >/dev/null || die "cmake is not installed: install CMake 3.25 or newer"
   log=$(mktemp)
-  if ! (cd "$root" && cmake --preset "$1") >"$log" 2>&1; then
+  if ! (cd "$root" && cmake --preset "$preset") >"$log" 2>&1; then
     cat "$log" >&2
     rm -f "$log"
-    die "configuring preset $1 failed (messages above): install what it misses, or remove build/$1 and retry"
+    die "configuring preset $preset failed (messages above): install what it misses, or remove build/$preset and retry"
   fi
   # Of the configuration only what a person should know: skipped comparators and warnings.
   grep -iE 'skip|warning|install' "$log" || true
   rm -f "$log"
-  cmake --build "$root/build/$1" -j "$jobs" ||
-    die "building preset $1 failed (messages above)"
+  cmake --build "$root/build/$preset" -j "$jobs" --target "${@:-all}" ||
+    die "building preset $preset failed (messages above)"
 }
