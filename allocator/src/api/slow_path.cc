@@ -27,6 +27,18 @@ Heap *own_heap() {
   return heap != empty_heap() ? heap : heap_registry::adopt();
 }
 
+// Memory or address space has run out. Calls `attempt` (which returns NULL for "still not") again after
+// giving up what is only cached, and again after giving up address space.
+template <class Attempt>
+void *retry_without_caches(Attempt attempt) {
+  if (t_heap != empty_heap()) drain(t_heap);
+  heap_registry::drain_unused();
+  heap_registry::common_pool().release_empty_slabs();
+  void *block = attempt();
+  if (block == nullptr && page_heap::give_up_address_space()) block = attempt();
+  return block;
+}
+
 void free_large(Slab *slab, void *block) {
   if (!page_heap::free_large(slab)) report_double_free(block, 0);
   page_heap::tick();
@@ -44,7 +56,9 @@ void free_small(Slab *slab, void *block) {
 
 }  // namespace
 
-void *allocate_class(SizeClass c) {
+namespace {
+
+void *try_class(SizeClass c) {
   Heap *heap = own_heap();
   void *block = nullptr;
   if (heap != nullptr) [[likely]] {
@@ -55,22 +69,39 @@ void *allocate_class(SizeClass c) {
   } else if (heap_registry::common_pool().take(c, &block, 1) == 0) {
     block = nullptr;
   }
+  return block;
+}
+
+Big try_big(size_t size, size_t alignment) {
+  if (size <= page_heap::kMaxRunBytes && alignment <= page_heap::kMaxRunBytes) {
+    const size_t align_slabs = alignment <= kSlabBytes ? 1 : alignment / kSlabBytes;
+    const size_t slabs = size == 0 ? 1 : div_up(size, kSlabBytes);
+    const page_heap::Run run = page_heap::allocate_large(slabs, align_slabs);
+    page_heap::tick();
+    if (run.slab == nullptr) return {nullptr, false};
+    return {as_pointer(slab_address(run.slab)), run.zeroed};
+  }
+  return {huge_blocks::allocate(size, alignment), true};
+}
+
+}  // namespace
+
+void *allocate_class(SizeClass c) {
+  void *block = try_class(c);
+  if (block == nullptr) [[unlikely]]
+    block = retry_without_caches([&] { return try_class(c); });
   return block != nullptr ? block : no_memory();
 }
 
 Big allocate_big(size_t size, size_t alignment) {
   load_config_from_environment();
   if (size > PTRDIFF_MAX) return {no_memory(), false};
-  if (size <= page_heap::kMaxRunBytes && alignment <= page_heap::kMaxRunBytes) {
-    const size_t align_slabs = alignment <= kSlabBytes ? 1 : alignment / kSlabBytes;
-    const size_t slabs = size == 0 ? 1 : div_up(size, kSlabBytes);
-    const page_heap::Run run = page_heap::allocate_large(slabs, align_slabs);
-    page_heap::tick();
-    if (run.slab != nullptr) return {as_pointer(slab_address(run.slab)), run.zeroed};
-    return {no_memory(), false};
+  Big big = try_big(size, alignment);
+  if (big.block == nullptr) [[unlikely]] {
+    retry_without_caches([&] { return (big = try_big(size, alignment)).block; });
   }
-  void *block = huge_blocks::allocate(size, alignment);
-  return {block != nullptr ? block : no_memory(), true};
+  if (big.block == nullptr) no_memory();
+  return big;
 }
 
 void *malloc_slow(size_t size) {
@@ -124,6 +155,9 @@ void *resize(void *block, size_t size) {
     default:
       if (size > page_heap::kMaxRunBytes && size <= PTRDIFF_MAX) {
         void *moved = huge_blocks::resize(location.huge, size);
+        if (moved == nullptr) [[unlikely]] {
+          moved = retry_without_caches([&] { return huge_blocks::resize(location.huge, size); });
+        }
         return moved != nullptr ? moved : no_memory();
       }
       break;
@@ -139,8 +173,10 @@ void free_checked_size(void *block, size_t size) {
   if (block == nullptr) return;
   const size_t usable = usable_bytes(locate_live("free_sized", block));
   // A block may have been shrunk in place by realloc, to no less than half.
-  const bool right = size <= usable && (size >= usable / 2 || usable > kMaxSmallBytes ||
-                                        class_bytes(class_of(size)) == usable);
+  const bool right =
+      usable > kMaxSmallBytes
+          ? size > kMaxSmallBytes && size <= usable
+          : size <= usable && (size >= usable / 2 || class_bytes(class_of(size)) == usable);
   if (!right) report_size_mismatch(block, size, usable);
 }
 

@@ -15,8 +15,9 @@ Location locate_in_superslab(const Superslab *superslab, const void *p) {
   Slab *slab = slab_of(p);
   if (slab == nullptr) return {What::kForeign, nullptr, nullptr};
   if (slab->kind == SlabKind::kSmall) {
-    const bool right = place_of(slab, p).on_boundary;
-    return {right ? What::kSmall : What::kInterior, slab, nullptr};
+    const BlockPlace place = place_of(slab, p);
+    if (!place.on_boundary) return {What::kInterior, slab, nullptr};
+    return {place.carved ? What::kSmall : What::kForeign, slab, nullptr};
   }
   return {address_of(p) == slab_address(slab) ? What::kLarge : What::kInterior, slab, nullptr};
 }

@@ -44,7 +44,7 @@ BlockPlace place_of(Slab *slab, const void *p) {
   const ClassInfo &info = kClassInfo[slab->size_class];
   const uint64_t offset = address_of(p) - slab_address(slab);
   const auto index = static_cast<uint32_t>(offset * info.reciprocal >> 32);
-  return {slab, index, index * info.bytes == offset && index < slab->carved};
+  return {slab, index, index * info.bytes == offset, index < slab->carved};
 }
 
 void SlabPool::push_front(Slab *slab) {
@@ -125,6 +125,8 @@ void SlabPool::put(SizeClass c, void *const *blocks, size_t count) {
     const BlockPlace place = place_of(slab, blocks[i]);
     if (!place.on_boundary) [[unlikely]]
       report_interior_pointer("free", blocks[i], info.bytes);
+    if (!place.carved) [[unlikely]]
+      report_foreign_pointer("free", blocks[i]);
     const size_t w = place.index / 64;
     const uint64_t bit = uint64_t{1} << (place.index % 64);
     uint64_t *bits = free_bits(slab);

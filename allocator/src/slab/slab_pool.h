@@ -54,7 +54,8 @@ class SlabPool {
 struct BlockPlace {
   Slab *slab;
   uint32_t index;
-  bool on_boundary;  // `p` is the beginning of a block that was carved
+  bool on_boundary;  // `p` is the beginning of a block
+  bool carved;       // that block has been handed out at least once
 };
 BlockPlace place_of(Slab *slab, const void *p);
 

@@ -109,32 +109,64 @@ bool wholly_free(const Superslab *superslab) {
   return superslab->free_slabs == superslab->slab_count - superslab->first_slab;
 }
 
-// Gives the address space of wholly free superslabs back. Returns resident bytes given back, at
-// most.
-size_t unmap_free_superslabs() {
-  size_t bytes = 0;
+void mark_used(Superslab *superslab, size_t index, size_t slabs) {
+  superslab->free.clear(index, slabs);
+  superslab->fresh.clear(index, slabs);
+  superslab->free_slabs = static_cast<uint16_t>(superslab->free_slabs - slabs);
+}
+
+// Gives a wholly free superslab back.
+bool unmap_superslab(Superslab *superslab) {
+  Slab *run = superslab->slabs + superslab->first_slab;
+  const size_t slabs = run->run_slabs;
+  const size_t mapped = superslab->bytes();
+  remove_from_bin(run);
+  unlink_superslab(superslab);
+  if (address_window::unmap(superslab, mapped)) {
+    --g.superslab_count;
+    g.mapped_bytes -= mapped;
+    return true;
+  }
+  link_superslab(superslab);
+  insert_into_bin(run, slabs);
+  return false;
+}
+
+// Gives the free slabs at a superslab's end back.
+bool cut_superslab(Superslab *superslab) {
+  const size_t old_count = superslab->slab_count;
+  const size_t slabs = superslab->free.run_length_below(old_count);
+  if (slabs == 0) return false;
+  const size_t new_count = old_count - slabs;
+  Slab *run = superslab->slabs + new_count;
+  remove_from_bin(run);
+  if (!address_window::shrink(superslab, old_count * kSlabBytes, new_count * kSlabBytes)) {
+    insert_into_bin(run, slabs);
+    return false;
+  }
+  superslab->slab_count = static_cast<uint16_t>(new_count);
+  mark_used(superslab, new_count, slabs);
+  superslab->touched.clear(new_count, slabs);
+  g.mapped_bytes -= slabs * kSlabBytes;
+  return true;
+}
+
+bool unmap_free_superslabs() {
+  bool any = false;
   Superslab *next = nullptr;
   for (Superslab *superslab = g.superslabs; superslab != nullptr; superslab = next) {
     next = superslab->next;
-    if (!wholly_free(superslab)) continue;
-    Slab *run = superslab->slabs + superslab->first_slab;
-    const size_t mapped = superslab->bytes();
-    remove_from_bin(run);
-    unlink_superslab(superslab);
-    if (address_window::unmap(superslab, mapped)) {
-      --g.superslab_count;
-      g.mapped_bytes -= mapped;
-      bytes += mapped;
-    } else {
-      link_superslab(superslab);
-      insert_into_bin(run, run->run_slabs);
-    }
+    if (wholly_free(superslab)) any |= unmap_superslab(superslab);
   }
-  return bytes;
+  return any;
 }
 
-void *map_superslab(size_t *slabs) {
+size_t metadata_slabs(size_t slabs) { return div_up(Superslab::metadata_bytes(slabs), kSlabBytes); }
+
+// A superslab with room for a run of `min_slabs`, smaller than usual if memory is short.
+void *map_superslab(size_t min_slabs, size_t *slabs) {
   for (*slabs = kSlabsPerSuperslab; *slabs >= kMinSuperslabSlabs; *slabs /= 2) {
+    if (*slabs < metadata_slabs(*slabs) + min_slabs) return nullptr;
     void *p = address_window::map(*slabs * kSlabBytes, kUnitBytes);
     if (p != nullptr) return p;
   }
@@ -143,14 +175,9 @@ void *map_superslab(size_t *slabs) {
 
 bool add_superslab(size_t min_slabs) {
   size_t slabs = 0;
-  void *p = map_superslab(&slabs);
-  if (p == nullptr && unmap_free_superslabs() > 0) p = map_superslab(&slabs);
+  void *p = map_superslab(min_slabs, &slabs);
   if (p == nullptr) return false;
-  const size_t first = div_up(Superslab::metadata_bytes(slabs), kSlabBytes);
-  if (slabs - first < min_slabs) {
-    address_window::unmap(p, slabs * kSlabBytes);
-    return false;
-  }
+  const size_t first = metadata_slabs(slabs);
   const size_t threshold = static_cast<size_t>(knob(g_config.huge_page_threshold_mb)) * kMiB;
   const bool huge_pages = g.mapped_bytes >= threshold;
   if (huge_pages) {
@@ -159,7 +186,7 @@ bool add_superslab(size_t min_slabs) {
     os::g_kernel->refuse_huge_pages(p, slabs * kSlabBytes);
   }
   auto *superslab = static_cast<Superslab *>(p);  // all zero: the kernel's pages
-  superslab->slab_count = static_cast<uint16_t>(slabs);
+  superslab->slab_count = superslab->made_slabs = static_cast<uint16_t>(slabs);
   superslab->first_slab = static_cast<uint16_t>(first);
   superslab->free_slabs = static_cast<uint16_t>(slabs - first);
   superslab->huge_pages = huge_pages;
@@ -175,12 +202,6 @@ bool add_superslab(size_t min_slabs) {
 
 // --- runs
 // -----------------------------------------------------------------------------------------
-
-void mark_used(Superslab *superslab, size_t index, size_t slabs) {
-  superslab->free.clear(index, slabs);
-  superslab->fresh.clear(index, slabs);
-  superslab->free_slabs = static_cast<uint16_t>(superslab->free_slabs - slabs);
-}
 
 // Puts [index, index + slabs) back, merged with its free neighbours.
 void mark_free(Superslab *superslab, size_t index, size_t slabs) {
@@ -385,6 +406,13 @@ size_t purge_all() {
   }
   unmap_free_superslabs();
   return bytes;
+}
+
+bool give_up_address_space() {
+  const os::LockGuard guard(g.lock);
+  bool any = unmap_free_superslabs();
+  for (Superslab *s = g.superslabs; s != nullptr; s = s->next) any |= cut_superslab(s);
+  return any;
 }
 
 Totals totals() {

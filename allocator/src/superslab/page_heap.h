@@ -45,6 +45,10 @@ uint32_t tick();
 // Gives back every free page now. Returns bytes.
 size_t purge_all();
 
+// Gives address space back to the kernel because somebody found none left: wholly free superslabs and
+// the free ends of the others. Whether there was any.
+bool give_up_address_space();
+
 struct Totals {
   size_t superslabs, mapped_bytes, free_bytes, free_touched_bytes, metadata_bytes;
 };

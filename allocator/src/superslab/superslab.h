@@ -134,7 +134,8 @@ class SlabMask {
 };
 
 struct Superslab {
-  uint16_t slab_count;  // mapped slabs, kSlabsPerSuperslab unless memory was short
+  uint16_t slab_count;  // mapped slabs, kSlabsPerSuperslab unless memory is short
+  uint16_t made_slabs;  // slab_count when it was made: the layout of the metadata
   uint16_t first_slab;  // the first that can be handed out
   uint16_t free_slabs;
   bool huge_pages;  // transparent huge pages were asked for
@@ -149,7 +150,7 @@ struct Superslab {
   uintptr_t address() const { return address_of(this); }
   size_t bytes() const { return slab_count * kSlabBytes; }
   uint64_t *bitmap(size_t slot) {
-    return reinterpret_cast<uint64_t *>(slabs + slab_count) + slot * kBitmapSlotWords;
+    return reinterpret_cast<uint64_t *>(slabs + made_slabs) + slot * kBitmapSlotWords;
   }
   static size_t metadata_bytes(size_t slab_count) {
     return sizeof(Superslab) + slab_count * (sizeof(Slab) + kBitmapSlotWords * sizeof(uint64_t));

@@ -65,7 +65,9 @@ TEST(ThreadLife, ThousandsComeAndGoWithoutGrowth) {
   for (Block &block : legacy) free_block(rng, block);
   if (kSanitizer) return;  // the sanitizer keeps records of each thread
   EXPECT_LT(after.resident_kb, before.resident_kb + 2'048) << "resident memory grows with threads";
-  EXPECT_LT(after.virtual_kb, before.virtual_kb + (64 << 10)) << "address space grows with threads";
+  // A heap reserves about 64 MiB; at most as many are made as ever run at once: four and this one.
+  EXPECT_LT(after.virtual_kb, before.virtual_kb + 5 * (66 << 10))
+      << "address space grows with threads";
 }
 
 // 200 threads alive at once, all with blocks, then all gone: the next 200 find their heaps.
