@@ -94,7 +94,8 @@ size_t take_all(size_t size, size_t limit_bytes, Link *&list) {
 // With memory exhausted every other call must fail as politely.
 void expect_polite_failures(size_t size, Link *some_block) {
   errno = 0;
-  if (void *block = hakmem_calloc(1, size)) fail("calloc gave %p where malloc had failed", block);
+  if (void *block = hakmem_calloc(1, size))
+    fail("calloc(1, %zu) gave %p where malloc had failed", size, block);
   if (errno != ENOMEM) fail("calloc(1, %zu): errno %d, not ENOMEM", size, errno);
   errno = 0;
   if (void *block = hakmem_aligned_alloc(4096, size))
@@ -236,6 +237,8 @@ void set_limit(const std::string &kind, size_t bytes) {
 
 int main(int argc, char **argv) {
   using namespace hakmem_test;
+  // fail() ends the process without flushing.
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const bool under_limit = argc == 4 && std::strcmp(argv[1], "--run") == 0;
   if (argc != 3 && !under_limit) {
     std::fprintf(stderr, "usage: hakmem_limits address-space|data|overcommit|cgroup MIB\n");

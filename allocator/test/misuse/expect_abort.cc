@@ -59,6 +59,7 @@ int main(int argc, char **argv) {
                  std::strerror(error));
     return 1;
   }
+  posix_spawn_file_actions_destroy(&actions);
   close(out[1]);
   close(err[1]);
   int status = 0;
