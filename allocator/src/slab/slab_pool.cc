@@ -8,10 +8,15 @@ namespace {
 
 bool has_room(const Slab *slab) { return slab->used < slab->capacity; }
 
+size_t carved_blocks(const Slab *slab) { return slab->carved.load(std::memory_order_relaxed); }
+void set_carved(Slab *slab, size_t blocks) {
+  slab->carved.store(static_cast<uint16_t>(blocks), std::memory_order_relaxed);
+}
+
 // Takes set bits out of the bitmap, lowest first.
 size_t take_free_bits(Slab *slab, uintptr_t base, size_t block_bytes, void **out, size_t want) {
   uint64_t *bits = free_bits(slab);
-  size_t available = static_cast<size_t>(slab->carved - slab->used);
+  const size_t available = carved_blocks(slab) - slab->used;
   if (want > available) want = available;
   size_t n = 0;
   size_t w = slab->first_word;
@@ -30,11 +35,12 @@ size_t take_free_bits(Slab *slab, uintptr_t base, size_t block_bytes, void **out
 }
 
 size_t carve(Slab *slab, uintptr_t base, size_t block_bytes, void **out, size_t want) {
-  const size_t left = static_cast<size_t>(slab->capacity - slab->carved);
+  const size_t carved = carved_blocks(slab);
+  const size_t left = slab->capacity - carved;
   const size_t n = want < left ? want : left;
-  uintptr_t block = base + slab->carved * block_bytes;
+  uintptr_t block = base + carved * block_bytes;
   for (size_t i = 0; i < n; ++i, block += block_bytes) out[i] = as_pointer(block);
-  slab->carved = static_cast<uint16_t>(slab->carved + n);
+  set_carved(slab, carved + n);
   return n;
 }
 
@@ -44,7 +50,7 @@ BlockPlace place_of(Slab *slab, const void *p) {
   const ClassInfo &info = kClassInfo[slab->size_class];
   const uint64_t offset = address_of(p) - slab_address(slab);
   const auto index = static_cast<uint32_t>(offset * info.reciprocal >> 32);
-  return {slab, index, index * info.bytes == offset, index < slab->carved};
+  return {slab, index, index * info.bytes == offset, index < carved_blocks(slab)};
 }
 
 void SlabPool::push_front(Slab *slab) {
@@ -72,7 +78,8 @@ bool SlabPool::add_slab(SizeClass c) {
   if (slab == nullptr) return false;
   slab->owner = this;
   slab->size_class = c;
-  slab->used = slab->carved = slab->first_word = 0;
+  slab->used = slab->first_word = 0;
+  set_carved(slab, 0);
   slab->capacity = info.capacity;
   map_.set(slab_address(slab), info.span_slabs, c);
   push_front(slab);
