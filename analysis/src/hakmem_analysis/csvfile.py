@@ -117,7 +117,7 @@ def read_columns(source: str, numbers: Sequence[str] = (), texts: Sequence[str] 
                         chunk[column] = _as_numbers(name, column, chunk[column])
                     frames.append(chunk if keep is None else chunk[keep(chunk)])
     except pd.errors.EmptyDataError:
-        frames.append(pd.DataFrame({column: pd.Series(dtype=float) for column in chosen}))
+        pass  # a header and nothing else
     except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error) as error:
         raise InputError(f"{name}: not a readable CSV ({_one_line(error)}); is it the right file?") from None
     except UnicodeDecodeError:
@@ -125,6 +125,9 @@ def read_columns(source: str, numbers: Sequence[str] = (), texts: Sequence[str] 
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror or _one_line(error)}); "
                          "check the path") from None
+    if not frames:
+        return pd.DataFrame({column: pd.Series(dtype=float if column in wanted_numbers else object)
+                             for column in chosen})
     return pd.concat(frames, ignore_index=True)
 
 
@@ -135,27 +138,25 @@ def count_complete_rows(path: Path) -> tuple[int, bool]:
     the last. Any other row with more or fewer cells than the header is an error, since pandas would
     silently fill it. The file is read as a stream.
     """
-    rows = 0
-    cells = 0
+    rows, cut = 0, False
     try:
         with open(path, newline="", encoding="utf-8") as stream:
-            last_line = ""
 
-            def lines():
-                nonlocal last_line
-                for last_line in stream:
-                    yield last_line
+            def complete_lines():
+                nonlocal cut
+                for line in stream:
+                    if line.endswith("\n"):
+                        yield line
+                    else:
+                        cut = True
 
-            reader = csv.reader(lines())
+            reader = csv.reader(complete_lines())
             header = next(reader, None)
             if not header:
                 raise InputError(f"{path}: the file is empty; a header line was expected")
             for row in reader:
-                if not last_line.endswith("\n"):
-                    return rows, True
-                cells = len(row)
-                if cells != len(header):
-                    raise InputError(f"{path}:{reader.line_num}: {cells} cells where the header has "
+                if len(row) != len(header):
+                    raise InputError(f"{path}:{reader.line_num}: {len(row)} cells where the header has "
                                      f"{len(header)}; remove that line if the rest is sound")
                 rows += 1
     except (csv.Error, UnicodeDecodeError) as error:
@@ -163,4 +164,4 @@ def count_complete_rows(path: Path) -> tuple[int, bool]:
                          "cut the file there if the rest is sound") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); is this a result folder?") from None
-    return rows, False
+    return rows, cut

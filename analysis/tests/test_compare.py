@@ -1,0 +1,140 @@
+"""Comparisons on folders whose truth is known."""
+import numpy as np
+import pytest
+
+from folders import make_folder
+from hakmem_analysis.compare import block_table, compare
+from hakmem_analysis.describe import summarise
+from hakmem_analysis.load import load_result
+
+
+def rows(result):
+    return {(row.metric, row.candidate_subject): row for row in compare(result)}
+
+
+def test_the_planted_ratio_is_found(ab_folder):
+    row = rows(load_result(ab_folder))["throughput", "a"]
+    assert row.lower < 1.12 < row.upper
+    assert row.verdict == "better" and row.ratio == pytest.approx(1.12, abs=0.01)
+    assert (row.blocks, row.launches, row.quarantined_blocks) == (43, 5, 2)
+    assert row.confidence >= 0.95
+    assert 0 < row.resolves < 0.02
+
+
+def test_block_difference_is_half_the_difference_of_summed_logs(ab_folder):
+    result = load_result(ab_folder)
+    table = block_table(result, "b", "a", "ops_per_s", log=True).rows.set_index("block")
+    epochs = result.epochs[result.epochs["block"] == 11]
+    logs = np.log(epochs["ops_per_s"]).groupby(epochs["subject"]).sum()
+    difference = table.loc[11, "candidate"] - table.loc[11, "reference"]
+    assert difference == pytest.approx((logs["a"] - logs["b"]) / 2)
+
+
+def test_quarantined_blocks_do_not_count(tmp_path):
+    """Blocks that are spoiled and quarantined leave the ratio as it was."""
+    folder = make_folder(tmp_path / "run", quarantined=(1, 2, 3))
+    path = folder / "epochs.csv"
+    before = rows(load_result(folder))["throughput", "a"]
+    lines = path.read_text().splitlines()
+    header = lines[0].split(",")
+    block, rate, subject = (header.index(name) for name in ("block", "ops_per_s", "subject"))
+    for i, line in enumerate(lines[1:], 1):
+        cells = line.split(",")
+        if cells[block] in ("1", "2", "3") and cells[subject] == "a":
+            cells[rate] = "1000"
+            lines[i] = ",".join(cells)
+    path.write_text("\n".join(lines) + "\n")
+    after = rows(load_result(folder))["throughput", "a"]
+    assert (after.ratio, after.lower, after.upper) == (before.ratio, before.lower, before.upper)
+    assert after.ratio_with_quarantined is not None
+
+
+def test_a_against_a_contains_one(tmp_path):
+    folder = make_folder(tmp_path / "run", names=("hakmem", "hakmem"), ratios=(1, 1), rss_kb=(900, 900))
+    row = rows(load_result(folder))["throughput", "a"]
+    assert row.verdict == "inconclusive" and row.lower <= 1 <= row.upper
+    assert (row.candidate, row.reference) == ("hakmem (a)", "hakmem (b)")
+
+
+def test_launch_effects_widen_the_interval(tmp_path):
+    quiet = rows(load_result(make_folder(tmp_path / "quiet")))["throughput", "a"]
+    moved = rows(load_result(make_folder(tmp_path / "moved", launch_noise=0.05)))["throughput", "a"]
+    assert (quiet.unit, moved.unit) == ("blocks", "launches")
+    assert moved.upper - moved.lower > 3 * (quiet.upper - quiet.lower)
+    assert moved.sign_upper - moved.sign_lower < moved.upper - moved.lower
+
+
+def test_too_few_blocks_decide_nothing(tmp_path):
+    folder = make_folder(tmp_path / "run", launches=1, blocks_per_launch=4)
+    row = rows(load_result(folder))["throughput", "a"]
+    assert row.verdict == "inconclusive" and row.lower > 1
+    assert row.confidence == pytest.approx(0.875)
+    assert "95 % takes 6" in row.note and "one launch only" in row.note
+
+
+def test_everything_quarantined(tmp_path):
+    folder = make_folder(tmp_path / "run", launches=1, blocks_per_launch=3, quarantined=(0, 1, 2))
+    row = rows(load_result(folder))["throughput", "a"]
+    assert (row.ratio, row.verdict, row.blocks, row.quarantined_blocks) == (None, "inconclusive", 0, 3)
+    assert "quieter machine" in row.note
+
+
+def test_interrupted_block_is_left_out(spoiled):
+    path = spoiled / "epochs.csv"
+    path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
+    row = rows(load_result(spoiled))["throughput", "a"]
+    assert row.blocks == 42 and "1 incomplete block" in row.note
+
+
+def test_memory_ratios(ab_folder):
+    found = rows(load_result(ab_folder))
+    row = found["rss_above_base", "a"]
+    assert row.ratio == pytest.approx(904 / 854, abs=0.01)
+    assert (row.verdict, row.unit) == ("worse", "launches")
+    assert found["peak_rss_above_base", "a"].ratio == pytest.approx(916 / 866, abs=0.01)
+
+
+def test_no_ratio_of_zero_system_calls(ab_folder):
+    row = rows(load_result(ab_folder))["syscalls_per_op", "a"]
+    assert (row.ratio, row.lower, row.verdict) == (None, None, "inconclusive")
+    assert row.candidate_value == 0 and row.reference_value == pytest.approx(1e-7)
+
+
+def test_unmeasured_is_missing(spoiled):
+    path = spoiled / "epochs.csv"
+    lines = [line.split(",") for line in path.read_text().splitlines()]
+    drop = lines[0].index("syscalls")
+    for cells in lines[1:]:
+        cells[drop] = ""
+    path.write_text("\n".join(",".join(cells) for cells in lines) + "\n")
+    result = load_result(spoiled)
+    row = rows(result)["syscalls_per_op", "a"]
+    assert row.candidate_value is None and row.note == "not measured"
+    assert np.isnan(summarise(result, "a").syscalls_per_op)
+
+
+def test_three_subjects_and_the_floor(tmp_path):
+    """hakmem 1.12x, floor 1.15x of 10 ns: 0.23 and 1.30 ns above the floor."""
+    folder = make_folder(tmp_path / "run", names=("hakmem", "mimalloc", "floor"), ratios=(1.12, 1.0, 1.15),
+                         noise=0.002)
+    found = rows(load_result(folder))
+    assert found["throughput", "c"].ratio == pytest.approx(1.15, abs=0.01)
+    row = found["ns_above_floor", "a"]
+    assert row.candidate_value == pytest.approx(0.233, abs=0.03)
+    assert row.reference_value == pytest.approx(1.304, abs=0.03)
+    assert row.lower < row.ratio < row.upper < 0.3 and row.verdict == "better"
+    assert ("ns_above_floor", "c") not in found
+
+
+def test_one_subject_has_no_comparison(tmp_path):
+    folder = make_folder(tmp_path / "run", names=("hakmem",), ratios=(1.1,), launches=2)
+    assert compare(load_result(folder)) == []
+
+
+def test_summary(ab_folder):
+    summary = summarise(load_result(ab_folder), "a")
+    assert (summary.epochs, summary.launches, summary.quarantined_epochs) == (86, 5, 4)
+    assert summary.ops_per_s == pytest.approx(1.12e8, rel=0.005)
+    assert summary.cv == pytest.approx(0.01, rel=0.3)
+    assert summary.ops_per_s_tail["worst"] < summary.ops_per_s_tail["p99"] < summary.ops_per_s
+    assert summary.rss_peak_kb == 916 and summary.syscalls_per_op == 0 and summary.failed_allocs == 0

@@ -1,0 +1,97 @@
+"""Drift verdicts on soaks whose truth is known."""
+import numpy as np
+import pytest
+
+from hakmem_analysis.drift import analyse, warmup_epochs
+from hakmem_analysis.errors import InputError
+
+HOUR = np.arange(720) * 5.0
+
+
+def soak(slope_kb_per_h=0.0, noise_kb=8.0, seed=1, time_s=HOUR, step_kb=0.0, memory=0.0, warmup_kb=0.0):
+    """RSS in whole pages: level, ramp, AR(1) noise, one step at 60 %, growth over the first 10 %."""
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(0, noise_kb, len(time_s))
+    for i in range(1, len(noise)):
+        noise[i] += memory * noise[i - 1]
+    rss = 33_000 + slope_kb_per_h * time_s / 3600 + noise
+    rss += np.where(np.arange(len(time_s)) > 0.6 * len(time_s), step_kb, 0)
+    rss -= warmup_kb * np.clip(1 - np.arange(len(time_s)) / (0.1 * len(time_s)), 0, 1)
+    return np.round(rss / 4) * 4
+
+
+def test_a_constant_is_stable_to_a_page_an_hour():
+    drift = analyse(HOUR, np.full(720, 33_000.0), budget_kb_per_h=16)
+    assert drift.verdict == "STABLE"
+    assert (drift.slope_kb_per_h, drift.drift_percent) == (0, 0)
+    assert drift.smallest_slope_kb_per_h == pytest.approx(4 / 0.75, rel=0.01)
+
+
+def test_a_leak_drifts():
+    drift = analyse(HOUR, soak(256))
+    assert drift.verdict == "DRIFT"
+    assert drift.slope_kb_per_h == pytest.approx(256, abs=20)
+    assert drift.mann_kendall_p < 1e-6
+
+
+@pytest.mark.parametrize("memory", [0.5, 0.8])
+def test_the_interval_of_the_slope_covers_the_truth(memory):
+    soaks = (analyse(HOUR, soak(40, seed=seed, memory=memory)) for seed in range(100))
+    covered = sum(drift.slope_lower_kb_per_h <= 40 <= drift.slope_upper_kb_per_h for drift in soaks)
+    assert covered / 100 >= 0.90
+
+
+def test_shrinking_beyond_the_budget_is_no_steady_state_either():
+    assert analyse(HOUR, soak(-256)).verdict == "DRIFT"
+
+
+def test_within_the_budget_is_stable():
+    assert analyse(HOUR, soak(10)).verdict == "STABLE"
+
+
+def test_too_short_says_extend_and_what_it_could_have_seen():
+    drift = analyse(HOUR[:60], soak(20, time_s=HOUR[:60]))
+    assert drift.verdict == "EXTEND" and drift.smallest_slope_kb_per_h > 64
+    assert "smallest slope" in drift.reason
+    assert analyse(HOUR[:6], soak(time_s=HOUR[:6])).verdict == "EXTEND"
+
+
+def test_one_step_is_no_trend():
+    drift = analyse(HOUR, soak(step_kb=2048))
+    assert drift.verdict == "EXTEND" and "step" in drift.reason
+    assert drift.step_kb == pytest.approx(2048, abs=20)
+    assert drift.step_at_s == pytest.approx(0.6 * 3600, abs=200)
+
+
+def test_growth_while_warming_up_is_not_drift():
+    drift = analyse(HOUR, soak(warmup_kb=5000))
+    assert drift.verdict == "STABLE" and drift.rss_first_kb < 29_000
+
+
+def test_warm_up_is_a_quarter_or_half():
+    assert warmup_epochs(np.full(100, 5.0)) == 25
+    assert warmup_epochs(np.concatenate([np.linspace(0, 100, 45), np.full(55, 100)])) == 50
+
+
+def test_correlated_noise_does_not_cry_wolf():
+    """20 clean soaks with AR(1) noise (0.8): no DRIFT."""
+    verdicts = [analyse(HOUR, soak(seed=seed, memory=0.8)).verdict for seed in range(20)]
+    assert "DRIFT" not in verdicts and verdicts.count("STABLE") >= 15
+
+
+def test_the_other_figures():
+    ops = np.full(720, 1e9)
+    drift = analyse(HOUR, soak(), ops_per_s=np.tile([1e8, 1.02e8], 360), peak_rss_kb=np.full(720, 40_000.0),
+                    syscalls=np.full(720, 125.0), ops=ops)
+    assert drift.syscalls_per_op == pytest.approx(1.25e-7)
+    assert drift.rss_peak_kb == 40_000
+    assert drift.cv == pytest.approx(0.0099, rel=0.01)
+
+
+def test_unmeasured_is_null_in_json():
+    assert analyse(HOUR, soak()).as_dict()["syscalls_per_op"] is None
+
+
+def test_nothing_to_judge():
+    with pytest.raises(InputError, match="nothing to judge"):
+        analyse([1.0, 2.0], [np.nan, np.nan])

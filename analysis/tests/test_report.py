@@ -1,0 +1,126 @@
+"""The report tool from end to end, as a process and in memory."""
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from folders import make_folder
+from hakmem_analysis import report as report_tool
+
+SOURCE = Path(__file__).resolve().parents[1] / "src"
+
+
+def run_process(*arguments):
+    """`python -m hakmem_analysis ...` as the launchers call it."""
+    env = {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run([sys.executable, "-m", "hakmem_analysis", *map(str, arguments)], env=env,
+                          capture_output=True, text=True, check=False)
+
+
+def summary(folder) -> str:
+    built = report_tool.build(folder)
+    return report_tool.summary_text(built, folder / "report.md")
+
+
+def test_whole_report(spoiled):
+    done = run_process("report", spoiled, "--summary")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "hakmem is 1.12" in done.stdout and "x mimalloc (" in done.stdout and "faster" in done.stdout
+    assert "2 of 45 blocks were over the noise limit" in done.stdout
+    assert done.stdout.rstrip().endswith(f"report: {spoiled / 'report.md'}")
+    picture = (spoiled / "report.png").read_bytes()
+    assert picture.startswith(b"\x89PNG") and len(picture) > 20_000
+    page = (spoiled / "report.html").read_text()
+    assert "data:image/png;base64," in page and "src=\"http" not in page and "href=" not in page
+    markdown = (spoiled / "report.md").read_text()
+    for words in ("](report.png)", "| hakmem 1.2.3 |", "hakmem / mimalloc: RSS above base, peak",
+                  "schedule seed: 7", "'out/my run'", "sha256"):
+        assert words in markdown
+
+
+def test_verdict_json_holds_what_the_text_says(spoiled, call):
+    done = call(report_tool.main, spoiled, "--format", "json", "--no-plot")
+    verdict = json.loads(done.out)
+    assert verdict == json.loads((spoiled / "verdict.json").read_text())
+    row = verdict["comparisons"][0]
+    assert {"metric", "reference", "candidate", "ratio", "lower", "upper", "confidence", "verdict",
+            "resolves", "blocks", "launches", "quarantined_blocks"} <= set(row)
+    assert (row["metric"], row["candidate"], row["reference"]) == ("throughput", "hakmem", "mimalloc")
+    assert f"{row['ratio']:.3f}x" in verdict["headlines"][0]
+    assert "NaN" not in done.out
+    assert not (spoiled / "report.png").exists()
+    assert "report.png" not in (spoiled / "report.md").read_text()
+
+
+def test_a_report_can_be_made_again_and_is_the_same(spoiled, call):
+    call(report_tool.main, spoiled, "--no-plot")
+    first = [(spoiled / name).read_bytes() for name in ("verdict.json", "report.md", "report.html")]
+    call(report_tool.main, spoiled, "--no-plot")
+    assert first == [(spoiled / name).read_bytes() for name in ("verdict.json", "report.md", "report.html")]
+
+
+def test_a_against_a_says_that_nothing_is_shown(tmp_path):
+    folder = make_folder(tmp_path / "run", names=("hakmem", "hakmem"), ratios=(1, 1), rss_kb=(900, 900))
+    text = summary(folder)
+    assert "No difference shown between hakmem (a) and hakmem (b)" in text
+    assert "contains 1" in text and "would have caught a loss of" in text
+    notes = report_tool.build(folder).notes
+    assert any("A/A" in note for note in notes)
+
+
+def test_a_false_alarm_in_a_against_a_is_called_one(tmp_path):
+    folder = make_folder(tmp_path / "run", names=("hakmem", "hakmem"), ratios=(1.1, 1))
+    assert "false alarm" in summary(folder)
+
+
+def test_one_subject(tmp_path, call):
+    folder = make_folder(tmp_path / "run", names=("hakmem",), ratios=(1.1,), launches=2)
+    done = call(report_tool.main, folder, "--summary")
+    assert done.code == 0 and "hakmem ran at 109.8 M/s" in done.out
+    assert (folder / "report.png").exists()
+    assert json.loads((folder / "verdict.json").read_text())["comparisons"] == []
+
+
+def test_interrupted_run(tmp_path):
+    folder = make_folder(tmp_path / "run", status="interrupted", launches=2)
+    text = summary(folder)
+    assert "not complete" in text and "interrupted" in text and "faster" in text
+
+
+def test_a_loss_is_called_slower(tmp_path):
+    folder = make_folder(tmp_path / "run", names=("glibc", "floor"), ratios=(0.8, 1.15))
+    assert "glibc is 0.69" in summary(folder) and "slower" in summary(folder)
+
+
+def test_floor_in_the_run(tmp_path):
+    folder = make_folder(tmp_path / "run", names=("hakmem", "mimalloc", "floor"), ratios=(1.12, 1, 1.15))
+    built = report_tool.build(folder)
+    subjects = {subject["name"]: subject for subject in report_tool.verdict(built)["subjects"]}
+    assert subjects["mimalloc"]["ns_above_floor"] == pytest.approx(1.3, abs=0.1)
+    assert subjects["floor"]["ns_above_floor"] is None
+
+
+def test_bad_folder_is_one_line_and_exit_1(tmp_path, call):
+    done = call(report_tool.main, tmp_path / "none")
+    assert done.code == 1 and done.out == ""
+    assert done.err.count("\n") == 1 and "no such folder" in done.err
+
+
+def test_wrong_usage_is_not_a_failed_gate(call):
+    done = call(report_tool.main)
+    assert done.code == 1 and done.err.count("\n") == 1 and "--help" in done.err
+
+
+def test_help_and_unknown_tool(call):
+    assert "exit codes" in call(report_tool.main, "--help").out
+    done = run_process("reprot")
+    assert done.returncode == 1 and "there are: report" in done.stderr
+
+
+def test_folder_that_cannot_be_written(spoiled, call):
+    (spoiled / "verdict.json").mkdir()
+    done = call(report_tool.main, spoiled, "--no-plot")
+    assert done.code == 1 and "cannot be written" in done.err and done.err.count("\n") == 1
