@@ -55,7 +55,7 @@ without_services() (
 # install_packages GROUP... - brings what is missing with apt-get. Does nothing when nothing is
 # missing. Where it cannot install it says what to install and goes on: the build tells what it lacks.
 install_packages() {
-  local missing redis_was_there=yes
+  local missing log redis_was_there=yes
   if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     echo "No apt-get here. Install your system's counterparts of these Debian packages, if they are"
     echo "not there yet; going on in the hope that they are:"
@@ -73,11 +73,16 @@ install_packages() {
   fi
   echo "Installing: ${missing[*]}"
   command -v redis-server >/dev/null || redis_was_there=no
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q </dev/null ||
+  log=$(mktemp)
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q </dev/null >"$log" 2>&1 ||
     warn "apt-get update failed; trying with the package lists that are there"
-  without_services env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -q -y --no-install-recommends "${missing[@]}" </dev/null ||
+  if ! without_services env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -q -y --no-install-recommends "${missing[@]}" </dev/null >>"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    rm -f "$log"
     die "apt-get could not install: ${missing[*]}. Its message above says why; mend that and run again"
+  fi
+  rm -f "$log"
   # Not started now, and not at the next start of the machine either.
   if [[ $redis_was_there == no && -d /run/systemd/system ]] && command -v redis-server >/dev/null; then
     as_root systemctl disable --quiet redis-server 2>/dev/null || true
@@ -95,8 +100,8 @@ build_preset() {
     rm -f "$log"
     die "configuring preset $preset failed (messages above): install what it misses, or remove build/$preset and retry"
   fi
-  # Of the configuration only what a person should know: skipped comparators and warnings.
-  grep -iE 'skip|warning|install' "$log" || true
+  # Of the configuration only what a person should know.
+  grep -E ' is skipped: |CMake Warning' "$log" || true
   rm -f "$log"
   cmake --build "$root/build/$preset" -j "$jobs" --target "${@:-all}" ||
     die "building preset $preset failed (messages above)"
