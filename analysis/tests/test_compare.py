@@ -75,8 +75,22 @@ def test_too_few_blocks_decide_nothing(tmp_path):
 def test_everything_quarantined(tmp_path):
     folder = make_folder(tmp_path / "run", launches=1, blocks_per_launch=3, quarantined=(0, 1, 2))
     row = rows(load_result(folder))["throughput", "a"]
-    assert (row.ratio, row.verdict, row.blocks, row.quarantined_blocks) == (None, "inconclusive", 0, 3)
+    assert (row.noisy, row.verdict, row.blocks, row.quarantined_blocks) == (True, "inconclusive", 0, 3)
+    assert row.ratio == pytest.approx(1.12, abs=0.02) and row.resolves is None
     assert "quieter machine" in row.note
+
+
+def test_too_few_quiet_blocks_decide_nothing_however_clear_the_ratio(tmp_path):
+    folder = make_folder(tmp_path / "run", launches=3, blocks_per_launch=5, quarantined=range(2, 13))
+    row = rows(load_result(folder))["throughput", "a"]
+    assert row.blocks == 4 and row.noisy and row.lower > 1 and row.verdict == "inconclusive"
+
+
+def test_a_run_without_a_finished_block(spoiled):
+    path = spoiled / "epochs.csv"
+    path.write_text("\n".join(path.read_text().splitlines()[:6]) + "\n")
+    row = rows(load_result(spoiled))["throughput", "a"]
+    assert (row.ratio, row.verdict) == (None, "inconclusive") and "no block was finished" in row.note
 
 
 def test_interrupted_block_is_left_out(spoiled):

@@ -124,3 +124,10 @@ def test_folder_that_cannot_be_written(spoiled, call):
     (spoiled / "verdict.json").mkdir()
     done = call(report_tool.main, spoiled, "--no-plot")
     assert done.code == 1 and "cannot be written" in done.err and done.err.count("\n") == 1
+
+
+def test_noise_everywhere_gives_a_ratio_for_orientation_only(tmp_path):
+    folder = make_folder(tmp_path / "run", launches=2, blocks_per_launch=6, quarantined=range(12))
+    text = summary(folder)
+    assert "Too noisy to judge hakmem against mimalloc" in text and "for orientation only" in text
+    assert "faster" not in text and "M/s" in text

@@ -26,6 +26,8 @@ NOT_AN_ALLOCATOR = "not-an-allocator"
 class Comparison:
     """One metric of one candidate against the reference.
 
+    `noisy`: fewer blocks are free of quarantine than the confidence takes; then the figures are over all
+    blocks, for orientation only, and the verdict is "inconclusive".
     `confidence` is the true coverage of lower..upper, `requested_confidence` what was asked; a smaller
     true one forces the verdict "inconclusive". `resolves` is the smallest relative change that a run this
     noisy would have shown with 95 % power, a fraction. `unit` is what the interval counts: blocks or
@@ -57,6 +59,7 @@ class Comparison:
     bootstrap_upper: Optional[float] = None
     launch_effect_p: Optional[float] = None
     ratio_with_quarantined: Optional[float] = None
+    noisy: bool = False
     note: str = ""
 
     def as_dict(self) -> dict:
@@ -124,37 +127,41 @@ def _compare_blocks(result: Result, candidate: str, confidence: float) -> Compar
     """The throughput ratio R = exp(median d) with its intervals."""
     reference = result.reference
     table = block_table(result, reference, candidate, "ops_per_s", log=True)
-    kept = table.kept
-    differences = (kept["candidate"] - kept["reference"]).to_numpy()
-    launches = kept["launch"].to_numpy()
+    quarantined = int(table.rows["excluded"].sum())
+    noisy = quarantined > 0 and len(table.kept) < blocks_needed(confidence)
+    used = table.rows if noisy else table.kept
+    differences = (used["candidate"] - used["reference"]).to_numpy()
+    launches = used["launch"].to_numpy()
     interval = stats.paired_interval(differences, launches, confidence)
     sign = stats.sign_interval(differences, confidence)
     bootstrap = stats.bootstrap_interval(differences, launches, confidence)
-    shift = stats.resolving_power(interval, len(np.unique(launches)))
-    every = table.rows["candidate"] - table.rows["reference"]
-    unit = "launches" if interval.method == "launches" else "blocks"
+    shift = None if noisy else stats.resolving_power(interval, len(np.unique(launches)))
     return _row(
         result, candidate, "throughput", "higher", interval, confidence,
-        reference_value=_exp(kept["reference"].median()), candidate_value=_exp(kept["candidate"].median()),
-        resolves=None if shift is None else number(1 - np.exp(-shift)), unit=unit, blocks=len(kept),
-        launches=len(np.unique(launches)), quarantined_blocks=int(table.rows["excluded"].sum()),
+        reference_value=_exp(used["reference"].median()), candidate_value=_exp(used["candidate"].median()),
+        resolves=None if shift is None else number(1 - np.exp(-shift)),
+        unit="launches" if interval.method == "launches" else "blocks", blocks=len(table.kept),
+        launches=len(np.unique(launches)), quarantined_blocks=quarantined,
         sign_lower=_exp(sign.lower), sign_upper=_exp(sign.upper), bootstrap_lower=_exp(bootstrap[0]),
         bootstrap_upper=_exp(bootstrap[1]),
         launch_effect_p=number(stats.launch_effect_p(differences, launches)),
-        ratio_with_quarantined=_exp(every.median()) if len(every) else None,
-        note=_block_note(table, interval, confidence))
+        ratio_with_quarantined=_exp((table.rows["candidate"] - table.rows["reference"]).median()),
+        noisy=noisy, note=_block_note(table, interval, confidence, noisy))
 
 
-def _block_note(table: BlockTable, interval: stats.Interval, confidence: float) -> str:
+def _block_note(table: BlockTable, interval: stats.Interval, confidence: float, noisy: bool) -> str:
     notes = []
-    if not len(table.kept):
-        notes.append("no complete block is free of quarantine: measure on a quieter machine")
+    if noisy:
+        notes.append(f"only {len(table.kept)} of {len(table.rows)} blocks are free of noise over the limit "
+                     f"and {blocks_needed(confidence)} are needed; measure on a quieter machine")
+    elif not len(table.rows):
+        notes.append("no block was finished")
     elif interval.confidence < confidence:
         notes.append(f"{len(table.kept)} block(s) reach {100 * interval.confidence:.1f} % confidence at "
                      f"most; {100 * confidence:g} % takes {blocks_needed(confidence)}")
     if interval.method == "launches":
         notes.append("the launches differ more than their blocks explain, so the launch is the unit")
-    if len(table.kept) and table.kept["launch"].nunique() == 1:
+    if table.rows["launch"].nunique() == 1:
         notes.append("one launch only: how much another address-space layout would change is unknown")
     if table.incomplete:
         notes.append(f"{table.incomplete} incomplete block(s) left out")
@@ -218,7 +225,7 @@ def _compare_above_floor(result: Result, candidate: str, floor: str, confidence:
 def _row(result: Result, candidate: str, metric: str, better: str, interval: stats.Interval,
          confidence: float, **values) -> Comparison:
     lower, upper = _exp(interval.lower), _exp(interval.upper)
-    judged = lower is not None and interval.confidence >= confidence
+    judged = lower is not None and interval.confidence >= confidence and not values.get("noisy")
     return Comparison(
         metric=metric, better=better, reference=result.display_name(result.reference),
         candidate=result.display_name(candidate), reference_subject=result.reference,

@@ -90,12 +90,13 @@ def _as_numbers(name: str, column: str, cells: pd.Series) -> pd.Series:
 def read_columns(source: str, numbers: Sequence[str] = (), texts: Sequence[str] = (),
                  optional_numbers: Sequence[str] = (), optional_texts: Sequence[str] = (),
                  keep: Optional[Callable[[pd.DataFrame], pd.Series]] = None,
-                 max_rows: Optional[int] = None) -> pd.DataFrame:
+                 forget: Sequence[str] = (), max_rows: Optional[int] = None) -> pd.DataFrame:
     """The named columns of a CSV; `source` is a path or `-`.
 
     Columns in `numbers` and `texts` must be there; optional ones are left out of the frame when the
-    header lacks them. `keep` maps a chunk to a boolean mask of the rows to keep. Numeric columns come
-    as float64. Raises InputError for a missing, empty or foreign file and for a bad cell.
+    header lacks them. `keep` maps a chunk to a boolean mask of the rows to keep; columns in `forget` serve
+    `keep` only. Numeric columns come as float64. Raises InputError for a missing, empty or foreign file
+    and for a bad cell.
     """
     name = source_name(source)
     wanted_numbers = set(numbers) | set(optional_numbers)
@@ -115,7 +116,8 @@ def read_columns(source: str, numbers: Sequence[str] = (), texts: Sequence[str] 
                 for chunk in reader:
                     for column in wanted_numbers.intersection(chosen):
                         chunk[column] = _as_numbers(name, column, chunk[column])
-                    frames.append(chunk if keep is None else chunk[keep(chunk)])
+                    kept = chunk if keep is None else chunk[keep(chunk)]
+                    frames.append(kept.drop(columns=[column for column in forget if column in chosen]))
     except pd.errors.EmptyDataError:
         pass  # a header and nothing else
     except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error) as error:

@@ -3,7 +3,8 @@
 Purpose     Throughput, spread, tail, memory, faults and system calls of each subject.
 Boundary    Result in, one Summary a subject out.
 Invariants  Warm-up epochs count for peak RSS only. Quarantined epochs count for memory and system calls,
-            which noise does not change, but not for throughput. Unmeasured is NaN.
+            which noise does not change, but not for throughput, unless there are no others. Unmeasured
+            is NaN.
 """
 from __future__ import annotations
 
@@ -70,7 +71,7 @@ def summarise(result: Result, label: str) -> Summary:
     measured = result.measured(label)
     everything = result.epochs[result.epochs["subject"] == label]
     timed = measured[measured["ops_per_s"].notna()]
-    kept = timed[~timed["excluded"]]
+    kept = timed if timed["excluded"].all() else timed[~timed["excluded"]]
     counted = measured[measured["syscalls"].notna()]
     nan = float("nan")
     return Summary(
@@ -103,7 +104,7 @@ def summarise(result: Result, label: str) -> Summary:
 def summarise_all(result: Result) -> list:
     """The summaries of all subjects that measured something, in the manifest's order."""
     summaries = [summarise(result, label) for label in result.subjects]
-    return [summary for summary in summaries if summary.epochs or summary.quarantined_epochs]
+    return [summary for summary in summaries if summary.epochs]
 
 
 def finite(value: float) -> bool:

@@ -162,11 +162,7 @@ def summary_text(report: Report, path) -> str:
         if row.metric == "peak_rss_above_base" and row.ratio is not None:
             lines.append(f"Peak RSS above base: {row.candidate} holds {text.ratio(row.ratio)}x what "
                          f"{row.reference} holds ({text.interval(row.lower, row.upper)}).")
-    for row in report.comparisons:
-        if row.metric == "throughput" and row.quarantined_blocks:
-            lines.append(f"{row.candidate} / {row.reference}: {row.quarantined_blocks} of "
-                         f"{row.blocks + row.quarantined_blocks} blocks were over the noise limit and are "
-                         "left out.")
+    lines += wording.noise_notes(report.result, report.summaries, report.comparisons)
     lines += [f"Note: {warning}" for warning in report.result.warnings]
     return "\n".join([*lines, "", f"report: {path}"])
 

@@ -34,8 +34,11 @@ def describe_column(values, tail: str, percentiles=stats.PERCENTILES) -> dict:
 def _groups(frame: pd.DataFrame, by: str):
     """(name, rows) of each group in order of appearance; one unnamed group without `by`."""
     if not by:
-        return [("", frame)]
-    return [(str(name), rows) for name, rows in frame.groupby(by, sort=False, observed=True)]
+        yield "", frame
+    else:
+        labels = frame[by].astype("category")
+        for name in frame[by].dropna().unique():
+            yield str(name), frame[labels == name]
 
 
 def _note_few(rows: int, percentiles) -> str:
@@ -190,7 +193,8 @@ def _percentiles(argv) -> int:
 
     source = csvfile.resolve_source(options.source)
     frame = csvfile.read_columns(source, numbers=(options.column,), texts=sorted(texts),
-                                 keep=keep if conditions else None)
+                                 keep=keep if conditions else None,
+                                 forget=[column for column, _ in conditions if column != options.by])
     if not frame[options.column].notna().any():
         raise InputError(f"{csvfile.source_name(source)}: column '{options.column}' has no value"
                          + (" in the rows chosen" if conditions else ""))

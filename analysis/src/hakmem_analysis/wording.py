@@ -42,6 +42,10 @@ def headline(result: Result, row: Comparison) -> str:
     if row.ratio is None:
         return (f"No ratio of {row.candidate} to {row.reference} on {where}: "
                 f"{row.note or 'nothing to compare'}.")
+    if row.noisy:
+        return (f"Too noisy to judge {row.candidate} against {row.reference} on {where}: {row.note}. Over "
+                f"all blocks the ratio is {text.ratio(row.ratio)} ({text.interval(row.lower, row.upper)}), "
+                "for orientation only.")
     if row.lower is None:
         return (f"{row.candidate} ran at {text.ratio(row.ratio)}x {row.reference} on {where}, without an "
                 f"interval: {row.note}.")
@@ -69,31 +73,45 @@ def single_headline(result: Result, summary: Summary) -> str:
             f"{text.memory(summary.rss_peak_kb)} above the process's own.")
 
 
-def notes(result: Result, summaries: list, comparisons: list) -> list:
-    """What a reader must know to trust the figures or not: damage, noise, few data, launches."""
-    items = list(result.warnings)
+def noise_limits(result: Result) -> dict:
+    """The declared limits of the noise ledger, as the merged profile has them."""
+    return ((result.manifest.get("profile") or {}).get("run") or {}).get("noise") or {}
+
+
+def noise_notes(result: Result, summaries: list, comparisons: list) -> list:
+    """What was quarantined, and what that means for the figures; empty for a quiet run."""
+    items = []
     throughput = [row for row in comparisons if row.metric == "throughput"]
     for row in throughput:
-        pair = f"{row.candidate} / {row.reference}"
-        total = row.blocks + row.quarantined_blocks
-        if row.quarantined_blocks:
-            items.append(f"{pair}: {row.quarantined_blocks} of {total} blocks were over the noise limit and "
-                         "are left out of the ratio; with them it would be "
+        if row.quarantined_blocks and not row.noisy:
+            total = row.blocks + row.quarantined_blocks
+            items.append(f"{row.candidate} / {row.reference}: {row.quarantined_blocks} of {total} blocks "
+                         "were over the noise limit and are left out of the ratio; with them it would be "
                          f"{text.ratio(row.ratio_with_quarantined)}")
-        else:
-            items.append(f"{pair}: none of {total} blocks was over the noise limit")
-        if row.note:
-            items.append(f"{pair}: {row.note}")
-        if same_library(result, row):
-            items.append(f"{pair}: the same library on both sides (A/A); the truth is 1")
-    if not throughput:
-        for summary in summaries:
-            if summary.quarantined_epochs:
-                total = summary.epochs + summary.quarantined_epochs
-                items.append(f"{summary.name}: {summary.quarantined_epochs} of {total} epochs were over the "
-                             f"noise limit; CV with them {text.percent(summary.cv_with_quarantined)}")
-    reason = (result.manifest.get("syscalls") or {}).get("reason")
+    for summary in summaries:
+        if summary.quarantined_epochs and not throughput:
+            items.append(f"{summary.name}: {summary.quarantined_epochs} epochs were over the noise limit" + (
+                ", all there are: the figures are for orientation only"
+                if summary.epochs == summary.quarantined_epochs else
+                f" and are left out; CV with them {text.percent(summary.cv_with_quarantined)}"))
+    return items
+
+
+def notes(result: Result, summaries: list, comparisons: list) -> list:
+    """What a reader must know to trust the figures or not: damage, noise, few data, launches."""
+    items = result.warnings + noise_notes(result, summaries, comparisons)
+    if not noise_limits(result):
+        items.append("no noise limit was declared (profile: run.noise), so no epoch could be quarantined")
+    elif not any(summary.quarantined_epochs for summary in summaries):
+        items.append("no epoch was over the noise limit")
+    for row in comparisons:
+        if row.metric == "throughput" and row.note:
+            items.append(f"{row.candidate} / {row.reference}: {row.note}")
+        if row.metric == "throughput" and same_library(result, row):
+            items.append(f"{row.candidate} / {row.reference}: the same library on both sides (A/A); the "
+                         "truth is 1")
     if not any(finite(summary.syscalls_per_op) for summary in summaries):
+        reason = (result.manifest.get("syscalls") or {}).get("reason")
         items.append("system calls were not counted" + (f": {reason}" if reason else ""))
     return items
 
