@@ -188,6 +188,17 @@ TEST_F(RunTest, CrashIsBlamedAndEarlierRowsAreKept) {
   EXPECT_NE(events().find(",a,0,crash,"), std::string::npos) << events();
 }
 
+TEST_F(RunTest, CrashInACheckNamesTheCheckAndNothingIsTimed) {
+  const Outcome check = run({"check", faulty("crashing_at_once")});
+  EXPECT_EQ(check.exit_code, 1);
+  EXPECT_NE(check.out.find("canary"), std::string::npos) << check.out;
+  EXPECT_NE(check.out.find("killed by SIGSEGV"), std::string::npos) << check.out;
+  const Outcome ab = run(quick_ab("floor", faulty("crashing_at_once")));
+  EXPECT_EQ(ab.exit_code, 1);
+  EXPECT_NE(ab.error.find("failed the check 'canary'"), std::string::npos) << ab.error;
+  EXPECT_EQ(epochs().size(), 0u);
+}
+
 TEST_F(RunTest, SubjectThatExitsIsBlamed) {
   const Outcome outcome = run(quick_ab("floor", faulty("exiting")));
   EXPECT_EQ(outcome.exit_code, 1);
@@ -259,9 +270,9 @@ TEST_F(RunTest, FullDiskIsAnErrorAndRowsAreKept) {
 
 TEST_F(RunTest, InterruptKeepsRowsAndEndsTheSubjects) {
   for (const int signal_number : {SIGINT, SIGTERM}) {
+    fs::remove_all(result_);
     const Outcome outcome = run(
-        {"run", "-a", "floor", "--epoch", "20ms", "--epochs", "100000", "--force", "-o", result_},
-        [] {},
+        {"run", "-a", "floor", "--epoch", "20ms", "--epochs", "100000", "-o", result_}, [] {},
         [&](pid_t child) {
           const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
           while (epochs().size() < 5 && std::chrono::steady_clock::now() < deadline)

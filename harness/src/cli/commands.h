@@ -2,7 +2,8 @@
 //
 // Boundary:   wiring only: options to plain data, then a call into the layers below. A command that
 //             was chosen sets *exit_code; failures are thrown as Error.
-#pragma once
+#ifndef HAKBENCH_CLI_COMMANDS_H_
+#define HAKBENCH_CLI_COMMANDS_H_
 
 #include <CLI/CLI.hpp>
 
@@ -17,3 +18,5 @@ void add_list_command(CLI::App *app, int *exit_code);
 void exec_tool(const char *name, char **argv);
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_CLI_COMMANDS_H_

@@ -1,5 +1,6 @@
 // duration.h - durations as people type them.
-#pragma once
+#ifndef HAKBENCH_CLI_DURATION_H_
+#define HAKBENCH_CLI_DURATION_H_
 
 #include <string>
 
@@ -10,3 +11,5 @@ namespace hakbench {
 double parse_seconds(const std::string &option, const std::string &text);
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_CLI_DURATION_H_

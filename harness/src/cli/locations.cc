@@ -29,8 +29,9 @@ std::string plugin_folder() {
 std::vector<std::string> profile_folders() {
   std::vector<std::string> folders;
   const fs::path root = fs::path(executable_folder()).parent_path();
-  for (const fs::path &folder : {fs::path("profiles"), root / "share/hakmem/profiles",
-                                 root.parent_path().parent_path() / "profiles"})
+  for (const fs::path &folder :
+       {fs::path("profiles"), root / "share/hakmem/profiles",
+        root.parent_path().parent_path() / "profiles", fs::path(HAKBENCH_SOURCE_PROFILES)})
     if (fs::is_directory(folder)) folders.push_back(folder.string());
   return folders;
 }

@@ -1,8 +1,10 @@
 // locations.h - where the parts of an installation or a source tree are.
 //
 // Purpose:    one place that knows the two layouts: PREFIX/{bin,lib,share} and TREE/build/PRESET/bin.
-// Invariants: everything is found relative to the running binary, so a tree can be moved.
-#pragma once
+// Invariants: everything is found relative to the running binary, so a tree can be moved. Only the
+//             profiles have one more, last place: the tree that the binary was built from.
+#ifndef HAKBENCH_CLI_LOCATIONS_H_
+#define HAKBENCH_CLI_LOCATIONS_H_
 
 #include <optional>
 #include <string>
@@ -25,3 +27,5 @@ std::string find_profile(const std::string &name);
 std::optional<std::string> find_tool(const std::string &name);
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_CLI_LOCATIONS_H_

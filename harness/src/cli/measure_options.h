@@ -2,7 +2,8 @@
 //
 // Purpose:    merge, in rising precedence: defaults, profile, environment, command line.
 // Boundary:   everything a person can get wrong before the first process starts is found here.
-#pragma once
+#ifndef HAKBENCH_CLI_MEASURE_OPTIONS_H_
+#define HAKBENCH_CLI_MEASURE_OPTIONS_H_
 
 #include <CLI/CLI.hpp>
 #include <map>
@@ -52,3 +53,5 @@ struct MergedRun {
 MergedRun merge_options(const MeasureOptions &options);
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_CLI_MEASURE_OPTIONS_H_

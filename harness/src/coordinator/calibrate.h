@@ -1,5 +1,6 @@
 // calibrate.h - how many operations take an epoch.
-#pragma once
+#ifndef HAKBENCH_COORDINATOR_CALIBRATE_H_
+#define HAKBENCH_COORDINATOR_CALIBRATE_H_
 
 #include <cstdint>
 #include <functional>
@@ -14,3 +15,5 @@ uint64_t calibrate_ops(double epoch_s, uint64_t multiple,
                        const std::function<double(uint64_t)> &time_ops);
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_COORDINATOR_CALIBRATE_H_

@@ -1,5 +1,6 @@
 // cpus.h - which CPUs this process may use, and who of us sits where.
-#pragma once
+#ifndef HAKBENCH_COORDINATOR_CPUS_H_
+#define HAKBENCH_COORDINATOR_CPUS_H_
 
 #include <cstdint>
 #include <string>
@@ -22,3 +23,5 @@ std::string format_cpu_list(const std::vector<int> &cpus);
 void pin_process(int cpu);
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_COORDINATOR_CPUS_H_

@@ -4,7 +4,8 @@
 // Boundary:   needs a subject that was loaded; fills what was measured, not where in the schedule.
 // Invariants: the harness's own T + 1 system calls and T voluntary switches are subtracted; a counter
 //             that can't be exact (threads came or went, one would not sleep) stays empty.
-#pragma once
+#ifndef HAKBENCH_COORDINATOR_EPOCH_RUNNER_H_
+#define HAKBENCH_COORDINATOR_EPOCH_RUNNER_H_
 
 #include <chrono>
 #include <vector>
@@ -22,3 +23,5 @@ Epoch measure_epoch(SubjectProcess *subject, uint64_t ops, const std::vector<int
 double time_epoch(SubjectProcess *subject, uint64_t ops, std::chrono::nanoseconds timeout);
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_COORDINATOR_EPOCH_RUNNER_H_

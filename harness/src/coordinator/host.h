@@ -1,7 +1,8 @@
 // host.h - the facts about machine and source tree that a result must carry to be compared later.
 //
 // Boundary:   reads /proc, /sys and git; changes nothing. What can't be found out is left out.
-#pragma once
+#ifndef HAKBENCH_COORDINATOR_HOST_H_
+#define HAKBENCH_COORDINATOR_HOST_H_
 
 #include <nlohmann/json.hpp>
 #include <string>
@@ -15,3 +16,5 @@ nlohmann::json host_facts();
 nlohmann::json git_facts(const std::string &folder);
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_COORDINATOR_HOST_H_

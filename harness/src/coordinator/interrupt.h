@@ -2,7 +2,8 @@
 //
 // Boundary:   install() once, by cli/, before the first subject starts. Waits return early on a
 //             signal (no SA_RESTART) and their callers ask throw_if_interrupted().
-#pragma once
+#ifndef HAKBENCH_COORDINATOR_INTERRUPT_H_
+#define HAKBENCH_COORDINATOR_INTERRUPT_H_
 
 namespace hakbench {
 
@@ -14,3 +15,5 @@ void install_interrupt_handlers();
 void throw_if_interrupted();  // throws Interrupted
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_COORDINATOR_INTERRUPT_H_

@@ -4,7 +4,8 @@
 // Boundary:   returns plain data; a file or field that the kernel does not offer stays empty.
 // Invariants: counters are totals since the process began (or the machine booted); the caller takes
 //             differences. Nothing here makes the subject run.
-#pragma once
+#ifndef HAKBENCH_COORDINATOR_PROC_SAMPLER_H_
+#define HAKBENCH_COORDINATOR_PROC_SAMPLER_H_
 
 #include <sys/types.h>
 
@@ -47,3 +48,5 @@ bool reset_peak_rss(pid_t pid);
 bool wait_until_asleep(pid_t pid, std::chrono::milliseconds timeout);
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_COORDINATOR_PROC_SAMPLER_H_

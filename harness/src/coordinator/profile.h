@@ -5,7 +5,8 @@
 //             list, those of `run` from the table below; profiles/schema.json says the same for
 //             editors, and a test compares the two. `gate` is read by the analysis, not here.
 // Invariants: an error is one line: file, line, key, what was expected.
-#pragma once
+#ifndef HAKBENCH_COORDINATOR_PROFILE_H_
+#define HAKBENCH_COORDINATOR_PROFILE_H_
 
 #include <nlohmann/json.hpp>
 #include <string>
@@ -41,3 +42,5 @@ void apply_profile(const nlohmann::json &profile, SubjectConfig *subject);
 nlohmann::json merged_profile(const RunConfig &config, const nlohmann::json &profile);
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_COORDINATOR_PROFILE_H_

@@ -1,5 +1,6 @@
 // profile_text.h - JSON with comments that remembers on which line each key stands.
-#pragma once
+#ifndef HAKBENCH_COORDINATOR_PROFILE_TEXT_H_
+#define HAKBENCH_COORDINATOR_PROFILE_TEXT_H_
 
 #include <map>
 #include <nlohmann/json.hpp>
@@ -16,3 +17,5 @@ struct ProfileText {
 ProfileText parse_profile_text(const std::string &text, const std::string &name);
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_COORDINATOR_PROFILE_TEXT_H_

@@ -2,7 +2,8 @@
 //
 // Purpose:    the merge of profile, command line and defaults: what cli/ fills and the session obeys.
 // Invariants: every member has its final value before the session starts; nothing is looked up later.
-#pragma once
+#ifndef HAKBENCH_COORDINATOR_RUN_CONFIG_H_
+#define HAKBENCH_COORDINATOR_RUN_CONFIG_H_
 
 #include <cstdint>
 #include <map>
@@ -48,3 +49,5 @@ struct RunConfig {
 };
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_COORDINATOR_RUN_CONFIG_H_

@@ -7,7 +7,8 @@
 //             subject the outer and the inner seats equally often (for two subjects).
 //             std::mt19937_64 is specified to the bit; std::shuffle and the distributions are not, so
 //             the mapping from random numbers to permutations is spelled out here.
-#pragma once
+#ifndef HAKBENCH_COORDINATOR_SCHEDULE_H_
+#define HAKBENCH_COORDINATOR_SCHEDULE_H_
 
 #include <cstdint>
 #include <string>
@@ -25,3 +26,5 @@ std::vector<Block> schedule_launch(uint64_t seed, uint32_t launch, uint32_t bloc
                                    uint32_t subjects);
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_COORDINATOR_SCHEDULE_H_

@@ -6,7 +6,8 @@
 // Invariants: only one subject runs at a time. The ops of an epoch are the same for every subject and
 //             every epoch of the run. An epoch is reported the moment it has been measured.
 // Threads:    one.
-#pragma once
+#ifndef HAKBENCH_COORDINATOR_SESSION_H_
+#define HAKBENCH_COORDINATOR_SESSION_H_
 
 #include <string>
 #include <vector>
@@ -31,3 +32,5 @@ struct CheckLine {
 std::vector<CheckLine> check_in_subject(const SubjectConfig &subject, const std::vector<int> &cpus);
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_COORDINATOR_SESSION_H_

@@ -6,7 +6,8 @@
 // Invariants: between two commands the subject sleeps. A subject never outlives this object, nor the
 //             coordinator's death.
 // Threads:    the coordinator's only thread.
-#pragma once
+#ifndef HAKBENCH_COORDINATOR_SUBJECT_PROCESS_H_
+#define HAKBENCH_COORDINATOR_SUBJECT_PROCESS_H_
 
 #include <sys/types.h>
 
@@ -65,3 +66,5 @@ class SubjectProcess {
 std::vector<std::string> subject_environment(const std::map<std::string, std::string> &extra);
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_COORDINATOR_SUBJECT_PROCESS_H_

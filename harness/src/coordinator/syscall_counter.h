@@ -5,7 +5,8 @@
 // Boundary:   where the kernel does not allow it, available() is false and reason() says why and how
 //             to mend it; the column then stays empty.
 // Invariants: counts all threads that the process starts after the counter was attached.
-#pragma once
+#ifndef HAKBENCH_COORDINATOR_SYSCALL_COUNTER_H_
+#define HAKBENCH_COORDINATOR_SYSCALL_COUNTER_H_
 
 #include <sys/types.h>
 
@@ -40,3 +41,5 @@ class SyscallCounter {
 };
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_COORDINATOR_SYSCALL_COUNTER_H_

@@ -1,5 +1,6 @@
 // text_file.h - read small files of /proc and /sys.
-#pragma once
+#ifndef HAKBENCH_COORDINATOR_TEXT_FILE_H_
+#define HAKBENCH_COORDINATOR_TEXT_FILE_H_
 
 #include <optional>
 #include <string>
@@ -17,3 +18,5 @@ std::string read_line_file(const std::string &path);
 std::optional<int64_t> number_after(std::string_view text, std::string_view key);
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_COORDINATOR_TEXT_FILE_H_

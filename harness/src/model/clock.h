@@ -1,5 +1,6 @@
 // clock.h - the wall clock of records.
-#pragma once
+#ifndef HAKBENCH_MODEL_CLOCK_H_
+#define HAKBENCH_MODEL_CLOCK_H_
 
 #include <chrono>
 
@@ -11,3 +12,5 @@ inline double wall_time_s() {
 }
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_MODEL_CLOCK_H_

@@ -6,7 +6,8 @@
 //             generated from that file, so a column without its member does not compile.
 // Invariants: an empty optional or an empty text means "not measured"; a measured zero is 0.
 // Threads:    none.
-#pragma once
+#ifndef HAKBENCH_MODEL_EPOCH_H_
+#define HAKBENCH_MODEL_EPOCH_H_
 
 #include <cstdint>
 #include <optional>
@@ -69,3 +70,5 @@ struct Event {
 };
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_MODEL_EPOCH_H_

@@ -3,7 +3,8 @@
 // Purpose:    one exception type that carries one line for a person: what is wrong, and the mend.
 // Boundary:   thrown anywhere below cli/; caught once, in cli/main.cc, which prints the line and
 //             exits with 1. Never crosses into the subject's timed loop.
-#pragma once
+#ifndef HAKBENCH_MODEL_ERROR_H_
+#define HAKBENCH_MODEL_ERROR_H_
 
 #include <stdexcept>
 #include <string>
@@ -16,3 +17,5 @@ class Error : public std::runtime_error {
 };
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_MODEL_ERROR_H_

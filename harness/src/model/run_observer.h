@@ -5,7 +5,8 @@
 // Invariants: on_epoch is called the moment an epoch ends and has persisted it when it returns; if it
 //             cannot, it throws Error and the run stops.
 // Threads:    called from the coordinator's only thread.
-#pragma once
+#ifndef HAKBENCH_MODEL_RUN_OBSERVER_H_
+#define HAKBENCH_MODEL_RUN_OBSERVER_H_
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -31,3 +32,5 @@ class RunObserver {
 };
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_MODEL_RUN_OBSERVER_H_

@@ -1,5 +1,6 @@
 // text.h - small helpers for messages to people.
-#pragma once
+#ifndef HAKBENCH_MODEL_TEXT_H_
+#define HAKBENCH_MODEL_TEXT_H_
 
 #include <string>
 #include <string_view>
@@ -15,3 +16,5 @@ std::string join(const std::vector<std::string> &words, std::string_view separat
 std::string suggest(std::string_view word, const std::vector<std::string> &known);
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_MODEL_TEXT_H_

@@ -4,7 +4,8 @@
 // Invariants: fields are quoted after RFC 4180 only where needed; no field holds a line feed, so a line
 //             is a row. What was not measured is an empty cell. Reals have 16 significant digits (microseconds of
 //             today, in seconds since 1970).
-#pragma once
+#ifndef HAKBENCH_OUTPUT_CSV_H_
+#define HAKBENCH_OUTPUT_CSV_H_
 
 #include <string>
 #include <vector>
@@ -27,3 +28,5 @@ std::string event_header();
 std::string event_row(int64_t seq, double wall_time_s, const Event &event);
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_OUTPUT_CSV_H_

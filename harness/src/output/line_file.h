@@ -5,7 +5,8 @@
 // Invariants: the file holds complete lines only: a line that could be written only in part (disk
 //             full) is cut off again. Errors name the file and the mend.
 // Threads:    one.
-#pragma once
+#ifndef HAKBENCH_OUTPUT_LINE_FILE_H_
+#define HAKBENCH_OUTPUT_LINE_FILE_H_
 
 #include <string>
 
@@ -29,3 +30,5 @@ class LineFile {
 void replace_file(const std::string &path, const std::string &content);
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_OUTPUT_LINE_FILE_H_

@@ -2,7 +2,8 @@
 //
 // Boundary:   a RunObserver that writes to stderr, and only if that is a terminal; silent otherwise.
 //             NO_COLOR (any value) switches the colour off.
-#pragma once
+#ifndef HAKBENCH_OUTPUT_PROGRESS_H_
+#define HAKBENCH_OUTPUT_PROGRESS_H_
 
 #include <chrono>
 
@@ -31,3 +32,5 @@ class Progress : public RunObserver {
 };
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_OUTPUT_PROGRESS_H_

@@ -6,7 +6,8 @@
 // Invariants: the manifest is there, status "running", before the first row; each rewrite replaces it
 //             in one step. A row is on disk when on_epoch returns.
 // Threads:    one.
-#pragma once
+#ifndef HAKBENCH_OUTPUT_RESULT_FOLDER_H_
+#define HAKBENCH_OUTPUT_RESULT_FOLDER_H_
 
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -48,3 +49,5 @@ class ResultFolder : public RunObserver {
 std::string time_stamped_name(const std::string &what);
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_OUTPUT_RESULT_FOLDER_H_

@@ -10,7 +10,8 @@
 //             of the harness's own: each worker's FUTEX_WAIT on `go`, and the last worker's FUTEX_WAKE
 //             of `done`. Nothing of a kRun command beyond those enters the kernel.
 // Threads:    each worker writes only its own WorkerResult; `remaining` elects the last worker.
-#pragma once
+#ifndef HAKBENCH_SUBJECT_CONTROL_BLOCK_H_
+#define HAKBENCH_SUBJECT_CONTROL_BLOCK_H_
 
 #include <atomic>
 #include <cstddef>
@@ -92,3 +93,5 @@ struct ControlBlock {
 static_assert(std::atomic<uint32_t>::is_always_lock_free);
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_SUBJECT_CONTROL_BLOCK_H_

@@ -1,5 +1,6 @@
 // futex.h - sleep on, wake, and spin for a word of memory that two processes share.
-#pragma once
+#ifndef HAKBENCH_SUBJECT_FUTEX_H_
+#define HAKBENCH_SUBJECT_FUTEX_H_
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -36,3 +37,5 @@ inline void cpu_relax() {
 }
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_SUBJECT_FUTEX_H_

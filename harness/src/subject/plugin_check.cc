@@ -96,9 +96,11 @@ CheckResult check_canary(const LoadedPlugin &plugin) {
           is_libc ? "the C library's books saw the block" : "the C library's books did not move"};
 }
 
-void run_contract(const allocator_plugin &table, std::vector<CheckResult> *results) {
+void run_contract(const allocator_plugin &table, const CheckStarting &starting,
+                  std::vector<CheckResult> *results) {
   for (const ContractTest &test : contract_tests()) {
     if (!test.offered(table)) continue;
+    starting(test.name);
     std::string seen = "yes";
     const std::string fault = test.run(table, &seen);
     results->push_back({test.name, fault.empty(), fault.empty() ? seen : fault});
@@ -107,15 +109,16 @@ void run_contract(const allocator_plugin &table, std::vector<CheckResult> *resul
 
 }  // namespace
 
-std::vector<CheckResult> check_plugin(const LoadedPlugin &plugin) {
+std::vector<CheckResult> check_plugin(const LoadedPlugin &plugin, const CheckStarting &starting) {
   const allocator_plugin &table = *plugin.table;
   std::vector<CheckResult> results = {check_pointers(plugin), check_no_wrapper(plugin)};
   // Functions that do not belong together would crash in the tests that follow.
   if (!is_allocator(table) || !results[0].ok) return results;
   std::thread worker([&] {
     if (table.thread_begin != nullptr) table.thread_begin();
+    starting("canary");
     results.push_back(check_canary(plugin));
-    run_contract(table, &results);
+    run_contract(table, starting, &results);
     if (table.thread_end != nullptr) table.thread_end();
   });
   worker.join();

@@ -7,8 +7,10 @@
 //   does one whose pointers fail them.
 // Threads: table->init has been called. Runs on worker threads of its own, with thread_begin and
 //   thread_end around them, so the caller's thread stays untouched.
-#pragma once
+#ifndef HAKBENCH_SUBJECT_PLUGIN_CHECK_H_
+#define HAKBENCH_SUBJECT_PLUGIN_CHECK_H_
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,12 @@ struct CheckResult {
   std::string detail;  // what was seen: one line; of a failure: the first fault
 };
 
-std::vector<CheckResult> check_plugin(const LoadedPlugin &plugin);
+using CheckStarting = std::function<void(const char *name)>;
+
+// Calls starting(name) before each check, so that a crash can be put down to it.
+std::vector<CheckResult> check_plugin(
+    const LoadedPlugin &plugin, const CheckStarting &starting = [](const char *) {});
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_SUBJECT_PLUGIN_CHECK_H_

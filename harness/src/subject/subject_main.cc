@@ -86,7 +86,8 @@ void check(Subject *s) {
   if (!load(s)) return;
   size_t used = 0;
   char *text = s->control->text;
-  for (const CheckResult &result : check_plugin(s->plugin)) {
+  const auto note = [&](const char *name) { set_text(s->control->check_name, name); };
+  for (const CheckResult &result : check_plugin(s->plugin, note)) {
     const int length =
         snprintf(text + used, sizeof s->control->text - used, "%s\t%s\t%s\n", result.name.c_str(),
                  result.ok ? "ok" : "FAILED", result.detail.c_str());

@@ -7,7 +7,8 @@
 // Invariants: between waking for kRun and sleeping again it makes threads + 1 system calls; clocks are
 //             read through the vDSO. SIGINT is ignored: the coordinator decides how a run ends.
 // Threads:    the main thread is worker 0; all workers serve every command in step.
-#pragma once
+#ifndef HAKBENCH_SUBJECT_SUBJECT_MAIN_H_
+#define HAKBENCH_SUBJECT_SUBJECT_MAIN_H_
 
 namespace hakbench {
 
@@ -18,3 +19,5 @@ inline constexpr char kSubjectArgument[] = "--hakbench-subject";
 int subject_main(const char *control_fd_text);
 
 }  // namespace hakbench
+
+#endif  // HAKBENCH_SUBJECT_SUBJECT_MAIN_H_

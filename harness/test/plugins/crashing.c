@@ -1,6 +1,7 @@
-/* Ends with a segmentation fault at the 400,000th malloc. */
+/* Ends with a segmentation fault at the 200,000th malloc. */
 #include "faulty.h"
 
 static void at_malloc(uint64_t count) {
-  if (count == 400000) *(volatile char *)8 = 0;
+  volatile char *volatile nowhere = 0;
+  if (count == 200000) *nowhere = 0;
 }

@@ -1,8 +1,8 @@
-/* Ends the process as if all were well at the 400,000th malloc. */
+/* Ends the process as if all were well at the 200,000th malloc. */
 #include <unistd.h>
 
 #include "faulty.h"
 
 static void at_malloc(uint64_t count) {
-  if (count == 400000) _exit(0);
+  if (count == 200000) _exit(0);
 }

@@ -5,6 +5,11 @@
 
 #include "allocator_plugin.h"
 
+/* What keeps `check` from testing the contract; a plugin may say otherwise before it includes this. */
+#ifndef FAULTY_BUILD_CONFIG
+#define FAULTY_BUILD_CONFIG "not-an-allocator; for tests"
+#endif
+
 static char block[4096];
 static uint64_t mallocs;
 
@@ -22,7 +27,7 @@ static const allocator_plugin table = {.struct_size = sizeof table,
                                        .abi_version = ALLOCATOR_PLUGIN_ABI_VERSION,
                                        .name = "faulty",
                                        .version = "1",
-                                       .build_config = "not-an-allocator; for tests",
+                                       .build_config = FAULTY_BUILD_CONFIG,
                                        .malloc = faulty_malloc,
                                        .free = faulty_free};
 

@@ -1,8 +1,8 @@
-/* Stops for ever at the 400,000th malloc. */
+/* Stops for ever at the 200,000th malloc. */
 #include "faulty.h"
 
 static void at_malloc(uint64_t count) {
-  while (count == 400000) {
+  while (count == 200000) {
     __asm__ volatile("");
   }
 }
