@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -49,7 +50,7 @@ struct Link {
 };
 
 // The patterned bytes after the record. Of a large block only these are touched: what counts is the
-// address space that it takes, and the machine may have less memory than the limit.
+// address space that it takes.
 size_t patterned_bytes(size_t size) {
   constexpr size_t kMost = 64 << 10;
   return (size < kMost ? size : kMost) - sizeof(Link);
@@ -151,8 +152,9 @@ void exhaust_and_recover(size_t limit_bytes) {
   bool late_waits = true;
   size_t first_got = 0;
   for (const size_t size : {kMiB, size_t{64}, size_t{4'000}, size_t{65'536}, 9 * kMiB}) {
-    // Small blocks are touched wholly: no more of them than any machine has.
-    const size_t enough = size >= kMiB || limit_bytes < 256 * kMiB ? limit_bytes : 256 * kMiB;
+    // No more than a small machine has: small blocks are touched wholly, and below large ones the
+    // kernel may put huge pages.
+    const size_t enough = std::min(limit_bytes, (size < kMiB ? 256 : 1024) * kMiB);
     Link *list = nullptr;
     const size_t got = take_all(size, enough, list);
     if (first_got == 0) first_got = got;
@@ -169,7 +171,7 @@ void exhaust_and_recover(size_t limit_bytes) {
   }
   late.join();
   Link *list = nullptr;
-  const size_t again = take_all(kMiB, limit_bytes, list);
+  const size_t again = take_all(kMiB, first_got, list);
   give_back(list);
   if (again < first_got / 2)
     fail("%zu MiB at first, only %zu MiB after all was freed", first_got / kMiB, again / kMiB);
