@@ -61,7 +61,7 @@ def test_launch_interval_is_students():
     assert (interval.lower, interval.upper) == (pytest.approx(low), pytest.approx(high))
 
 
-def simulate(launch_sd, runs=250, launches=5, blocks=9, heavy=False):
+def simulate(launch_sd, runs=160, launches=5, blocks=9, heavy=False):
     """Share of intervals that hold the truth 0, for block noise of unit spread."""
     rng = np.random.default_rng(42)
     numbers = np.repeat(np.arange(launches), blocks)

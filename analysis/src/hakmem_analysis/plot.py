@@ -57,6 +57,7 @@ def _draw_throughput(axis, result: Result, styles: dict, start_s: float) -> None
     _draw_series(axis, result, styles, start_s, "ops_per_s", 1e-6)
     axis.set_title("Throughput of each epoch")
     axis.set_ylabel("million ops/s")
+    axis.set_xlim(left=0)
     low, high = axis.get_ylim()
     axis.set_ylim(low, high + 0.08 * (high - low))  # room for the launches' names above the data
     _mark_launches(axis, result, start_s, names=True)
