@@ -26,9 +26,13 @@ inline constexpr size_t kClassCount = 1 + kShiftClasses + kClassesPerDoubling * 
 inline constexpr size_t kSlabShift = 16;
 inline constexpr size_t kSlabBytes = size_t{1} << kSlabShift;
 
+// Exact for every offset in a span: 2^44 exceeds span bytes * block bytes (2^18 * 2^15), and the product
+// with an offset stays below 2^63.
+inline constexpr size_t kReciprocalShift = 44;
+
 struct ClassInfo {
+  uint64_t reciprocal;  // ceil(2^44 / bytes): offset * reciprocal >> 44 == offset / bytes
   uint32_t bytes;       // block size
-  uint32_t reciprocal;  // ceil(2^32 / bytes): offset * reciprocal >> 32 == offset / bytes
   uint16_t capacity;    // blocks in a slab span
   uint16_t span_slabs;  // slabs in a span
 };
@@ -55,7 +59,7 @@ constexpr auto make_class_info() {
   for (size_t c = 1; c < kClassCount; ++c) {
     const uint32_t bytes = class_size(c);
     const uint16_t span = span_slabs(bytes);
-    info[c] = {bytes, static_cast<uint32_t>(div_up(uint64_t{1} << 32, bytes)),
+    info[c] = {div_up(uint64_t{1} << kReciprocalShift, bytes), bytes,
                static_cast<uint16_t>(span * kSlabBytes / bytes), span};
   }
   return info;
@@ -77,8 +81,6 @@ constexpr auto make_class_table() {
 
 inline constexpr auto kClassInfo = detail::make_class_info();
 inline constexpr auto kClassTable = detail::make_class_table();
-
-inline constexpr size_t kMaxSpanSlabs = 4;
 
 // Request of 1..kMaxShiftBytes bytes; 0 bytes gives class 0.
 constexpr size_t class_by_shift(size_t bytes) { return (bytes + kMinAlign - 1) / kMinAlign; }

@@ -49,7 +49,7 @@ size_t carve(Slab *slab, uintptr_t base, size_t block_bytes, void **out, size_t 
 BlockPlace place_of(Slab *slab, const void *p) {
   const ClassInfo &info = kClassInfo[slab->size_class];
   const uint64_t offset = address_of(p) - slab_address(slab);
-  const auto index = static_cast<uint32_t>(offset * info.reciprocal >> 32);
+  const auto index = static_cast<uint32_t>(offset * info.reciprocal >> kReciprocalShift);
   return {slab, index, index * info.bytes == offset, index < carved_blocks(slab)};
 }
 

@@ -18,6 +18,8 @@ constexpr size_t kBins = 65;
 constexpr size_t kLongBin = 64;
 // At most this much, or an eighth of what waits if that is more, goes back in one tick.
 constexpr size_t kMinReleaseBytesPerTick = 32 * kMiB;
+// While more waits, the next tick comes so soon.
+constexpr uint64_t kBacklogTickMs = 30;
 constexpr size_t kMinSuperslabSlabs = 16;
 
 struct State {
@@ -27,10 +29,11 @@ struct State {
   Superslab *superslabs;
   size_t superslab_count;
   size_t mapped_bytes;
+  uint64_t next_age_ms;
 };
 constinit State g{};
 // Read without the lock by callers of tick(); relaxed: only a hint that time has passed.
-constinit std::atomic<uint32_t> g_ticks{0};
+constinit std::atomic<uint32_t> g_ages{0};
 constinit std::atomic<uint64_t> g_next_tick_ms{0};
 
 // --- bins
@@ -258,7 +261,7 @@ uint16_t take_bitmap_slot(Superslab *superslab) {
     superslab->bitmap_slots.set(slot, 1);
     return static_cast<uint16_t>(slot);
   }
-  CHECK(!"as many bitmap slots as slabs");
+  report_broken_invariant("there are as many bitmap slots as slabs", __FILE__, __LINE__);
   return kNoBitmapSlot;
 }
 
@@ -312,13 +315,20 @@ size_t waiting_bytes() {
   return slabs * kSlabBytes;
 }
 
-void release_aged() {
+// Gives back slabs of age, as many as one tick may. Whether some are left.
+bool release_aged() {
   const size_t an_eighth = waiting_bytes() / 8;
   size_t budget = an_eighth > kMinReleaseBytesPerTick ? an_eighth : kMinReleaseBytesPerTick;
   for (Superslab *s = g.superslabs; s != nullptr; s = s->next) {
     const size_t bytes = discard_free_slabs(s, false, budget, Reason::kAged);
-    budget -= bytes < budget ? bytes : budget;
-    if (budget == 0) return;  // what is left keeps its age and goes at the next tick
+    if (bytes >= budget) return true;
+    budget -= bytes;
+  }
+  return false;
+}
+
+void age_fresh_slabs() {
+  for (Superslab *s = g.superslabs; s != nullptr; s = s->next) {
     for (size_t w = 0; w < kSlabMaskWords; ++w) s->fresh.set_word(w, 0);
   }
 }
@@ -382,19 +392,21 @@ bool resize_large(Slab *slab, size_t new_slabs) {
 
 uint32_t tick() {
   const uint64_t now = os::g_kernel->now_ms();
-  if (now < g_next_tick_ms.load(std::memory_order_relaxed)) {
-    return g_ticks.load(std::memory_order_relaxed);
+  if (now >= g_next_tick_ms.load(std::memory_order_relaxed) && g.lock.try_lock()) {
+    const bool wanted = release::wanted(Reason::kAged);
+    const bool more = wanted && release_aged();
+    if (now >= g.next_age_ms) {
+      if (wanted) age_fresh_slabs();
+      // A slab goes back when it was free for one to two ages.
+      g.next_age_ms = now + static_cast<uint64_t>(knob(g_config.purge_delay_ms)) / 2;
+      g_ages.fetch_add(1, std::memory_order_relaxed);
+    }
+    const uint64_t soon = now + kBacklogTickMs;
+    g_next_tick_ms.store(more && soon < g.next_age_ms ? soon : g.next_age_ms,
+                         std::memory_order_relaxed);
+    g.lock.unlock();
   }
-  if (!g.lock.try_lock()) return g_ticks.load(std::memory_order_relaxed);
-  if (now >= g_next_tick_ms.load(std::memory_order_relaxed)) {
-    // A slab goes back when it was free for one to two ticks.
-    const auto delay = static_cast<uint64_t>(knob(g_config.purge_delay_ms)) / 2;
-    g_next_tick_ms.store(now + delay, std::memory_order_relaxed);
-    g_ticks.fetch_add(1, std::memory_order_relaxed);
-    if (release::wanted(Reason::kAged)) release_aged();
-  }
-  g.lock.unlock();
-  return g_ticks.load(std::memory_order_relaxed);
+  return g_ages.load(std::memory_order_relaxed);
 }
 
 size_t purge_all() {

@@ -7,7 +7,7 @@
 //             the release policy.
 // Invariants: two free runs are never neighbours. A free run is in exactly one bin: runs of n < 64
 //             slabs in bin n, longer ones in bin 64.
-//             Age: a slab that stays free over a whole tick (half the purge delay) is given back.
+//             Age: a slab that stays free over a whole age (half the purge delay) is given back.
 // Threads:    everything takes the page heap's lock; nothing is called back under it.
 #ifndef HAKMEM_SUPERSLAB_PAGE_HEAP_H_
 #define HAKMEM_SUPERSLAB_PAGE_HEAP_H_

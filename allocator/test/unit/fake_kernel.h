@@ -1,0 +1,38 @@
+// fake_kernel.h - the kernel that tests put in place of Linux.
+//
+// Purpose:    a clock that the test moves, counted calls, and any call made to fail.
+// Boundary:   memory is real (it calls the real kernel); only the answers are bent.
+#ifndef HAKMEM_TEST_UNIT_FAKE_KERNEL_H_
+#define HAKMEM_TEST_UNIT_FAKE_KERNEL_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "os/os.h"
+
+namespace hakmem::test {
+
+// In force from construction to destruction; one at a time.
+class FakeKernel {
+ public:
+  FakeKernel();
+  ~FakeKernel();
+  FakeKernel(const FakeKernel &) = delete;
+  FakeKernel &operator=(const FakeKernel &) = delete;
+
+  void advance_ms(uint64_t ms);
+  // The n-th call from now (0 is the next) of those that can fail, fails; and all after it if
+  // `and_all_after`.
+  void fail_call(uint64_t n, bool and_all_after = false);
+  void fail_none();
+  // Every discard fails, as under a filter that denies madvise.
+  void deny_discard(bool deny);
+
+  uint64_t calls() const;  // of those that can fail
+  uint64_t discards() const;
+  uint64_t maps() const;
+};
+
+}  // namespace hakmem::test
+
+#endif  // HAKMEM_TEST_UNIT_FAKE_KERNEL_H_

@@ -1,0 +1,98 @@
+// purge_test.cc - free memory goes back when it has aged, and not before; the clock is injected.
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "config/config.h"
+#include "fake_kernel.h"
+#include "hakmem/hakmem.h"
+#include "superslab/page_heap.h"
+
+namespace hakmem {
+namespace {
+
+constexpr size_t kBlockBytes = 128 * kKiB;
+
+std::vector<void *> burst(size_t bytes) {
+  std::vector<void *> blocks;
+  for (size_t got = 0; got < bytes; got += kBlockBytes) {
+    blocks.push_back(hakmem_malloc(kBlockBytes));
+    static_cast<volatile char *>(blocks.back())[0] = 1;
+  }
+  return blocks;
+}
+
+TEST(Purge, AgedSlabsGoBackAndFreshOnesStay) {
+  hakmem_purge(HAKMEM_PURGE_ALL);
+  test::FakeKernel kernel;
+  kernel.advance_ms(10'000);
+  page_heap::tick();
+  for (void *block : burst(16 * kMiB)) hakmem_free(block);
+  const uint64_t discards = kernel.discards();
+  kernel.advance_ms(100);  // less than a tick (125 ms)
+  page_heap::tick();
+  EXPECT_EQ(kernel.discards(), discards) << "given back before its time";
+  EXPECT_GE(page_heap::totals().free_touched_bytes, 16 * kMiB);
+  for (int i = 0; i < 3; ++i) {
+    kernel.advance_ms(130);
+    page_heap::tick();
+  }
+  EXPECT_GT(kernel.discards(), discards);
+  EXPECT_EQ(page_heap::totals().free_touched_bytes, 0u);
+}
+
+// After a burst of 1 GiB, two seconds of slow calls are enough.
+TEST(Purge, LargeBurstIsGoneInTwoSeconds) {
+  test::FakeKernel kernel;
+  std::vector<void *> blocks;
+  for (size_t i = 0; i < kMiB * 1024 / kBlockBytes; ++i)
+    blocks.push_back(hakmem_malloc(kBlockBytes));
+  for (void *block : blocks) hakmem_free(block);
+  for (int ms = 0; ms < 2000; ms += 10) {
+    kernel.advance_ms(10);
+    page_heap::tick();
+  }
+  EXPECT_EQ(page_heap::totals().free_touched_bytes, 0u);
+}
+
+TEST(Purge, SlabsInUseAgainAreNotGivenBack) {
+  test::FakeKernel kernel;
+  for (int round = 0; round < 20; ++round) {
+    void *block = hakmem_malloc(kBlockBytes);
+    static_cast<char *>(block)[kBlockBytes - 1] = 77;
+    kernel.advance_ms(200);
+    page_heap::tick();
+    EXPECT_EQ(static_cast<char *>(block)[kBlockBytes - 1], 77);
+    hakmem_free(block);
+  }
+}
+
+TEST(Purge, LeanKeepModeGivesNothingBack) {
+  hakmem_purge(HAKMEM_PURGE_ALL);
+  test::FakeKernel kernel;
+  ASSERT_EQ(hakmem_configure("HAKMEM_SS_MEM_LEAN", "1"), 0);
+  for (void *block : burst(8 * kMiB)) hakmem_free(block);
+  for (int i = 0; i < 8; ++i) {
+    kernel.advance_ms(500);
+    page_heap::tick();
+  }
+  EXPECT_GE(page_heap::totals().free_touched_bytes, 8 * kMiB);
+  ASSERT_EQ(hakmem_configure("HAKMEM_SS_MEM_LEAN", "0"), 0);
+}
+
+TEST(Purge, DeniedDiscardChangesNothing) {
+  test::FakeKernel kernel;
+  kernel.deny_discard(true);
+  for (void *block : burst(8 * kMiB)) hakmem_free(block);
+  for (int i = 0; i < 8; ++i) {
+    kernel.advance_ms(500);
+    page_heap::tick();
+  }
+  EXPECT_GE(page_heap::totals().free_touched_bytes, 8 * kMiB);
+  void *block = hakmem_calloc(1, kBlockBytes);
+  for (size_t i = 0; i < kBlockBytes; ++i) ASSERT_EQ(static_cast<char *>(block)[i], 0);
+  hakmem_free(block);
+}
+
+}  // namespace
+}  // namespace hakmem

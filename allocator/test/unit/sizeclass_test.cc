@@ -1,0 +1,58 @@
+// sizeclass_test.cc - every size there is, both ways.
+#include "sizeclass/sizeclass.h"
+
+#include <gtest/gtest.h>
+
+namespace hakmem {
+namespace {
+
+TEST(SizeClass, EverySizeGetsTheSmallestClassThatHoldsIt) {
+  for (size_t bytes = 0; bytes <= kMaxSmallBytes; ++bytes) {
+    const SizeClass c = class_of(bytes);
+    ASSERT_GE(c, 1) << bytes;
+    ASSERT_LT(c, kClassCount) << bytes;
+    ASSERT_GE(class_bytes(c), bytes) << bytes;
+    if (c > 1) {
+      ASSERT_LT(class_bytes(static_cast<SizeClass>(c - 1)), bytes) << bytes;
+    }
+  }
+}
+
+TEST(SizeClass, ShiftAgreesWithTheGeneralRule) {
+  EXPECT_EQ(class_by_shift(0), 0u);
+  for (size_t bytes = 1; bytes <= kMaxShiftBytes; ++bytes) {
+    ASSERT_EQ(class_by_shift(bytes), class_of(bytes)) << bytes;
+  }
+}
+
+TEST(SizeClass, SizesRiseAndAreAligned) {
+  for (size_t c = 1; c < kClassCount; ++c) {
+    const ClassInfo &info = kClassInfo[c];
+    EXPECT_EQ(info.bytes % kMinAlign, 0u);
+    if (c > 1) {
+      EXPECT_GT(info.bytes, kClassInfo[c - 1].bytes);
+    }
+    EXPECT_GE(info.capacity, 8u) << "a slab of few blocks: " << info.bytes;
+    EXPECT_LE(info.capacity * info.bytes, info.span_slabs * kSlabBytes);
+  }
+}
+
+TEST(SizeClass, WasteIsAtMostAnEighth) {
+  for (size_t bytes = kMaxShiftBytes + 1; bytes <= kMaxSmallBytes; ++bytes) {
+    ASSERT_LE(class_bytes(class_of(bytes)), bytes + bytes / 8 + kMinAlign) << bytes;
+  }
+}
+
+// The reciprocal must divide exactly for every offset in a span.
+TEST(SizeClass, ReciprocalDividesEveryOffset) {
+  for (size_t c = 1; c < kClassCount; ++c) {
+    const ClassInfo &info = kClassInfo[c];
+    for (uint64_t offset = 0; offset < info.span_slabs * kSlabBytes; ++offset) {
+      ASSERT_EQ(offset * info.reciprocal >> kReciprocalShift, offset / info.bytes)
+          << info.bytes << " " << offset;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hakmem
