@@ -18,10 +18,11 @@ HOST_SETTINGS = ("cpus_online", "cpus_allowed", "governor", "thp_enabled", "load
 
 
 def conditions(result: Result) -> str:
-    """The workload in words: "random_mixed, ws=400, 1 thread"."""
+    """The workload in words: "random_mixed, ws=400, 1 thread"; the working set before other parameters."""
     workload = result.manifest.get("workload") or {}
+    params = workload.get("params") or {}
     parts = [workload.get("name") or "unnamed workload"]
-    parts += [f"{key}={value}" for key, value in (workload.get("params") or {}).items()]
+    parts += [f"{key}={params[key]}" for key in sorted(params, key=lambda key: (key != "ws", key))]
     threads = workload.get("threads")
     if threads:
         parts.append(f"{threads} thread" + ("" if threads == 1 else "s"))
