@@ -37,7 +37,7 @@ std::vector<std::string> profile_folders() {
 }
 
 std::string find_profile(const std::string &name) {
-  if (fs::exists(name)) return name;
+  if (name.find('/') != std::string::npos || fs::path(name).extension() == ".json") return name;
   std::vector<std::string> known;
   for (const std::string &folder : profile_folders()) {
     const fs::path path = fs::path(folder) / (name + ".json");

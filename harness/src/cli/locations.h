@@ -20,7 +20,8 @@ std::string plugin_folder();
 // The folders that may hold profiles, the existing ones.
 std::vector<std::string> profile_folders();
 
-// "quick" or "path/to/file.json" to a path. Throws Error that lists the known names.
+// "quick" to the path of that profile; what has a slash or ends in .json is a path already. Throws
+// Error that lists the known names.
 std::string find_profile(const std::string &name);
 
 // hakbench-NAME beside the binary, then in $PATH, then in libexec/hakmem.

@@ -115,6 +115,7 @@ int measure(const std::string &command, const MeasureOptions &options,
     folder = "out/" + time_stamped_name(command == "run" ? "run-" + joined : joined);
 
   install_interrupt_handlers();
+  check_subjects(run.config);  // before there is a folder: what fails here has measured nothing
   ResultFolder results(folder, options.force, make_manifest(run, command, argv));
   fmt::print("hakbench {}: {}, {} launches of {} {}, result in {}\n", joined,
              params_text(run.config.workload), run.config.launches, run.config.blocks,

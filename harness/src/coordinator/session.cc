@@ -30,7 +30,6 @@ class Session {
   Session(const RunConfig &config, RunObserver *observer) : config_(config), observer_(observer) {}
 
   void run() {
-    check_plugins();
     calibrate();
     announce();
     for (uint32_t launch = 0; launch < config_.launches; ++launch) run_launch(launch);
@@ -81,7 +80,6 @@ class Session {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(timeout);
   }
 
-  void check_plugins();
   void calibrate();
   void announce();
   Turn start(const SubjectConfig &subject, int64_t launch);
@@ -99,22 +97,6 @@ class Session {
   int64_t next_seq_ = 0;
   nlohmann::json subject_facts_ = nlohmann::json::array();
 };
-
-void Session::check_plugins() {
-  std::set<std::string> checked;
-  for (const SubjectConfig &subject : config_.subjects) {
-    if (!checked.insert(subject.plugin.path + subject.init_json).second) continue;
-    for (const CheckLine &line : check_in_subject(subject, config_.cpus)) {
-      if (line.ok) continue;
-      Turn turn;
-      turn.config = &subject;
-      event(&turn, "check", line.name + ": " + line.detail);
-      throw Error("allocator " + subject.plugin.name + " failed the check '" + line.name +
-                  "': " + line.detail + "; nothing was timed; look with: hakbench check " +
-                  subject.plugin.path);
-    }
-  }
-}
 
 void Session::calibrate() {
   const uint32_t threads = config_.workload.threads;
@@ -283,6 +265,19 @@ bool Session::is_noisy(const Epoch &epoch) const {
 
 void run_session(const RunConfig &config, RunObserver *observer) {
   Session(config, observer).run();
+}
+
+void check_subjects(const RunConfig &config) {
+  std::set<std::string> checked;
+  for (const SubjectConfig &subject : config.subjects) {
+    if (!checked.insert(subject.plugin.path + subject.init_json).second) continue;
+    for (const CheckLine &line : check_in_subject(subject, config.cpus)) {
+      if (line.ok) continue;
+      throw Error("allocator " + subject.plugin.name + " failed the check '" + line.name +
+                  "': " + line.detail + "; nothing was timed; look with: hakbench check " +
+                  subject.plugin.path);
+    }
+  }
 }
 
 std::vector<CheckLine> check_in_subject(const SubjectConfig &subject,

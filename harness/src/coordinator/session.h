@@ -1,6 +1,6 @@
 // session.h - one run from the first launch to the last epoch.
 //
-// Purpose:    check, calibrate, launch, take turns, measure; tell the observer each thing as it happens.
+// Purpose:    calibrate, launch, take turns, measure; tell the observer each thing as it happens.
 // Owns:       the subject processes of the launch under way.
 // Boundary:   RunConfig in, RunObserver out. No file, no terminal, no statistics.
 // Invariants: only one subject runs at a time. The ops of an epoch are the same for every subject and
@@ -20,6 +20,9 @@ namespace hakbench {
 // Runs everything. Throws Error (the text names allocator, launch and epoch where a subject is to
 // blame) or Interrupted; what was reported until then stays valid.
 void run_session(const RunConfig &config, RunObserver *observer);
+
+// Runs check_in_subject on every plugin of the run. Throws Error that names allocator and check.
+void check_subjects(const RunConfig &config);
 
 struct CheckLine {
   std::string name;

@@ -18,7 +18,7 @@ std::string minutes(double seconds) {
 
 Progress::Progress()
     : terminal_(isatty(STDERR_FILENO) == 1), colour_(getenv("NO_COLOR") == nullptr) {
-  show("checking the allocators and calibrating the epoch ...");
+  show("calibrating the epoch ...");
 }
 
 Progress::~Progress() { show(""); }
