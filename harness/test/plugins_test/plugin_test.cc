@@ -71,8 +71,7 @@ TEST(Resolve, TakesNamesAndPaths) {
 TEST(Resolve, UnknownNameListsWhatThereIs) {
   const fs::path dir = fs::path(testing::TempDir()) / "resolve_test";
   fs::create_directories(dir);
-  std::ofstream(dir / "floor.so");
-  std::ofstream(dir / "glibc.so");
+  for (const char *file : {"floor.so", "glibc.so"}) std::ofstream empty(dir / file);
   PluginSpec spec;
   std::string error;
   EXPECT_FALSE(resolve_plugin("nonesuch", dir, &spec, &error));
