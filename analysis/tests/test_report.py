@@ -50,7 +50,6 @@ def test_verdict_json_holds_what_the_text_says(spoiled, call):
             "resolves", "blocks", "launches", "quarantined_blocks"} <= set(row)
     assert (row["metric"], row["candidate"], row["reference"]) == ("throughput", "hakmem", "mimalloc")
     assert f"{row['ratio']:.3f}x" in verdict["headlines"][0]
-    assert "NaN" not in done.out
     assert not (spoiled / "report.png").exists()
     assert "report.png" not in (spoiled / "report.md").read_text()
 
@@ -131,3 +130,11 @@ def test_noise_everywhere_gives_a_ratio_for_orientation_only(tmp_path):
     text = summary(folder)
     assert "Too noisy to judge hakmem against mimalloc" in text and "for orientation only" in text
     assert "faster" not in text and "M/s" in text
+
+
+def test_missing_is_null_in_json_and_a_dash_in_text(tmp_path, call):
+    """One epoch has no CV."""
+    folder = make_folder(tmp_path / "run", names=("hakmem",), ratios=(1,), launches=1, epochs_of_single=1)
+    done = call(report_tool.main, folder, "--format", "json", "--no-plot")
+    assert "NaN" not in done.out and json.loads(done.out)["subjects"][0]["cv"] is None
+    assert "CV -" in summary(folder)
