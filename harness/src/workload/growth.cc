@@ -121,7 +121,7 @@ WorkloadRow growth_row() {
                                1,
                                1,
                                256,
-                               {{"mb", 100, 1, 1 << 20, "amount to grow to, MiB a thread"}}},
+                               {{"mb", 100, 1, 1 << 16, "amount to grow to, MiB a thread"}}},
                               nullptr);
 }
 
