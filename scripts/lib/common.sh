@@ -28,9 +28,9 @@ package_names() {
 missing_packages() {
   local package
   for package in $(package_names "$@"); do
+    # A package can be known and "not-installed". More than one line: one an architecture.
     # shellcheck disable=SC2016  # the ${...} is dpkg-query's own syntax
-    [[ $(dpkg-query -W -f '${db:Status-Status} ' "$package" 2>/dev/null) == *installed\ * ]] ||
-      echo "$package"
+    dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || echo "$package"
   done
 }
 

@@ -43,9 +43,12 @@ run() {
 }
 
 mkdir "$sandbox/bin"
-stub dpkg-query '[[ ${@: -1} == "$(cat "$SANDBOX/lacks")" ]] && exit 1; echo -n "installed "'
+stub dpkg-query '
+  [[ ${@: -1} == "$(cat "$SANDBOX/lacks")" ]] && exit 1
+  [[ ${@: -1} == "$(cat "$SANDBOX/knows")" ]] && echo not-installed || echo installed'
 stub apt-get 'echo "$*" >>"$SANDBOX/calls"; [[ $1 != install ]] || exit "$(cat "$SANDBOX/install_status")"'
 echo 0 >"$sandbox/install_status"
+echo nothing >"$sandbox/knows"
 
 echo nothing >"$sandbox/lacks"
 run build test
@@ -57,6 +60,13 @@ run build
 expect "one missing: succeeds" test "$status" -eq 0
 expect "one missing: updates, then installs just that" calls \
   "$(printf 'update -q\ninstall -q -y --no-install-recommends cmake')"
+
+echo nothing >"$sandbox/lacks"
+echo git >"$sandbox/knows"
+run build
+expect "known to dpkg, but not installed: is installed" calls \
+  "$(printf 'update -q\ninstall -q -y --no-install-recommends git')"
+echo nothing >"$sandbox/knows"
 
 echo valgrind >"$sandbox/lacks"
 run build
