@@ -62,7 +62,7 @@ say "Lint"
 "$root/scripts/lint.sh" || failed+=("lint")
 
 elapsed_s=$((SECONDS - started_s))
-total="$tests tests in ${#presets[@]} presets (${presets[*]}) and lint, $((elapsed_s / 60)) min $((elapsed_s % 60)) s"
+total="$tests tests (${presets[*]}) and lint, $((elapsed_s / 60)) min $((elapsed_s % 60)) s"
 if [[ ${#failed[@]} -gt 0 ]]; then
   printf -v list '%s, ' "${failed[@]}"
   say "FAILED: ${list%, } ($total)"

@@ -49,7 +49,8 @@ class Bench:
         if check and done.returncode != 0:
             how = "with the library preloaded" if preload else "on its own"
             raise Difference(
-                f"{command[0]} ended with {done.returncode} {how}\n{done.stderr.decode(errors='replace')[-2000:]}")
+                f"{command[0]} ended with {done.returncode} {how}\n"
+                f"{done.stderr.decode(errors='replace')[-2000:]}")
         return done
 
     def same(self, command, *, cwd=None, stdin=b"", check=True):
@@ -154,7 +155,9 @@ def case_compile(bench):
     parts = ["#include <algorithm>\n#include <map>\n#include <string>\n#include <vector>\n"]
     for i in range(14):
         parts.append(f"""
-template <int N> struct Shape{i} {{ static int area(int x) {{ return x * N + Shape{i}<N - 1>::area(x + 1); }} }};
+template <int N> struct Shape{i} {{
+  static int area(int x) {{ return x * N + Shape{i}<N - 1>::area(x + 1); }}
+}};
 template <> struct Shape{i}<0> {{ static int area(int x) {{ return x; }} }};
 int function{i}(std::map<int, std::string> &map, std::vector<int> &list) {{
   map[{i}] += std::to_string(Shape{i}<40>::area({i}));
@@ -328,7 +331,8 @@ def case_redis(bench):
             return bench.run([*ask, *command], preload=False, stdin=stdin).stdout.decode()
 
         done = bench.run([benchmark, "-s", str(socket), "-n", "20000", "-r", "5000", "-P", "16", "-c", "20",
-                          "-d", "100", "-q", "-t", "set,get,incr,lpush,rpop,sadd,hset,zadd,mset"], preload=False)
+                          "-d", "100", "-q", "-t", "set,get,incr,lpush,rpop,sadd,hset,zadd,mset"],
+                         preload=False)
         text = done.stdout.decode().replace("\r", "\n")
         finished = re.findall(r"^(\w+).*: [\d.]+ requests per second", text, re.M)
         if len(finished) < 9 or b"rror" in done.stdout + done.stderr:
@@ -376,7 +380,8 @@ def wait_until(condition, process, failure):
 def case_pipeline(bench):
     """A shell with many small processes."""
     bench.same([need("bash", "bash"), "-c", r"""
-for i in $(seq 1 200); do echo "$i $((i * 7919 % 1009))"; done | sort -k2n | awk '{s += $2; print $1, s}' | tail -n 50
+for i in $(seq 1 200); do echo "$i $((i * 7919 % 1009))"; done | sort -k2n |
+  awk '{s += $2; print $1, s}' | tail -n 50
 declare -A map; for i in {1..5000}; do map[k$((i % 700))]+=$i; done; echo ${#map[@]} ${#map[k3]}
 seq 1 20000 | sed 's/1/one/g' | grep -c one | tr -d '\n' | od -c; cat < <(seq 3) <(seq 4) | wc -l
 x=$(for i in {1..60}; do (echo "$i") & done; wait); echo "$x" | sort -n | cksum
