@@ -66,8 +66,9 @@ void *try_class(SizeClass c) {
     if (block != nullptr) return block;
     block = refill(heap, c);
     if (block != nullptr) count_one(heap, &ClassCounters::allocs, c);
-  } else if (heap_registry::common_pool().take(c, &block, 1) == 0) {
-    block = nullptr;
+  } else {
+    SlabPool &pool = heap_registry::common_pool();
+    if (pool.take_used(c, &block, 1) == 0 && pool.take_new(c, &block, 1) == 0) return nullptr;
   }
   return block;
 }

@@ -10,7 +10,9 @@
 namespace hakmem {
 namespace {
 
-constexpr size_t kFirstRefill = 4;
+constexpr size_t kSlowRefill = 8;
+constexpr uint16_t kLoansPerCarve = 1024;
+constexpr size_t kSmallHeapBlocks = 1024;
 // A magazine holds at most this many bytes of free blocks.
 constexpr size_t kMaxMagazineBlockBytes = 64 * kKiB;
 constexpr size_t kMinMagazineBlocks = 8;
@@ -83,6 +85,34 @@ void drain_magazine(Heap *heap, SizeClass c) {
   heap->top[c] = sentinel;
 }
 
+// Classes would each keep the pages of their own highest need. So before new memory is carved, a free
+// block of a slightly larger class serves, if a magazine has one; only after many such loans in a row
+// has the class earned more of its own. Large heaps do not borrow: their pages fill up anyway, and the
+// waste in larger blocks would cost more than it saves. Returns NULL if there is no loan.
+void *borrow(Heap *heap, SizeClass c) {
+  if (heap->blocks_carved > kSmallHeapBlocks) return nullptr;
+  if (++heap->loans[c] % kLoansPerCarve == 0) return nullptr;
+  const size_t largest = class_bytes(c) + class_bytes(c) / 8;
+  for (size_t lender = c + size_t{1}; lender < kClassCount; ++lender) {
+    if (class_bytes(static_cast<SizeClass>(lender)) > largest) break;
+    if (void *block = *heap->top[lender]) {
+      --heap->top[lender];
+      return block;
+    }
+  }
+  return nullptr;
+}
+
+// How many blocks to carve: one more each time at first, then twice as many.
+size_t grown_refill(Heap *heap, SizeClass c, size_t most) {
+  const size_t last = heap->refill_size[c];
+  const size_t wanted = last < kSlowRefill ? last + 1 : 2 * last;
+  const size_t now = wanted < most ? wanted : most;
+  heap->refill_size[c] = static_cast<uint8_t>(now);
+  heap->blocks_carved += now;
+  return now;
+}
+
 // What a heap keeps for later grows old too: the depot and the empty slabs go back after a tick
 // without a slow call in between having looked.
 void age(Heap *heap) {
@@ -124,12 +154,12 @@ void *refill(Heap *heap, SizeClass c) {
     return sentinel[kChunkBlocks];
   }
   const size_t half = (magazine_blocks(c) + 1) / 2;
-  size_t want = heap->refill_size[c];
-  if (want == 0) want = kFirstRefill < half ? kFirstRefill : half;
-  heap->refill_size[c] = static_cast<uint8_t>(2 * want < half ? 2 * want : half);
-
   void *blocks[kMagazineSlots];
-  const size_t got = heap->pool.take(c, blocks, want);
+  size_t got = heap->pool.take_used(c, blocks, half);
+  if (got == 0) {
+    if (void *block = borrow(heap, c)) return block;
+    got = heap->pool.take_new(c, blocks, grown_refill(heap, c, half));
+  }
   if (got == 0) return nullptr;
   // The lowest address is popped first, so that the program walks upwards.
   for (size_t i = 1; i < got; ++i) sentinel[got - i] = blocks[i];

@@ -61,6 +61,8 @@ struct alignas(64) Heap {
 
   // Slow paths.
   uint8_t refill_size[kClassCount] = {};   // grows to half a magazine
+  uint16_t loans[kClassCount] = {};        // blocks that larger classes have lent
+  size_t blocks_carved = 0;                // over all classes
   uint16_t depot_count[kClassCount] = {};  // chunks in the depot
   DepotChunk *depot[kClassCount] = {};
   DepotChunk *unused_chunks = nullptr;

@@ -101,23 +101,33 @@ void SlabPool::became_empty(Slab *slab) {
   }
 }
 
-size_t SlabPool::take(SizeClass c, void **out, size_t want) {
+size_t SlabPool::take_used(SizeClass c, void **out, size_t want) {
   const size_t block_bytes = class_bytes(c);
   const os::LockGuard guard(lock_);
   size_t n = 0;
-  while (n < want) {
-    Slab *slab = with_room_[c];
-    if (slab == nullptr) {
-      if (n > 0 || !add_slab(c)) break;
-      slab = with_room_[c];
-    }
-    const uintptr_t base = slab_address(slab);
-    size_t got = take_free_bits(slab, base, block_bytes, out + n, want - n);
-    got += carve(slab, base, block_bytes, out + n + got, want - n - got);
+  Slab *next = nullptr;
+  for (Slab *slab = with_room_[c]; slab != nullptr && n < want; slab = next) {
+    next = slab->next;
+    const size_t got = take_free_bits(slab, slab_address(slab), block_bytes, out + n, want - n);
     slab->used = static_cast<uint16_t>(slab->used + got);
     n += got;
     if (!has_room(slab)) unlist(slab);
   }
+  return n;
+}
+
+size_t SlabPool::take_new(SizeClass c, void **out, size_t want) {
+  const size_t block_bytes = class_bytes(c);
+  const os::LockGuard guard(lock_);
+  Slab *slab = with_room_[c];
+  while (slab != nullptr && carved_blocks(slab) == slab->capacity) slab = slab->next;
+  if (slab == nullptr) {
+    if (!add_slab(c)) return 0;
+    slab = with_room_[c];
+  }
+  const size_t n = carve(slab, slab_address(slab), block_bytes, out, want);
+  slab->used = static_cast<uint16_t>(slab->used + n);
+  if (!has_room(slab)) unlist(slab);
   return n;
 }
 

@@ -25,9 +25,11 @@ class SlabPool {
 
   void set_owner_map(OwnerMap map) { map_ = map; }
 
-  // Writes up to `want` blocks of the class to out[0..], lowest address first within a slab.
-  // Returns how many; 0: no memory.
-  size_t take(SizeClass c, void **out, size_t want);
+  // Both write up to `want` blocks of the class to out[0..], lowest address first within a slab, and
+  // return how many. take_used() knows blocks that were handed out before; 0: there is none.
+  // take_new() carves blocks from memory that no block has used, in a new slab if need be; 0: no memory.
+  size_t take_used(SizeClass c, void **out, size_t want);
+  size_t take_new(SizeClass c, void **out, size_t want);
   // Takes blocks of this pool's slabs back. All are of class c.
   void put(SizeClass c, void *const *blocks, size_t count);
   // Whether the block at `p` is free as far as its slab knows (caches do not tell it).

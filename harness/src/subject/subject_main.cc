@@ -29,7 +29,9 @@ constexpr int kMaxBarrierSpins = 20000;
 struct Subject {
   ControlBlock *control = nullptr;
   LoadedPlugin plugin;
-  std::unique_ptr<Workload> workload;
+  std::unique_ptr<Workload> workload;  // NULL: workload_error says why
+  std::string workload_error;
+  bool set_up = false;  // worker 0 has set the workload up with the plugin
 };
 
 uint64_t now_ns() {
@@ -115,9 +117,9 @@ void *worker_main(void *argument) {
   return nullptr;
 }
 
-// Worker 0's part of kLoad; the workers it starts do theirs in worker_main.
-void load_and_start_workers(Subject *s) {
-  if (!load(s)) return;
+// Done before the coordinator samples the baseline, so that the workload's own memory is part of it and
+// not of what is counted as the allocator's. An error is reported when the plugin is loaded.
+void make_own_workload(Subject *s) {
   const SubjectSpec &spec = s->control->spec;
   WorkloadConfig config;
   config.name = spec.workload;
@@ -125,12 +127,17 @@ void load_and_start_workers(Subject *s) {
   config.seed = spec.seed;
   for (uint32_t i = 0; i < spec.param_count; ++i)
     config.params[spec.params[i].key] = spec.params[i].value;
-  std::string error;
-  s->workload = make_workload(config, &error);
+  s->workload = make_workload(config, &s->workload_error);
+}
+
+// Worker 0's part of kLoad; the workers it starts do theirs in worker_main.
+void load_and_start_workers(Subject *s) {
+  if (!load(s)) return;
   if (s->workload == nullptr) {
-    fail(s, error);
+    fail(s, s->workload_error);
     return;
   }
+  const SubjectSpec &spec = s->control->spec;
   for (uint32_t i = 1; i < spec.threads; ++i) {
     pthread_t thread;
     if (const int code = pthread_create(&thread, nullptr, worker_main, new WorkerStart{s, i})) {
@@ -140,7 +147,8 @@ void load_and_start_workers(Subject *s) {
     pthread_detach(thread);
   }
   if (s->plugin.table->thread_begin != nullptr) s->plugin.table->thread_begin();
-  if (!s->workload->set_up(*s->plugin.table, 0)) fail(s, "no memory for the workload");
+  s->set_up = s->workload->set_up(*s->plugin.table, 0);
+  if (!s->set_up) fail(s, "no memory for the workload");
 }
 
 // Workers are woken one after the other; the timed part starts when all are on their CPUs.
@@ -193,7 +201,7 @@ void execute(Subject *s, uint32_t worker) {
       load_and_start_workers(s);
       break;
     case CommandKind::kExit:
-      if (s->workload == nullptr) _exit(0);
+      if (!s->set_up) _exit(0);
       exit_subject(s, worker);
   }
 }
@@ -230,6 +238,7 @@ int subject_main(const char *control_fd_text) {
   static Subject subject;
   subject.control = static_cast<ControlBlock *>(memory);
   pin_to_cpu(subject.control->spec, 0);
+  make_own_workload(&subject);
   // Command 1 is "be there"; the coordinator issued it before the start and then takes the baseline.
   serve(&subject, 0, 1);
   return 0;
