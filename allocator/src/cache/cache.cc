@@ -11,7 +11,7 @@ namespace hakmem {
 namespace {
 
 constexpr size_t kSlowRefill = 8;
-constexpr uint16_t kLoansPerCarve = 1024;
+constexpr uint16_t kLoansPerCarve = 256;
 constexpr size_t kSmallHeapBlocks = 1024;
 // A magazine holds at most this many bytes of free blocks.
 constexpr size_t kMaxMagazineBlockBytes = 64 * kKiB;
@@ -86,7 +86,7 @@ void drain_magazine(Heap *heap, SizeClass c) {
 }
 
 // Classes would each keep the pages of their own highest need. So before new memory is carved, a free
-// block of a slightly larger class serves, if a magazine has one; only after many such loans in a row
+// block of a slightly larger class serves, if a magazine has one; only after many such loans within one age
 // has the class earned more of its own. Large heaps do not borrow: their pages fill up anyway, and the
 // waste in larger blocks would cost more than it saves. Returns NULL if there is no loan.
 void *borrow(Heap *heap, SizeClass c) {
@@ -120,6 +120,7 @@ void age(Heap *heap) {
   const uint32_t ticks = page_heap::tick();
   if (ticks == heap->ticks_seen) return;
   heap->ticks_seen = ticks;
+  memset(heap->loans, 0, sizeof heap->loans);
   flush_remote(heap);
   heap->pool.release_empty_slabs();
 }
