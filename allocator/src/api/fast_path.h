@@ -2,8 +2,7 @@
 //
 // Purpose:    the two inline functions that every entry point of hakmem begins with.
 // Boundary:   both end in a tail call of a slow path (slow_path.cc) for all that is not a pop from
-// or
-//             a push to one of the thread's own magazines.
+//             or a push to one of the thread's own magazines.
 // Threads:    touches only the calling thread's heap.
 #ifndef HAKMEM_API_FAST_PATH_H_
 #define HAKMEM_API_FAST_PATH_H_

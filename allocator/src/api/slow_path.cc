@@ -27,8 +27,8 @@ Heap *own_heap() {
   return heap != empty_heap() ? heap : heap_registry::adopt();
 }
 
-// Memory or address space has run out. Calls `attempt` (which returns NULL for "still not") again after
-// giving up what is only cached, and again after giving up address space.
+// Memory or address space has run out. Calls `attempt` (which returns NULL for "still not") again
+// after giving up what is only cached, and again after giving up address space.
 template <class Attempt>
 void *retry_without_caches(Attempt attempt) {
   if (t_heap != empty_heap()) drain(t_heap);

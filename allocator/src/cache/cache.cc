@@ -85,10 +85,11 @@ void drain_magazine(Heap *heap, SizeClass c) {
   heap->top[c] = sentinel;
 }
 
-// Classes would each keep the pages of their own highest need. So before new memory is carved, a free
-// block of a slightly larger class serves, if a magazine has one; only after many such loans within one age
-// has the class earned more of its own. Large heaps do not borrow: their pages fill up anyway, and the
-// waste in larger blocks would cost more than it saves. Returns NULL if there is no loan.
+// Classes would each keep the pages of their own highest need. So before new memory is carved, a
+// free block of a slightly larger class serves, if a magazine has one; only after many such loans
+// within one age has the class earned more of its own. Large heaps do not borrow: their pages fill
+// up anyway, and the waste in larger blocks would cost more than it saves. Returns NULL if there is
+// no loan.
 void *borrow(Heap *heap, SizeClass c) {
   if (heap->blocks_carved > kSmallHeapBlocks) return nullptr;
   if (++heap->loans[c] % kLoansPerCarve == 0) return nullptr;
@@ -113,8 +114,8 @@ size_t grown_refill(Heap *heap, SizeClass c, size_t most) {
   return now;
 }
 
-// What a heap keeps for later grows old too: the depot and the empty slabs go back after a tick
-// without a slow call in between having looked.
+// What a heap keeps for later grows old too: once an age, blocks that wait for other heaps go home
+// and empty slabs go to the page heap.
 void age(Heap *heap) {
   if (++heap->slow_calls % kSlowCallsPerTick != 0) return;
   const uint32_t ticks = page_heap::tick();

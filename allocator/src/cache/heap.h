@@ -5,16 +5,14 @@
 // Boundary:   fast paths read t_heap, one top pointer, one magazine slot and (free) one byte of the
 //             owner map; they touch neither the block nor any slab. Everything else is in cache.cc.
 // Invariants: a magazine is 64 slots, 512-byte aligned. Its lowest usable slot holds NULL, so
-// popping
-//             an empty magazine gives NULL; a push beyond its last slot makes the pointer a
+//             popping an empty magazine gives NULL; a push beyond its last slot makes the pointer a
 //             multiple of 512. So neither path compares with a bound. top[0] and all of the empty
 //             heap look both empty and full, for ever: NULL, foreign, large, huge and other heaps'
 //             blocks, and threads without a heap, reach the slow path by the same two tests, and no
 //             initialisation check exists.
 // Threads:    a Heap is used by its thread only, except for its pool (which has a lock) and the
-// bytes
-//             of the owner map (see there). Heaps are adopted whole by later threads and never
-//             freed.
+//             bytes of the owner map (see there). Heaps are adopted whole by later threads and
+//             never freed.
 #ifndef HAKMEM_CACHE_HEAP_H_
 #define HAKMEM_CACHE_HEAP_H_
 

@@ -1,11 +1,9 @@
 // remote.h - frees by other threads: blocks always go home to the heap whose slab they are of.
 //
 // Purpose:    return a batch of blocks of any owners, so that no slab serves two threads by turns
-// (no
-//             passive false sharing) and nothing is left behind when a thread ends.
+//             (no passive false sharing) and nothing is left behind when a thread ends.
 // Boundary:   the blocks were freed by the program and lie in memory that hakmem handed out; what
-// is
-//             not so is reported as misuse here, where it is first looked at.
+//             is not so is reported as misuse here, where it is first looked at.
 // Threads:    any thread; takes one owner's pool lock at a time.
 #ifndef HAKMEM_REMOTE_REMOTE_H_
 #define HAKMEM_REMOTE_REMOTE_H_

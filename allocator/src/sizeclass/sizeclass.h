@@ -26,8 +26,8 @@ inline constexpr size_t kClassCount = 1 + kShiftClasses + kClassesPerDoubling * 
 inline constexpr size_t kSlabShift = 16;
 inline constexpr size_t kSlabBytes = size_t{1} << kSlabShift;
 
-// Exact for every offset in a span: 2^44 exceeds span bytes * block bytes (2^18 * 2^15), and the product
-// with an offset stays below 2^63.
+// Exact for every offset in a span: 2^44 exceeds span bytes * block bytes (2^18 * 2^15), and the
+// product with an offset stays below 2^63.
 inline constexpr size_t kReciprocalShift = 44;
 
 struct ClassInfo {

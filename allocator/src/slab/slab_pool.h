@@ -2,11 +2,11 @@
 //
 // Purpose:    keep the free state of blocks outside the blocks: one bit each.
 // Owns:       every small slab whose `owner` is this pool, and per class the list of those with
-// room. Boundary:   take() and put() move pointers; no block's memory is read or written.
+// room.
+// Boundary:   take() and put() move pointers; no block's memory is read or written.
 // Invariants: a slab is in its class's list exactly while it has a free block. Of each class at
-// most
-//             one slab in the list is empty; further empty slabs go to the page heap.
-//             put() proves each block: on a block boundary, carved, and not free already.
+//             most one slab in the list is empty; further empty slabs go to the page heap. put()
+//             proves each block: on a block boundary, carved, and not free already.
 // Threads:    any thread, under the pool's lock. Lock order: pool, then page heap.
 #ifndef HAKMEM_SLAB_SLAB_POOL_H_
 #define HAKMEM_SLAB_SLAB_POOL_H_
@@ -25,9 +25,10 @@ class SlabPool {
 
   void set_owner_map(OwnerMap map) { map_ = map; }
 
-  // Both write up to `want` blocks of the class to out[0..], lowest address first within a slab, and
-  // return how many. take_used() knows blocks that were handed out before; 0: there is none.
-  // take_new() carves blocks from memory that no block has used, in a new slab if need be; 0: no memory.
+  // Both write up to `want` blocks of the class to out[0..], lowest address first within a slab,
+  // and return how many. take_used() knows blocks that were handed out before; 0: there is none.
+  // take_new() carves blocks from memory that no block has used, in a new slab if need be; 0: no
+  // memory.
   size_t take_used(SizeClass c, void **out, size_t want);
   size_t take_new(SizeClass c, void **out, size_t want);
   // Takes blocks of this pool's slabs back. All are of class c.

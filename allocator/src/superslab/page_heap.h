@@ -45,8 +45,8 @@ uint32_t tick();
 // Gives back every free page now. Returns bytes.
 size_t purge_all();
 
-// Gives address space back to the kernel because somebody found none left: wholly free superslabs and
-// the free ends of the others. Whether there was any.
+// Gives address space back to the kernel because somebody found none left: wholly free superslabs
+// and the free ends of the others. Whether there was any.
 bool give_up_address_space();
 
 struct Totals {

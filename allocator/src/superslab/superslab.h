@@ -39,8 +39,8 @@ struct alignas(64) Slab {
   uint16_t run_slabs;    // slabs in this run
   uint16_t bitmap_slot;  // kSmall: slot of its outside bitmap, or kNoBitmapSlot
   uint16_t used;         // blocks that are out: in the program or in a cache
-  // Blocks below this have been handed out at least once. relaxed: written under the owner's lock; a
-  // thread that holds a block reads at least the value that made its block one.
+  // Blocks below this have been handed out at least once. relaxed: written under the owner's lock;
+  // a thread that holds a block reads at least the value that made its block one.
   std::atomic<uint16_t> carved;
   uint16_t capacity;    // blocks
   uint16_t first_word;  // no bit is set in the bitmap's words below this one

@@ -1,5 +1,5 @@
-// kernel_faults_test.cc - every call to the kernel fails in turn; the allocator says ENOMEM or copes,
-// nothing is broken, and it works again afterwards.
+// kernel_faults_test.cc - every call to the kernel fails in turn; the allocator says ENOMEM or
+// copes, nothing is broken, and it works again afterwards.
 #include <gtest/gtest.h>
 
 #include <cerrno>
