@@ -58,13 +58,13 @@ void free_small(Slab *slab, void *block) {
 
 namespace {
 
-void *try_class(SizeClass c) {
+void *try_class(SizeClass c, Lending lending) {
   Heap *heap = own_heap();
   void *block = nullptr;
   if (heap != nullptr) [[likely]] {
     block = pop(heap, c);
     if (block != nullptr) return block;
-    block = refill(heap, c);
+    block = refill(heap, c, lending);
     if (block != nullptr) count_one(heap, &ClassCounters::allocs, c);
   } else {
     SlabPool &pool = heap_registry::common_pool();
@@ -87,10 +87,10 @@ Big try_big(size_t size, size_t alignment) {
 
 }  // namespace
 
-void *allocate_class(SizeClass c) {
-  void *block = try_class(c);
+void *allocate_class(SizeClass c, Lending lending) {
+  void *block = try_class(c, lending);
   if (block == nullptr) [[unlikely]]
-    block = retry_without_caches([&] { return try_class(c); });
+    block = retry_without_caches([&] { return try_class(c, lending); });
   return block != nullptr ? block : no_memory();
 }
 
@@ -107,7 +107,7 @@ Big allocate_big(size_t size, size_t alignment) {
 
 void *malloc_slow(size_t size) {
   if (size <= kMaxSmallBytes) [[likely]]
-    return allocate_class(class_of(size));
+    return allocate_class(class_of(size), Lending::kAllowed);
   return allocate_big(size, kMinAlign).block;
 }
 
@@ -133,7 +133,7 @@ void *allocate_aligned(size_t alignment, size_t size) {
     if (padded <= kMaxSmallBytes) {
       SizeClass c = class_of(padded);
       while (class_bytes(c) % alignment != 0) ++c;
-      return allocate_class(c);
+      return allocate_class(c, Lending::kForbidden);
     }
   }
   return allocate_big(size, alignment).block;

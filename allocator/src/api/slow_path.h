@@ -17,7 +17,7 @@ struct Big {
   bool zeroed;  // known to be all zero
 };
 
-void *allocate_class(SizeClass c);
+void *allocate_class(SizeClass c, Lending lending);
 // Large or huge; alignment is a power of two.
 Big allocate_big(size_t size, size_t alignment);
 // Any alignment that is a power of two.

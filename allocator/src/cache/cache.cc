@@ -94,7 +94,7 @@ void *borrow(Heap *heap, SizeClass c) {
   if (heap->blocks_carved > kSmallHeapBlocks) return nullptr;
   if (++heap->loans[c] % kLoansPerCarve == 0) return nullptr;
   const size_t largest = class_bytes(c) + class_bytes(c) / 8;
-  for (size_t lender = c + size_t{1}; lender < kClassCount; ++lender) {
+  for (size_t lender = c + size_t{1}; lender <= kShiftClasses; ++lender) {
     if (class_bytes(static_cast<SizeClass>(lender)) > largest) break;
     if (void *block = *heap->top[lender]) {
       --heap->top[lender];
@@ -146,7 +146,7 @@ void discard_caches(Heap *heap) {
   heap->chunks_made = 0;
 }
 
-void *refill(Heap *heap, SizeClass c) {
+void *refill(Heap *heap, SizeClass c, Lending lending) {
   age(heap);
   void **sentinel = heap->top[c];
   count(heap->counters.refills);
@@ -159,7 +159,9 @@ void *refill(Heap *heap, SizeClass c) {
   void *blocks[kMagazineSlots];
   size_t got = heap->pool.take_used(c, blocks, half);
   if (got == 0) {
-    if (void *block = borrow(heap, c)) return block;
+    if (lending == Lending::kAllowed) {
+      if (void *block = borrow(heap, c)) return block;
+    }
     got = heap->pool.take_new(c, blocks, grown_refill(heap, c, half));
   }
   if (got == 0) return nullptr;

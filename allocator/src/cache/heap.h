@@ -94,8 +94,12 @@ inline size_t owner_map_index(const Heap *heap, const void *block) {
 // --- slow paths, cache.cc
 // ---------------------------------------------------------------------------
 
+// Whether a block of a slightly larger class will do. Not where alignment is wanted, which comes from
+// the class's own size.
+enum class Lending : bool { kForbidden, kAllowed };
+
 // A block of the class; the magazine of `heap` is empty. NULL: no memory.
-void *refill(Heap *heap, SizeClass c);
+void *refill(Heap *heap, SizeClass c, Lending lending);
 // Takes a block of one of the heap's own slabs whose magazine is full.
 void flush_and_push(Heap *heap, SizeClass c, void *block);
 // Takes a small block of another heap's slab.
