@@ -60,7 +60,7 @@ std::string cpu_model() {
 // The first of the files that exists: cgroup v2, then v1.
 std::string first_line(const std::vector<std::string> &paths) {
   for (const std::string &path : paths)
-    if (const std::string line = read_line_file(path); !line.empty()) return line;
+    if (std::string line = read_line_file(path); !line.empty()) return line;
   return "";
 }
 
