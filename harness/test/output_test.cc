@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "model/error.h"
+#include "model/installation.h"
 #include "output/csv.h"
 #include "output/line_file.h"
 #include "output/result_folder.h"
@@ -37,6 +38,14 @@ class OutputTest : public testing::Test {
   void TearDown() override { fs::remove_all(folder_); }
   std::string folder_ = testing::TempDir() + "hakbench-output-test-" + std::to_string(getpid());
 };
+
+TEST(Installation, OwnFilesAreNamedFromTheInstallationFolder) {
+  EXPECT_EQ(relative_to_installation(installation_folder() + "/plugins/x.so"), "plugins/x.so");
+  EXPECT_EQ(relative_to_installation("/usr/lib/x.so"), "/usr/lib/x.so");
+  EXPECT_EQ(relative_to_installation(installation_folder() + "-other/x.so"),
+            installation_folder() + "-other/x.so");
+  EXPECT_EQ(relative_to_installation("x.so"), "x.so");
+}
 
 TEST(Csv, HeaderIsTheListOfColumnsInFileOrder) {
   std::string expected;

@@ -13,6 +13,7 @@
 #include "coordinator/session.h"
 #include "coordinator/syscall_counter.h"
 #include "model/error.h"
+#include "model/installation.h"
 #include "model/text.h"
 #include "output/progress.h"
 #include "output/result_folder.h"
@@ -62,7 +63,7 @@ json make_manifest(const MergedRun &run, const std::string &command,
   for (const SubjectConfig &subject : config.subjects)
     subjects.push_back({{"label", subject.label},
                         {"allocator", subject.plugin.name},
-                        {"path", subject.plugin.path}});
+                        {"path", relative_to_installation(subject.plugin.path)}});
   manifest["subjects"] = subjects;
   manifest["reference"] = config.reference;
   manifest["epoch_s"] = config.epoch_s;

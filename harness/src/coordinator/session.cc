@@ -15,6 +15,7 @@
 #include "coordinator/proc_sampler.h"
 #include "coordinator/schedule.h"
 #include "coordinator/subject_process.h"
+#include "model/installation.h"
 
 namespace hakbench {
 namespace {
@@ -157,8 +158,8 @@ void Session::note_facts(const Turn &turn) {
                             {"allocator", turn.config->plugin.name},
                             {"name", facts.name},
                             {"version", facts.version},
-                            {"path", turn.config->plugin.path},
-                            {"library_path", facts.library_path},
+                            {"path", relative_to_installation(turn.config->plugin.path)},
+                            {"library_path", relative_to_installation(facts.library_path)},
                             {"sha256", facts.sha256},
                             {"build_id", facts.build_id},
                             {"build_config", facts.build_config},
