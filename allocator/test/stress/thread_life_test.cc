@@ -64,7 +64,8 @@ TEST(ThreadLife, ThousandsComeAndGoWithoutGrowth) {
   Rng rng(1);
   for (Block &block : legacy) free_block(rng, block);
   if (kSanitizer) return;  // the sanitizer keeps records of each thread
-  EXPECT_LT(after.resident_kb, before.resident_kb + 2'048) << "resident memory grows with threads";
+  // Under load up to four heaps come into use only now, each with caches of its own.
+  EXPECT_LT(after.resident_kb, before.resident_kb + 8'192) << "resident memory grows with threads";
   // A heap reserves about 64 MiB; at most as many are made as ever run at once: four and this one.
   EXPECT_LT(after.virtual_kb, before.virtual_kb + 5 * (66 << 10))
       << "address space grows with threads";
