@@ -45,9 +45,10 @@ void free_large(Slab *slab, void *block) {
 }
 
 void free_small(Slab *slab, void *block) {
-  Heap *heap = t_heap;
+    // A thread that only frees wants a heap too: to take blocks home in batches.
+  Heap *heap = own_heap();
   const SizeClass c = slab->size_class;
-  if (heap == empty_heap()) return slab->owner->put(c, &block, 1);
+  if (heap == nullptr) return slab->owner->put(c, &block, 1);
   if (slab->owner != &heap->pool) return free_remote(heap, slab, block);
   count_one(heap, &ClassCounters::frees, c);
   if (looks_full(heap->top[c] + 1)) return flush_and_push(heap, c, block);

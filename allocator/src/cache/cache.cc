@@ -10,75 +10,72 @@
 namespace hakmem {
 namespace {
 
-constexpr size_t kSlowRefill = 8;
+constexpr size_t kCarveShare = 8;
 constexpr uint16_t kLoansPerCarve = 256;
 constexpr size_t kSmallHeapBlocks = 1024;
-// A magazine holds at most this many bytes of free blocks.
-constexpr size_t kMaxMagazineBlockBytes = 64 * kKiB;
-constexpr size_t kMinMagazineBlocks = 8;
 // Ageing is looked at once in so many slow calls.
 constexpr uint32_t kSlowCallsPerTick = 64;
-
-constexpr size_t magazine_blocks(SizeClass c) {
-  const size_t fit = kMaxMagazineBlockBytes / class_bytes(c);
-  const size_t most = kMagazineSlots - 1;
-  return fit > most ? most : fit < kMinMagazineBlocks ? kMinMagazineBlocks : fit;
-}
 
 void count(std::atomic<uint64_t> &counter, uint64_t n = 1) {
   // One writer (the heap's thread); relaxed, because readers want no more than a recent value.
   counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
 }
 
-// The slots of the magazine that `top` points into, from the one that holds the NULL sentinel up.
-void **magazine_of(void *const *top) {
-  return static_cast<void **>(as_pointer(align_down(address_of(top), kMagazineBytes)));
-}
-size_t sentinel_slot(size_t blocks) { return kMagazineSlots - 1 - blocks; }
-
-size_t depot_limit(SizeClass c) {
-  return static_cast<size_t>(knob(g_config.depot_kb)) * kKiB / (class_bytes(c) * kChunkBlocks);
+// The newest block of a magazine; NULL if it is empty.
+void *take_top(Heap *heap, SizeClass c) {
+  void *block = *heap->top[c];
+  if (block != nullptr) --heap->top[c];
+  return block;
 }
 
-DepotChunk *take_unused_chunk(Heap *heap) {
-  if (DepotChunk *chunk = heap->unused_chunks) {
-    heap->unused_chunks = chunk->next;
-    return chunk;
+void use_magazine(Heap *heap, SizeClass c, void **empty) {
+  heap->top[c] = sentinel_of(empty, c);
+  *heap->top[c] = nullptr;
+}
+
+// Of a full magazine: puts it aside whole, or else the older half of its blocks into the slabs.
+void make_room(Heap *heap, SizeClass c) {
+  count(heap->counters.flushes);
+  void **magazine = magazine_of(heap->top[c]);
+  if (void **empty = heap->depot.put_full(c, magazine)) {
+    count(heap->counters.depot_flushes);
+    return use_magazine(heap, c, empty);
   }
-  if (heap->chunks_made == kDepotChunks) return nullptr;
-  return depot_storage(heap) + heap->chunks_made++;
+  void **oldest = sentinel_of(magazine, c) + 1;
+  const size_t blocks = magazine_blocks(c);
+  const size_t half = (blocks + 1) / 2;
+  heap->pool.put(c, oldest, half);
+  memmove(oldest, oldest + half, (blocks - half) * sizeof(void *));
+  heap->top[c] = oldest + (blocks - half) - 1;
 }
 
-// Moves half a magazine's worth of blocks into the depot. False: the depot is full.
-bool put_into_depot(Heap *heap, SizeClass c, void *const *blocks) {
-  if (heap->depot_count[c] >= depot_limit(c)) return false;
-  DepotChunk *chunk = take_unused_chunk(heap);
-  if (chunk == nullptr) return false;
-  memcpy(chunk->blocks, blocks, sizeof chunk->blocks);
-  chunk->next = heap->depot[c];
-  heap->depot[c] = chunk;
-  ++heap->depot_count[c];
-  return true;
+void push(Heap *heap, SizeClass c, void *block) {
+  if (looks_full(heap->top[c] + 1)) make_room(heap, c);
+  *++heap->top[c] = block;
 }
 
-bool take_from_depot(Heap *heap, SizeClass c, void **blocks) {
-  DepotChunk *chunk = heap->depot[c];
-  if (chunk == nullptr) return false;
-  heap->depot[c] = chunk->next;
-  --heap->depot_count[c];
-  memcpy(blocks, chunk->blocks, sizeof chunk->blocks);
-  chunk->next = heap->unused_chunks;
-  heap->unused_chunks = chunk;
-  return true;
+// Takes over what other threads have freed.
+void collect_mail(Heap *heap) {
+  if (!heap->inbox.has_mail()) return;
+  void *blocks[kMagazineSlots];
+  while (const size_t n = heap->inbox.collect(blocks, kMagazineSlots)) {
+    count(heap->counters.mail_blocks, n);
+    for (size_t i = 0; i < n; ++i) {
+      const size_t index = owner_map_index(heap, blocks[i]);
+      const uint8_t c = heap->owner_map()[index].load(std::memory_order_relaxed);
+      ASSERT(c != 0 && c < kClassCount);
+      push(heap, c, blocks[i]);
+    }
+  }
 }
 
-void drain_depot(Heap *heap, SizeClass c) {
-  void *blocks[kChunkBlocks];
-  while (take_from_depot(heap, c, blocks)) heap->pool.put(c, blocks, kChunkBlocks);
+void empty_full_magazine(Heap *heap, SizeClass c, void **magazine) {
+  heap->pool.put(c, sentinel_of(magazine, c) + 1, magazine_blocks(c));
+  heap->depot.put_spare(magazine);
 }
 
 void drain_magazine(Heap *heap, SizeClass c) {
-  void **sentinel = magazine_of(heap->top[c]) + sentinel_slot(magazine_blocks(c));
+  void **sentinel = sentinel_of(magazine_of(heap->top[c]), c);
   const auto n = static_cast<size_t>(heap->top[c] - sentinel);
   if (n == 0) return;
   heap->pool.put(c, sentinel + 1, n);
@@ -96,26 +93,24 @@ void *borrow(Heap *heap, SizeClass c) {
   const size_t largest = class_bytes(c) + class_bytes(c) / 8;
   for (size_t lender = c + size_t{1}; lender <= kShiftClasses; ++lender) {
     if (class_bytes(static_cast<SizeClass>(lender)) > largest) break;
-    if (void *block = *heap->top[lender]) {
-      --heap->top[lender];
-      return block;
-    }
+    if (void *block = take_top(heap, static_cast<SizeClass>(lender))) return block;
   }
   return nullptr;
 }
 
-// How many blocks to carve: one more each time at first, then twice as many.
+// How many blocks to carve: an eighth of what the class has carved so far, so that what is carved
+// in vain stays small.
 size_t grown_refill(Heap *heap, SizeClass c, size_t most) {
-  const size_t last = heap->refill_size[c];
-  const size_t wanted = last < kSlowRefill ? last + 1 : 2 * last;
+  const size_t wanted = heap->carved[c] / kCarveShare + 1;
   const size_t now = wanted < most ? wanted : most;
-  heap->refill_size[c] = static_cast<uint8_t>(now);
+  heap->carved[c] += static_cast<uint32_t>(now);
   heap->blocks_carved += now;
   return now;
 }
 
-// What a heap keeps for later grows old too: once an age, blocks that wait for other heaps go home
-// and empty slabs go to the page heap.
+// What a heap keeps for later grows old too: once an age, blocks that wait for other heaps or for
+// this one go home, and what the last age had no use for goes back: full magazines to the slabs,
+// empty slabs to the page heap.
 void age(Heap *heap) {
   if (++heap->slow_calls % kSlowCallsPerTick != 0) return;
   const uint32_t ticks = page_heap::tick();
@@ -123,38 +118,36 @@ void age(Heap *heap) {
   heap->ticks_seen = ticks;
   memset(heap->loans, 0, sizeof heap->loans);
   flush_remote(heap);
+  collect_mail(heap);
+  for (size_t i = 1; i < kClassCount; ++i) {
+    const auto c = static_cast<SizeClass>(i);
+    while (void **idle = heap->depot.take_idle(c)) empty_full_magazine(heap, c, idle);
+  }
+  heap->depot.begin_age();
   heap->pool.release_empty_slabs();
 }
 
 }  // namespace
 
-void init_magazines(Heap *heap, void **storage) {
+void reset_magazines(Heap *heap, void **storage) {
   for (size_t bin = 1; bin < kBinCount; ++bin) {
-    const size_t blocks =
-        bin == kRemoteBin ? kMagazineSlots - 1 : magazine_blocks(static_cast<SizeClass>(bin));
-    heap->top[bin] = storage + bin * kMagazineSlots + sentinel_slot(blocks);
+    heap->top[bin] = sentinel_of(storage + bin * kMagazineSlots, bin);
   }
-}
-
-void discard_caches(Heap *heap) {
-  for (size_t c = 1; c < kClassCount; ++c) {
-    heap->depot[c] = nullptr;
-    heap->depot_count[c] = 0;
-    heap->refill_size[c] = 0;
-  }
-  heap->unused_chunks = nullptr;
-  heap->chunks_made = 0;
+  heap->depot.reset(storage);
 }
 
 void *refill(Heap *heap, SizeClass c, Lending lending) {
   age(heap);
-  void **sentinel = heap->top[c];
   count(heap->counters.refills);
-  if (take_from_depot(heap, c, sentinel + 1)) {
+  if (void **full = heap->depot.take_full(c, magazine_of(heap->top[c]))) {
     count(heap->counters.depot_refills);
-    heap->top[c] = sentinel + kChunkBlocks - 1;
-    return sentinel[kChunkBlocks];
+    heap->top[c] = full + kMagazineSlots - 1;
+    return take_top(heap, c);
   }
+  collect_mail(heap);
+  if (void *block = take_top(heap, c)) return block;
+
+  void **sentinel = heap->top[c];
   const size_t half = (magazine_blocks(c) + 1) / 2;
   void *blocks[kMagazineSlots];
   size_t got = heap->pool.take_used(c, blocks, half);
@@ -173,19 +166,7 @@ void *refill(Heap *heap, SizeClass c, Lending lending) {
 
 void flush_and_push(Heap *heap, SizeClass c, void *block) {
   age(heap);
-  count(heap->counters.flushes);
-  const size_t blocks = magazine_blocks(c);
-  void **sentinel = magazine_of(heap->top[c]) + sentinel_slot(blocks);
-  const size_t oldest = blocks == kMagazineSlots - 1 ? kChunkBlocks : (blocks + 1) / 2;
-  if (oldest == kChunkBlocks && put_into_depot(heap, c, sentinel + 1)) {
-    count(heap->counters.depot_flushes);
-  } else {
-    heap->pool.put(c, sentinel + 1, oldest);
-  }
-  const size_t kept = blocks - oldest;
-  memmove(sentinel + 1, sentinel + 1 + oldest, kept * sizeof(void *));
-  sentinel[1 + kept] = block;
-  heap->top[c] = sentinel + 1 + kept;
+  push(heap, c, block);
 }
 
 void free_remote(Heap *heap, Slab *slab, void *block) {
@@ -208,12 +189,22 @@ void flush_remote(Heap *heap) {
   remote::give_home(sentinel + 1, n);
 }
 
+void empty_inbox(Heap *heap) {
+  void *blocks[kMagazineSlots];
+  while (const size_t n = heap->inbox.collect(blocks, kMagazineSlots)) {
+    heap->pool.put(kAnyClass, blocks, n);
+  }
+}
+
 void drain(Heap *heap) {
   flush_remote(heap);
-  for (size_t c = 1; c < kClassCount; ++c) {
-    drain_magazine(heap, static_cast<SizeClass>(c));
-    drain_depot(heap, static_cast<SizeClass>(c));
-    heap->refill_size[c] = 0;
+  empty_inbox(heap);
+  for (size_t i = 1; i < kClassCount; ++i) {
+    const auto c = static_cast<SizeClass>(i);
+    drain_magazine(heap, c);
+    while (void **full = heap->depot.take_any(c)) empty_full_magazine(heap, c, full);
+        heap->carved[c] = 0;
+
   }
   heap->pool.release_empty_slabs();
 }

@@ -4,15 +4,13 @@
 // Owns:       the magazines, the depot behind them, the owner map, and the thread's slab pool.
 // Boundary:   fast paths read t_heap, one top pointer, one magazine slot and (free) one byte of the
 //             owner map; they touch neither the block nor any slab. Everything else is in cache.cc.
-// Invariants: a magazine is 64 slots, 512-byte aligned. Its lowest usable slot holds NULL, so
-//             popping an empty magazine gives NULL; a push beyond its last slot makes the pointer a
-//             multiple of 512. So neither path compares with a bound. top[0] and all of the empty
-//             heap look both empty and full, for ever: NULL, foreign, large, huge and other heaps'
-//             blocks, and threads without a heap, reach the slow path by the same two tests, and no
+// Invariants: magazine.h: neither path compares with a bound. top[0] and all of the empty heap look
+//             both empty and full, for ever: NULL, foreign, large, huge and other heaps' blocks,
+//             and threads without a heap, reach the slow path by the same two tests, and no
 //             initialisation check exists.
-// Threads:    a Heap is used by its thread only, except for its pool (which has a lock) and the
-//             bytes of the owner map (see there). Heaps are adopted whole by later threads and
-//             never freed.
+// Threads:    a Heap is used by its thread only, except for its pool and its inbox (which have
+//             locks) and the bytes of the owner map (see there). Heaps are adopted whole by later
+//             threads and never freed.
 #ifndef HAKMEM_CACHE_HEAP_H_
 #define HAKMEM_CACHE_HEAP_H_
 
@@ -20,33 +18,22 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cache/depot.h"
+#include "cache/magazine.h"
 #include "config/config.h"
 #include "sizeclass/sizeclass.h"
+#include "slab/inbox.h"
 #include "slab/owner_map.h"
 #include "slab/slab_pool.h"
 
 namespace hakmem {
 
-inline constexpr size_t kMagazineSlots = 64;
-inline constexpr size_t kMagazineBytes = kMagazineSlots * sizeof(void *);
 
-// Blocks of other heaps, waiting to be taken home in a batch. Not a size class: malloc never pops
-// it.
-inline constexpr size_t kRemoteBin = kClassCount;
-inline constexpr size_t kBinCount = kClassCount + 1;
-
-// Half a magazine, behind it.
-inline constexpr size_t kChunkBlocks = 31;
-struct DepotChunk {
-  void *blocks[kChunkBlocks];
-  DepotChunk *next;
-};
-inline constexpr size_t kDepotChunks = 1024;
 
 // Counters of slow paths, kept always; those of fast paths exist in the observe build only.
 struct HeapCounters {
   std::atomic<uint64_t> refills, depot_refills, flushes, depot_flushes, remote_flushes,
-      remote_blocks;
+      remote_blocks, mail_blocks;
 };
 struct ClassCounters {
   std::atomic<uint64_t> allocs, frees;
@@ -58,19 +45,19 @@ struct alignas(64) Heap {
   uint64_t map_mask = 0;
 
   // Slow paths.
-  uint8_t refill_size[kClassCount] = {};   // grows to half a magazine
+    uint32_t carved[kClassCount] = {};       // blocks
+
   uint16_t loans[kClassCount] = {};        // blocks that larger classes have lent
   size_t blocks_carved = 0;                // over all classes
-  uint16_t depot_count[kClassCount] = {};  // chunks in the depot
-  DepotChunk *depot[kClassCount] = {};
-  DepotChunk *unused_chunks = nullptr;
-  size_t chunks_made = 0;
+  
   uint32_t slow_calls = 0;
   uint32_t ticks_seen = 0;
   bool in_use = false;  // a thread has it; under the heap registry's lock
   Heap *next_unused = nullptr;
   Heap *next = nullptr;  // all heaps, never shortened
-  SlabPool pool;
+    alignas(64) Inbox inbox;  // written by other threads
+  alignas(64) SlabPool pool;
+  Depot depot;
   HeapCounters counters = {};
   ClassCounters class_counters[kObserve ? kClassCount : 1] = {};
 
@@ -80,9 +67,7 @@ struct alignas(64) Heap {
 
 extern constinit __thread Heap *t_heap __attribute__((tls_model("initial-exec")));
 
-inline bool looks_full(void *const *top) {
-  return (reinterpret_cast<uintptr_t>(top) & (kMagazineBytes - 1)) == 0;
-}
+
 
 // What a thread without a heap has: looks empty to malloc and full to free, and is never written.
 const Heap *empty_heap();
@@ -104,14 +89,15 @@ void *refill(Heap *heap, SizeClass c, Lending lending);
 void flush_and_push(Heap *heap, SizeClass c, void *block);
 // Takes a small block of another heap's slab.
 void free_remote(Heap *heap, Slab *slab, void *block);
-// Sets up the magazines of a new heap in `storage` (kBinCount of them, zeroed), all empty.
-void init_magazines(Heap *heap, void **storage);
-// Forgets what the heap caches, whatever state it is in; the blocks stay lost.
-void discard_caches(Heap *heap);
+// Makes all magazines empty, whatever state they are in: for a new heap, or to forget what an old
+// one caches; those blocks stay lost. `storage`: Depot::kStorageBytes.
+void reset_magazines(Heap *heap, void **storage);
 // Gives all that the heap caches back to the slabs they came from.
 void drain(Heap *heap);
 // Takes home what waits for other heaps.
 void flush_remote(Heap *heap);
+// Puts what waits in the heap's inbox into its slabs. Any thread.
+void empty_inbox(Heap *heap);
 
 }  // namespace hakmem
 

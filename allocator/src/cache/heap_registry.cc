@@ -42,20 +42,19 @@ const Heap *empty_heap() { return &g_empty_heap.heap; }
 
 namespace {
 
-constexpr size_t kDepotBytes = kDepotChunks * sizeof(DepotChunk);
-constexpr size_t kMagazinesBytes = align_up(kBinCount * kMagazineBytes, kOsPageBytes);
-constexpr size_t kHeapOffset = kDepotBytes + kMagazinesBytes;
+constexpr size_t kHeapOffset = Depot::kStorageBytes + Inbox::kStorageBytes;
 constexpr size_t kBytesWithoutMap = align_up(kHeapOffset + sizeof(Heap) + 1, kOsPageBytes);
 constexpr size_t kBytesWithMap =
     align_up(kHeapOffset + sizeof(Heap) + kOwnerMapBytes, kOsPageBytes);
 
-uintptr_t mapping_of(Heap *heap) { return address_of(heap) - kHeapOffset; }
+void **magazines(Heap *heap) {
+  return static_cast<void **>(as_pointer(address_of(heap) - kHeapOffset));
+}
+void **inbox_storage(Heap *heap) {
+  return static_cast<void **>(as_pointer(address_of(heap) - Inbox::kStorageBytes));
+}
 
 }  // namespace
-
-DepotChunk *depot_storage(Heap *heap) {
-  return static_cast<DepotChunk *>(as_pointer(mapping_of(heap)));
-}
 
 namespace heap_registry {
 namespace {
@@ -73,10 +72,6 @@ constinit bool g_hooks_installed = false;
 constinit pthread_key_t g_exit_key = 0;
 constinit __thread uint8_t t_exits __attribute__((tls_model("initial-exec"))) = 0;
 
-void **magazines(Heap *heap) {
-  return static_cast<void **>(as_pointer(mapping_of(heap) + kDepotBytes));
-}
-
 Heap *create() {
   bool taken = false;
   bool with_map = true;
@@ -90,10 +85,12 @@ Heap *create() {
   }
   Heap *heap = new (as_pointer(address_of(p) + kHeapOffset)) Heap;
   heap->top[0] = sentinel_top();
-  init_magazines(heap, magazines(heap));
+  reset_magazines(heap, magazines(heap));
   if (with_map) {
     heap->map_mask = kOwnerMapBytes - 1;
     heap->pool.set_owner_map(OwnerMap(heap->owner_map(), heap->map_mask));
+    heap->inbox.set_storage(inbox_storage(heap));
+    heap->pool.set_inbox(&heap->inbox);
   }
   heap->next = g_heaps;
   g_heaps = heap;
@@ -105,6 +102,8 @@ void on_thread_exit(void *) {
   if (heap == empty_heap()) return;
   ++t_exits;
   flush_remote(heap);
+  heap->inbox.set_open(false);
+  empty_inbox(heap);
   t_heap = const_cast<Heap *>(empty_heap());
   const os::LockGuard guard(g_lock);
   heap->in_use = false;
@@ -115,10 +114,13 @@ void on_thread_exit(void *) {
 // --- fork
 // -----------------------------------------------------------------------------------------
 
-// Lock order: registry, pools, page heap, huge blocks, address window.
+// Lock order: registry, inboxes, pools, page heap, huge blocks, address window.
 void before_fork() {
   g_lock.lock();
-  for (Heap *heap = g_heaps; heap != nullptr; heap = heap->next) heap->pool.lock().lock();
+  for (Heap *heap = g_heaps; heap != nullptr; heap = heap->next) {
+    heap->inbox.lock().lock();
+    heap->pool.lock().lock();
+  }
   g_common_pool.lock().lock();
   page_heap::lock_for_fork();
   huge_blocks::lock_for_fork();
@@ -130,7 +132,10 @@ void after_fork_in_parent() {
   huge_blocks::unlock_after_fork();
   page_heap::unlock_after_fork();
   g_common_pool.lock().unlock();
-  for (Heap *heap = g_heaps; heap != nullptr; heap = heap->next) heap->pool.lock().unlock();
+  for (Heap *heap = g_heaps; heap != nullptr; heap = heap->next) {
+    heap->pool.lock().unlock();
+    heap->inbox.lock().unlock();
+  }
   g_lock.unlock();
 }
 
@@ -145,11 +150,13 @@ void after_fork_in_child() {
   g_common_pool.lock().reset_after_fork();
   g_lock.reset_after_fork();
   for (Heap *heap = g_heaps; heap != nullptr; heap = heap->next) {
+    heap->inbox.lock().reset_after_fork();
     heap->pool.lock().reset_after_fork();
     if (!heap->in_use || heap == t_heap) continue;
-    init_magazines(heap, magazines(heap));
+    reset_magazines(heap, magazines(heap));
     for (size_t bin = 1; bin < kBinCount; ++bin) *heap->top[bin] = nullptr;
-    discard_caches(heap);
+    heap->inbox.set_open(false);
+    empty_inbox(heap);
     heap->in_use = false;
     heap->next_unused = g_unused;
     g_unused = heap;
@@ -189,6 +196,7 @@ Heap *adopt() {
   }
   if (heap != nullptr) {
     t_heap = heap;
+    heap->inbox.set_open(heap->map_mask != 0);
     pthread_setspecific(g_exit_key, heap);
   }
   if (first) install_hooks();
@@ -199,6 +207,7 @@ SlabPool &common_pool() { return g_common_pool; }
 
 void drain_unused() {
   const os::LockGuard guard(g_lock);
+  for (Heap *heap = g_heaps; heap != nullptr; heap = heap->next) empty_inbox(heap);
   for (Heap *heap = g_unused; heap != nullptr; heap = heap->next_unused) drain(heap);
 }
 
@@ -217,6 +226,7 @@ Totals totals() {
     t.depot_flushes += read(heap->counters.depot_flushes);
     t.remote_flushes += read(heap->counters.remote_flushes);
     t.remote_blocks += read(heap->counters.remote_blocks);
+    t.mail_blocks += read(heap->counters.mail_blocks);
   }
   return t;
 }

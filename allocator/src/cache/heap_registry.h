@@ -3,7 +3,7 @@
 // Purpose:    give a thread a heap at its first slow call, take it back when the thread ends, hand
 //             it whole to the next thread; keep all consistent over fork.
 // Owns:       the list of all heaps; the pool of blocks for threads that have none.
-// Boundary:   a heap is one mapping: depot, magazines, Heap, owner map. If the address space for
+// Boundary:   a heap is one mapping: magazines, inbox, Heap, owner map. If the address space for
 //             the owner map is short, a heap is made without one (its frees are all slow, but
 //             right); if even that fails, and in checked mode, the thread works from the common
 //             pool.
@@ -15,20 +15,19 @@
 
 namespace hakmem {
 
-DepotChunk *depot_storage(Heap *heap);
-
 namespace heap_registry {
 
 // The calling thread's heap, adopted now if it has none; NULL if it must do without.
 Heap *adopt();
 // Serves threads that must do without a heap, one block at a time.
 SlabPool &common_pool();
-// Gives back what heaps without a thread cache.
+// Gives back what heaps without a thread cache, and what waits in the inboxes of all.
 void drain_unused();
 
 struct Totals {
   size_t heaps, heaps_in_use;
-  uint64_t refills, depot_refills, flushes, depot_flushes, remote_flushes, remote_blocks;
+  uint64_t refills, depot_refills, flushes, depot_flushes, remote_flushes, remote_blocks,
+      mail_blocks;
 };
 Totals totals();
 // Sums the observe build's counters of one class over all heaps.

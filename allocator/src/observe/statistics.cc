@@ -82,6 +82,7 @@ size_t write_json(char *buf, size_t cap) {
   w.field("depot_flushes", heaps.depot_flushes);
   w.field("remote_flushes", heaps.remote_flushes);
   w.field("remote_blocks", heaps.remote_blocks);
+  w.field("mail_blocks", heaps.mail_blocks);
   w.close();
   if constexpr (kObserve) {
     w.open("classes");

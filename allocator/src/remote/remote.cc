@@ -1,42 +1,68 @@
 #include "remote/remote.h"
 
 #include "base/check.h"
+#include "slab/inbox.h"
 #include "slab/locate.h"
 #include "slab/slab_pool.h"
 #include "superslab/page_heap.h"
 
 namespace hakmem::remote {
+namespace {
+
+// The pool that a small block belongs to. NULL: it was large or huge, and is freed now. `superslab`
+// is the address of one that is known to exist: most often the next block lies in the same.
+SlabPool *owner_of(void *block, uintptr_t *superslab) {
+  if (align_down(address_of(block), kUnitBytes) == *superslab) {
+    Slab *slab = slab_of(block);
+    if (slab != nullptr && slab->kind == SlabKind::kSmall) {
+      const BlockPlace place = place_of(slab, block);
+      if (place.on_boundary && place.carved) [[likely]]
+        return slab->owner;
+    }
+  }
+  const Location location = locate_live("free", block);
+  switch (location.what) {
+    case Location::What::kSmall:
+      *superslab = superslab_of(location.slab)->address();
+      return location.slab->owner;
+    case Location::What::kLarge:
+      if (!page_heap::free_large(location.slab)) report_double_free(block, 0);
+      break;
+    default:
+      if (!huge_blocks::free(location.huge)) report_double_free(block, 0);
+      break;
+  }
+  return nullptr;
+}
+
+void deliver(SlabPool *owner, void *const *blocks, size_t count) {
+  Inbox *inbox = owner->inbox();
+  if (inbox == nullptr || !inbox->deposit(blocks, count)) owner->put(kAnyClass, blocks, count);
+}
+
+}  // namespace
 
 void give_home(void **blocks, size_t count) {
-  size_t begin = 0;
-  while (begin < count) {
-    const Location first = locate_live("free", blocks[begin]);
-    if (first.what == Location::What::kLarge) {
-      if (!page_heap::free_large(first.slab)) report_double_free(blocks[begin], 0);
-      ++begin;
-      continue;
-    }
-    if (first.what == Location::What::kHuge) {
-      if (!huge_blocks::free(first.huge)) report_double_free(blocks[begin], 0);
-      ++begin;
-      continue;
-    }
-    // Gather all of the same owner and class behind the first.
-    SlabPool *owner = first.slab->owner;
-    const SizeClass c = first.slab->size_class;
-    size_t end = begin + 1;
-    for (size_t i = end; i < count; ++i) {
-      const Location other = locate_live("free", blocks[i]);
-      if (other.what != Location::What::kSmall || other.slab->owner != owner ||
-          other.slab->size_class != c) {
-        continue;
+  SlabPool *owners[kMaxBatch];
+  ASSERT(count <= kMaxBatch);
+    uintptr_t superslab = 0;
+  for (size_t i = 0; i < count; ++i) owners[i] = owner_of(blocks[i], &superslab);
+  // Each round delivers to one owner and keeps the rest in order.
+  while (count > 0) {
+    SlabPool *const owner = owners[0];
+    void *batch[kMaxBatch];
+    size_t in_batch = 0;
+    size_t rest = 0;
+    for (size_t i = 0; i < count; ++i) {
+      if (owners[i] == owner) {
+        batch[in_batch++] = blocks[i];
+      } else {
+        owners[rest] = owners[i];
+        blocks[rest++] = blocks[i];
       }
-      void *const block = blocks[i];
-      blocks[i] = blocks[end];
-      blocks[end++] = block;
     }
-    owner->put(c, blocks + begin, end - begin);
-    begin = end;
+    if (owner != nullptr) deliver(owner, batch, in_batch);
+    count = rest;
   }
 }
 

@@ -4,7 +4,7 @@
 //             (no passive false sharing) and nothing is left behind when a thread ends.
 // Boundary:   the blocks were freed by the program and lie in memory that hakmem handed out; what
 //             is not so is reported as misuse here, where it is first looked at.
-// Threads:    any thread; takes one owner's pool lock at a time.
+// Threads:    any thread; takes the lock of one owner's inbox or pool at a time.
 #ifndef HAKMEM_REMOTE_REMOTE_H_
 #define HAKMEM_REMOTE_REMOTE_H_
 
@@ -12,8 +12,11 @@
 
 namespace hakmem::remote {
 
-// Small blocks go to their pools, grouped by owner and class; large and huge ones, which can be
-// among them when their address was a small slab before, are freed. Reorders `blocks`.
+inline constexpr size_t kMaxBatch = 64;
+
+// Small blocks go to their owner's inbox, or into its slabs when nobody looks into that inbox or it
+// is full; large and huge ones, which can be among them when their address was a small slab before,
+// are freed. At most kMaxBatch blocks; overwrites `blocks`.
 void give_home(void **blocks, size_t count);
 
 }  // namespace hakmem::remote

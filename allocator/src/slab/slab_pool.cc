@@ -46,13 +46,6 @@ size_t carve(Slab *slab, uintptr_t base, size_t block_bytes, void **out, size_t 
 
 }  // namespace
 
-BlockPlace place_of(Slab *slab, const void *p) {
-  const ClassInfo &info = kClassInfo[slab->size_class];
-  const uint64_t offset = address_of(p) - slab_address(slab);
-  const auto index = static_cast<uint32_t>(offset * info.reciprocal >> kReciprocalShift);
-  return {slab, index, index * info.bytes == offset, index < carved_blocks(slab)};
-}
-
 void SlabPool::push_front(Slab *slab) {
   Slab *&head = with_room_[slab->size_class];
   slab->prev = nullptr;
@@ -131,32 +124,48 @@ size_t SlabPool::take_new(SizeClass c, void **out, size_t want) {
   return n;
 }
 
-void SlabPool::put(SizeClass c, void *const *blocks, size_t count) {
-  const ClassInfo &info = kClassInfo[c];
-  const os::LockGuard guard(lock_);
-  for (size_t i = 0; i < count; ++i) {
-    Slab *slab = slab_of(blocks[i]);
-    if (slab == nullptr || slab->owner != this || slab->size_class != c) [[unlikely]] {
-      report_double_free(blocks[i], info.bytes);  // its slab was emptied by the first free
-    }
-    const BlockPlace place = place_of(slab, blocks[i]);
-    if (!place.on_boundary) [[unlikely]]
-      report_interior_pointer("free", blocks[i], info.bytes);
-    if (!place.carved) [[unlikely]]
-      report_foreign_pointer("free", blocks[i]);
-    const size_t w = place.index / 64;
-    const uint64_t bit = uint64_t{1} << (place.index % 64);
-    uint64_t *bits = free_bits(slab);
-    if ((bits[w] & bit) != 0) [[unlikely]]
-      report_double_free(blocks[i], info.bytes);
-    bits[w] |= bit;
-    if (w < slab->first_word) slab->first_word = static_cast<uint16_t>(w);
-    --slab->used;
-    if (!slab->listed) [[unlikely]]
-      push_front(slab);
-    if (slab->used == 0) [[unlikely]]
-      became_empty(slab);
+// Puts back the blocks from `blocks` on that lie in the first one's slab. Returns the first that
+// does not.
+void *const *SlabPool::put_run(SizeClass c, void *const *blocks, void *const *end) {
+  Slab *slab = slab_of(*blocks);
+  if (slab == nullptr || slab->owner != this || (c != kAnyClass && slab->size_class != c))
+      [[unlikely]] {
+    report_double_free(*blocks, class_bytes(c));  // its slab was emptied by the first free
   }
+  const ClassInfo &info = kClassInfo[slab->size_class];
+  const uintptr_t base = slab_address(slab);
+  const size_t carved = carved_blocks(slab);
+  uint64_t *bits = free_bits(slab);
+  size_t first_word = slab->first_word;
+  size_t freed = 0;
+  do {
+    const uintptr_t offset = address_of(*blocks) - base;
+    const size_t index = offset * info.reciprocal >> kReciprocalShift;
+    if (offset >= info.span_slabs * kSlabBytes) break;
+    if (index * info.bytes != offset) [[unlikely]]
+      report_interior_pointer("free", *blocks, info.bytes);
+    if (index >= carved) [[unlikely]]
+      report_foreign_pointer("free", *blocks);
+    const size_t w = index / 64;
+    const uint64_t bit = uint64_t{1} << (index % 64);
+    const uint64_t word = bits[w];
+    if ((word & bit) != 0) [[unlikely]]
+      report_double_free(*blocks, info.bytes);
+    bits[w] = word | bit;
+    if (w < first_word) first_word = w;
+    ++freed;
+  } while (++blocks != end);
+  slab->first_word = static_cast<uint16_t>(first_word);
+  slab->used = static_cast<uint16_t>(slab->used - freed);
+  if (!slab->listed) push_front(slab);
+  if (slab->used == 0) became_empty(slab);
+  return blocks;
+}
+
+void SlabPool::put(SizeClass c, void *const *blocks, size_t count) {
+  const os::LockGuard guard(lock_);
+  void *const *const end = blocks + count;
+  while (blocks != end) blocks = put_run(c, blocks, end);
 }
 
 bool SlabPool::holds_free(Slab *slab, const void *p) {

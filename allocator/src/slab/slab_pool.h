@@ -19,11 +19,20 @@
 
 namespace hakmem {
 
+class Inbox;
+
+inline constexpr SizeClass kAnyClass = 0;
+
 class SlabPool {
  public:
   constexpr SlabPool() = default;
 
-  void set_owner_map(OwnerMap map) { map_ = map; }
+    void set_owner_map(OwnerMap map) { map_ = map; }
+
+  // Where other threads leave blocks for the thread that has this pool; NULL: nowhere.
+  void set_inbox(Inbox *inbox) { inbox_ = inbox; }
+  Inbox *inbox() const { return inbox_; }
+
 
   // Both write up to `want` blocks of the class to out[0..], lowest address first within a slab,
   // and return how many. take_used() knows blocks that were handed out before; 0: there is none.
@@ -31,7 +40,7 @@ class SlabPool {
   // memory.
   size_t take_used(SizeClass c, void **out, size_t want);
   size_t take_new(SizeClass c, void **out, size_t want);
-  // Takes blocks of this pool's slabs back. All are of class c.
+    // Takes blocks of this pool's slabs back. All are of class c, unless that is kAnyClass.
   void put(SizeClass c, void *const *blocks, size_t count);
   // Whether the block at `p` is free as far as its slab knows (caches do not tell it).
   bool holds_free(Slab *slab, const void *p);
@@ -43,12 +52,14 @@ class SlabPool {
  private:
   void push_front(Slab *slab);
   void unlist(Slab *slab);
+    void *const *put_run(SizeClass c, void *const *blocks, void *const *end);
   bool add_slab(SizeClass c);
   void release(Slab *slab);
   void became_empty(Slab *slab);
 
   os::Lock lock_;
-  OwnerMap map_;
+    OwnerMap map_;
+  Inbox *inbox_ = nullptr;
   Slab *with_room_[kClassCount] = {};
   Slab *empty_[kClassCount] = {};
 };
@@ -60,7 +71,14 @@ struct BlockPlace {
   bool on_boundary;  // `p` is the beginning of a block
   bool carved;       // that block has been handed out at least once
 };
-BlockPlace place_of(Slab *slab, const void *p);
+inline BlockPlace place_of(Slab *slab, const void *p) {
+  const ClassInfo &info = kClassInfo[slab->size_class];
+  const uint64_t offset = address_of(p) - slab_address(slab);
+  const auto index = static_cast<uint32_t>(offset * info.reciprocal >> kReciprocalShift);
+  // relaxed: see Slab::carved.
+  return {slab, index, index * info.bytes == offset,
+          index < slab->carved.load(std::memory_order_relaxed)};
+}
 
 }  // namespace hakmem
 

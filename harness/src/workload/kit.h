@@ -98,23 +98,6 @@ class StreamHash {
   uint64_t hash_ = 0xCBF29CE484222325u;
 };
 
-// Waits for another thread: a short spin, then the CPU is given away, because with more threads
-// than CPUs the one waited for may need this one.
-class PoliteSpin {
- public:
-  void wait() {
-    if (++turns_ % kSpins != 0) {
-      __builtin_ia32_pause();
-    } else {
-      sched_yield();
-    }
-  }
-
- private:
-  static constexpr uint32_t kSpins = 64;
-  uint32_t turns_ = 0;
-};
-
 inline uint32_t param32(const WorkloadConfig &config, const char *name) {
   return static_cast<uint32_t>(config.params.at(name));
 }

@@ -4,8 +4,14 @@
 //   produce, odd threads consume; blocks cross a bounded single-producer single-consumer ring.
 // Does NOT model: producers that also free, several consumers a ring, use of the memory (the
 // producer
-//   writes one byte). A thread that finds its ring full or empty spins briefly and then calls
-//   sched_yield, so this workload does make system calls of its own.
+//   writes one byte). A thread that finds its ring full or empty spins briefly and then sleeps on a
+//   futex until the other has done half a ring, so this workload makes system calls of its own; how
+//   many, depends on who is faster. (Calling sched_yield instead would measure the scheduler: it
+//   may let the same thread go on for its whole time slice.)
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <atomic>
 
 #include "workload/kit.h"
@@ -13,43 +19,91 @@
 namespace hakbench {
 namespace {
 
+// One thread's bed. Sleeping is announced before the last look at what is waited for, and waking
+// looks for sleepers after its progress was published (both sequentially consistent), so no wake is
+// lost.
+class Nap {
+ public:
+  template <class Ready>
+  void sleep_unless(Ready ready) {
+    asleep_.store(1, std::memory_order_seq_cst);
+    if (!ready()) futex(FUTEX_WAIT_PRIVATE, 1);
+    asleep_.store(0, std::memory_order_relaxed);
+  }
+  void wake() {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (asleep_.load(std::memory_order_relaxed) == 0) return;
+    asleep_.store(0, std::memory_order_relaxed);
+    futex(FUTEX_WAKE_PRIVATE, 1);
+  }
+
+ private:
+  void futex(int operation, uint32_t value) {
+    syscall(SYS_futex, &asleep_, operation, value, nullptr, nullptr, 0);
+  }
+
+  std::atomic<uint32_t> asleep_{0};
+};
+
 // Invariant: head_ <= tail_ <= head_ + capacity; entries [head_, tail_) belong to the consumer, the
 // rest to the producer. Each side keeps its last sight of the other's index on its own cache line.
 class Ring {
  public:
   bool map(uint32_t capacity) {
     mask_ = capacity - 1;
+    wake_mask_ = capacity / 2 - (capacity > 1 ? 1 : 0);
     return blocks_.map(capacity);
   }
 
   void push(void *block) {
     const uint64_t tail = tail_.load(std::memory_order_relaxed);  // only we write it
-    for (PoliteSpin spin; tail - seen_head_ > mask_; spin.wait()) {
-      seen_head_ =
-          head_.load(std::memory_order_acquire);  // pairs with pop's release: entry is read
-    }
+    // acquire pairs with pop's release: the entry has been read
+    const auto has_room = [&] { return tail - (seen_head_ = head_.load()) <= mask_; };
+    if (tail - seen_head_ > mask_) wait(has_room, &producer_, &consumer_);
     blocks_[tail & mask_] = block;
     tail_.store(tail + 1, std::memory_order_release);  // publishes the entry and the block's byte
+    if ((tail & wake_mask_) == 0) consumer_.wake();
   }
 
   void *pop() {
     const uint64_t head = head_.load(std::memory_order_relaxed);  // only we write it
-    for (PoliteSpin spin; head == seen_tail_; spin.wait()) {
-      seen_tail_ = tail_.load(std::memory_order_acquire);  // pairs with push's release
-    }
+    const auto has_entry = [&] { return head != (seen_tail_ = tail_.load()); };
+    if (head == seen_tail_) wait(has_entry, &consumer_, &producer_);
     void *const block = blocks_[head & mask_];
     head_.store(head + 1, std::memory_order_release);  // gives the entry back to the producer
+    if ((head & wake_mask_) == 0) producer_.wake();
     return block;
   }
 
+  // No thread rests while the other waits for it.
+  void producer_rests() { consumer_.wake(); }
+  void consumer_rests() { producer_.wake(); }
+
  private:
   static constexpr size_t kCacheLineBytes = 64;
+  static constexpr int kSpins = 64;
+
+  template <class Ready>
+  static void wait(Ready ready, Nap *own, Nap *other) {
+    for (int i = 0; i < kSpins; ++i) {
+      if (ready()) return;
+      __builtin_ia32_pause();
+    }
+    while (!ready()) {
+      other->wake();
+      own->sleep_unless(ready);
+    }
+  }
+
   uint64_t mask_ = 0;
+  uint64_t wake_mask_ = 0;
   MappedArray<void *> blocks_;
   alignas(kCacheLineBytes) std::atomic<uint64_t> tail_{0};
   uint64_t seen_head_ = 0;
   alignas(kCacheLineBytes) std::atomic<uint64_t> head_{0};
   uint64_t seen_tail_ = 0;
+  alignas(kCacheLineBytes) Nap producer_;
+  alignas(kCacheLineBytes) Nap consumer_;
 };
 
 class Rings {
@@ -115,11 +169,13 @@ class ProducerConsumerLane {
       }
       ring_->push(block);
     }
+    ring_->producer_rests();
     return failed;
   }
 
   uint64_t consume(void (*free_fn)(void *), uint64_t ops) {
     for (; ops != 0; --ops) free_fn(ring_->pop());
+    ring_->consumer_rests();
     return 0;
   }
 
