@@ -69,7 +69,7 @@ void *try_class(SizeClass c, Lending lending) {
     if (block != nullptr) count_one(heap, &ClassCounters::allocs, c);
   } else {
     SlabPool &pool = heap_registry::common_pool();
-    if (pool.take_used(c, &block, 1) == 0 && pool.take_new(c, &block, 1) == 0) return nullptr;
+    if (pool.take_used(c, &block + 1, 1) == 0 && pool.take_new(c, &block + 1, 1) == 0) return nullptr;
   }
   return block;
 }
@@ -114,6 +114,14 @@ void *malloc_slow(size_t size) {
 
 void free_slow(void *block) {
   if (block == nullptr) return;
+  Heap *heap = t_heap;
+  const uint8_t bin =
+      heap->owner_map()[owner_map_index(heap, block)].load(std::memory_order_relaxed);
+  if (bin != 0 && bin < kClassCount) {  // ours; its magazine is full
+    count_one(heap, &ClassCounters::frees, bin);
+    return flush_and_push(heap, bin, block);
+  }
+
   const Location location = locate_live("free", block);
   switch (location.what) {
     case What::kSmall:

@@ -33,7 +33,8 @@ void use_magazine(Heap *heap, SizeClass c, void **empty) {
   *heap->top[c] = nullptr;
 }
 
-// Of a full magazine: puts it aside whole, or else the older half of its blocks into the slabs.
+// Of a full magazine: puts it aside whole, or else its blocks into the slabs: all of them, because
+// what is in reserve serves the next calls of malloc; but without a reserve the older half only.
 void make_room(Heap *heap, SizeClass c) {
   count(heap->counters.flushes);
   void **magazine = magazine_of(heap->top[c]);
@@ -41,12 +42,13 @@ void make_room(Heap *heap, SizeClass c) {
     count(heap->counters.depot_flushes);
     return use_magazine(heap, c, empty);
   }
-  void **oldest = sentinel_of(magazine, c) + 1;
+    void **oldest = sentinel_of(magazine, c) + 1;
   const size_t blocks = magazine_blocks(c);
-  const size_t half = (blocks + 1) / 2;
-  heap->pool.put(c, oldest, half);
-  memmove(oldest, oldest + half, (blocks - half) * sizeof(void *));
-  heap->top[c] = oldest + (blocks - half) - 1;
+  const size_t kept = heap->depot.has_full(c) ? 0 : blocks / 2;
+  heap->pool.put(c, oldest, blocks - kept);
+  memmove(oldest, oldest + blocks - kept, kept * sizeof(void *));
+  heap->top[c] = oldest + kept - 1;
+
 }
 
 void push(Heap *heap, SizeClass c, void *block) {
@@ -148,20 +150,21 @@ void *refill(Heap *heap, SizeClass c, Lending lending) {
   if (void *block = take_top(heap, c)) return block;
 
   void **sentinel = heap->top[c];
-  const size_t half = (magazine_blocks(c) + 1) / 2;
-  void *blocks[kMagazineSlots];
-  size_t got = heap->pool.take_used(c, blocks, half);
+      const size_t most = magazine_blocks(c);
+  size_t want = most;
+  size_t got = heap->pool.take_used(c, sentinel + 1 + want, want);
   if (got == 0) {
     if (lending == Lending::kAllowed) {
       if (void *block = borrow(heap, c)) return block;
     }
-    got = heap->pool.take_new(c, blocks, grown_refill(heap, c, half));
+        want = grown_refill(heap, c, most);
+    got = heap->pool.take_new(c, sentinel + 1 + want, want);
   }
   if (got == 0) return nullptr;
-  // The lowest address is popped first, so that the program walks upwards.
-  for (size_t i = 1; i < got; ++i) sentinel[got - i] = blocks[i];
-  heap->top[c] = sentinel + got - 1;
-  return blocks[0];
+  if (got < want) memmove(sentinel + 1, sentinel + 1 + want - got, got * sizeof(void *));
+  heap->top[c] = sentinel + got;
+  return take_top(heap, c);
+
 }
 
 void flush_and_push(Heap *heap, SizeClass c, void *block) {

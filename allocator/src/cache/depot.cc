@@ -5,22 +5,13 @@
 #include "config/config.h"
 
 namespace hakmem {
-namespace {
-
-size_t most_in_reserve(SizeClass c) {
-  return static_cast<size_t>(knob(g_config.depot_kb)) * kKiB /
-         (class_bytes(c) * magazine_blocks(c));
-}
-
-}  // namespace
-
 void Depot::reset(void **storage) {
   storage_ = storage;
   made_ = kBinCount;
   spare_ = 0;
   memset(full_, 0, sizeof full_);
   memset(count_, 0, sizeof count_);
-  memset(idle_, 0, sizeof idle_);
+  begin_age();
 }
 
 Depot::Number Depot::number(void *const *magazine) const {
@@ -39,7 +30,7 @@ void Depot::push(Number *stack, Number n) {
 }
 
 void **Depot::put_full(SizeClass c, void **full) {
-  if (count_[c] >= most_in_reserve(c)) return nullptr;
+  if (count_[c] >= most_[c]) return nullptr;
   Number empty = pop(&spare_);
   if (empty == 0) {
     if (made_ == kMagazines) return nullptr;
@@ -72,6 +63,13 @@ void **Depot::take_idle(SizeClass c) {
 
 void Depot::put_spare(void **magazine) { push(&spare_, number(magazine)); }
 
-void Depot::begin_age() { memcpy(idle_, count_, sizeof idle_); }
+void Depot::begin_age() {
+  memcpy(idle_, count_, sizeof idle_);
+  const size_t most_bytes = static_cast<size_t>(knob(g_config.depot_kb)) * kKiB;
+  for (size_t c = 1; c < kClassCount; ++c) {
+    const size_t most = most_bytes / (class_bytes(static_cast<SizeClass>(c)) * magazine_blocks(c));
+    most_[c] = static_cast<Number>(most < kMagazines ? most : kMagazines);
+  }
+}
 
 }  // namespace hakmem

@@ -25,6 +25,7 @@ class Depot {
   // Puts a full magazine of the class aside. Returns another one, empty, or NULL if the reserve is
   // full: `magazine` then stays the caller's.
   void **put_full(SizeClass c, void **magazine);
+    bool has_full(SizeClass c) const { return full_[c] != 0; }
   // Takes a full magazine of the class for an empty one; NULL: none is in reserve.
   void **take_full(SizeClass c, void **empty);
   // Takes one that has not been needed since the last call of begin_age(), if there is one. It goes
@@ -46,6 +47,7 @@ class Depot {
   Number spare_ = 0;
   Number full_[kClassCount] = {};
   Number count_[kClassCount] = {};
+    Number most_[kClassCount] = {};  // as the knob says; looked up once an age
   Number idle_[kClassCount] = {};  // the lowest that count_ has been in this age
   Number next_[kMagazines] = {};
 };

@@ -82,6 +82,12 @@ constexpr auto make_class_table() {
 inline constexpr auto kClassInfo = detail::make_class_info();
 inline constexpr auto kClassTable = detail::make_class_table();
 
+// Whether an offset is a multiple of the block size, from offset * reciprocal: the low 44 bits are
+// the remainder's share of the reciprocal (Lemire, Kaser and Kurz, 2019).
+constexpr bool divides(uint64_t quotient, uint64_t reciprocal) {
+  return quotient << (64 - kReciprocalShift) < reciprocal << (64 - kReciprocalShift);
+}
+
 // Request of 1..kMaxShiftBytes bytes; 0 bytes gives class 0.
 constexpr size_t class_by_shift(size_t bytes) { return (bytes + kMinAlign - 1) / kMinAlign; }
 

@@ -14,32 +14,33 @@ void set_carved(Slab *slab, size_t blocks) {
 }
 
 // Takes set bits out of the bitmap, lowest first.
-size_t take_free_bits(Slab *slab, uintptr_t base, size_t block_bytes, void **out, size_t want) {
+size_t take_free_bits(Slab *slab, uintptr_t base, size_t block_bytes, void **end, size_t want) {
   uint64_t *bits = free_bits(slab);
   const size_t available = carved_blocks(slab) - slab->used;
   if (want > available) want = available;
-  size_t n = 0;
+  void **out = end;
+  void **const last = end - want;
   size_t w = slab->first_word;
-  while (n < want) {
+  while (out != last) {
     uint64_t word = bits[w];
     const uintptr_t word_base = base + w * 64 * block_bytes;
-    while (word != 0 && n < want) {
-      out[n++] = as_pointer(word_base + static_cast<size_t>(std::countr_zero(word)) * block_bytes);
+    while (word != 0 && out != last) {
+      *--out = as_pointer(word_base + static_cast<size_t>(std::countr_zero(word)) * block_bytes);
       word &= word - 1;
     }
     bits[w] = word;
     if (word == 0) ++w;
   }
   slab->first_word = static_cast<uint16_t>(w);
-  return n;
+  return want;
 }
 
-size_t carve(Slab *slab, uintptr_t base, size_t block_bytes, void **out, size_t want) {
+size_t carve(Slab *slab, uintptr_t base, size_t block_bytes, void **end, size_t want) {
   const size_t carved = carved_blocks(slab);
   const size_t left = slab->capacity - carved;
   const size_t n = want < left ? want : left;
   uintptr_t block = base + carved * block_bytes;
-  for (size_t i = 0; i < n; ++i, block += block_bytes) out[i] = as_pointer(block);
+  for (void **out = end; out != end - n; block += block_bytes) *--out = as_pointer(block);
   set_carved(slab, carved + n);
   return n;
 }
@@ -94,14 +95,14 @@ void SlabPool::became_empty(Slab *slab) {
   }
 }
 
-size_t SlabPool::take_used(SizeClass c, void **out, size_t want) {
+size_t SlabPool::take_used(SizeClass c, void **end, size_t want) {
   const size_t block_bytes = class_bytes(c);
   const os::LockGuard guard(lock_);
   size_t n = 0;
   Slab *next = nullptr;
   for (Slab *slab = with_room_[c]; slab != nullptr && n < want; slab = next) {
     next = slab->next;
-    const size_t got = take_free_bits(slab, slab_address(slab), block_bytes, out + n, want - n);
+    const size_t got = take_free_bits(slab, slab_address(slab), block_bytes, end - n, want - n);
     slab->used = static_cast<uint16_t>(slab->used + got);
     n += got;
     if (!has_room(slab)) unlist(slab);
@@ -109,7 +110,7 @@ size_t SlabPool::take_used(SizeClass c, void **out, size_t want) {
   return n;
 }
 
-size_t SlabPool::take_new(SizeClass c, void **out, size_t want) {
+size_t SlabPool::take_new(SizeClass c, void **end, size_t want) {
   const size_t block_bytes = class_bytes(c);
   const os::LockGuard guard(lock_);
   Slab *slab = with_room_[c];
@@ -118,48 +119,56 @@ size_t SlabPool::take_new(SizeClass c, void **out, size_t want) {
     if (!add_slab(c)) return 0;
     slab = with_room_[c];
   }
-  const size_t n = carve(slab, slab_address(slab), block_bytes, out, want);
+  const size_t n = carve(slab, slab_address(slab), block_bytes, end, want);
   slab->used = static_cast<uint16_t>(slab->used + n);
   if (!has_room(slab)) unlist(slab);
   return n;
 }
 
 // Puts back the blocks from `blocks` on that lie in the first one's slab. Returns the first that
-// does not.
-void *const *SlabPool::put_run(SizeClass c, void *const *blocks, void *const *end) {
+// does not. The word of the bitmap that is being changed is kept in a register: neighbours come
+// together.
+inline void *const *SlabPool::put_run(SizeClass c, void *const *blocks, void *const *end) {
   Slab *slab = slab_of(*blocks);
   if (slab == nullptr || slab->owner != this || (c != kAnyClass && slab->size_class != c))
       [[unlikely]] {
     report_double_free(*blocks, class_bytes(c));  // its slab was emptied by the first free
   }
   const ClassInfo &info = kClassInfo[slab->size_class];
+  const uint64_t reciprocal = info.reciprocal;
   const uintptr_t base = slab_address(slab);
-  const size_t carved = carved_blocks(slab);
+  const size_t carved_bytes = carved_blocks(slab) * info.bytes;
   uint64_t *bits = free_bits(slab);
-  size_t first_word = slab->first_word;
-  size_t freed = 0;
+  size_t w = (address_of(*blocks) - base) * reciprocal >> (kReciprocalShift + 6);
+  uint64_t word = bits[w];
+  size_t lowest = w;
+  void *const *block = blocks;
   do {
-    const uintptr_t offset = address_of(*blocks) - base;
-    const size_t index = offset * info.reciprocal >> kReciprocalShift;
-    if (offset >= info.span_slabs * kSlabBytes) break;
-    if (index * info.bytes != offset) [[unlikely]]
-      report_interior_pointer("free", *blocks, info.bytes);
-    if (index >= carved) [[unlikely]]
-      report_foreign_pointer("free", *blocks);
-    const size_t w = index / 64;
+    const uintptr_t offset = address_of(*block) - base;
+    if (offset >= carved_bytes) break;
+    const uint64_t quotient = offset * reciprocal;
+    if (!divides(quotient, reciprocal)) [[unlikely]]
+      report_interior_pointer("free", *block, info.bytes);
+    const size_t index = quotient >> kReciprocalShift;
+    if (index / 64 != w) {
+      bits[w] = word;
+      w = index / 64;
+      word = bits[w];
+      lowest = w < lowest ? w : lowest;
+    }
     const uint64_t bit = uint64_t{1} << (index % 64);
-    const uint64_t word = bits[w];
     if ((word & bit) != 0) [[unlikely]]
-      report_double_free(*blocks, info.bytes);
-    bits[w] = word | bit;
-    if (w < first_word) first_word = w;
-    ++freed;
-  } while (++blocks != end);
-  slab->first_word = static_cast<uint16_t>(first_word);
-  slab->used = static_cast<uint16_t>(slab->used - freed);
+      report_double_free(*block, info.bytes);
+    word |= bit;
+  } while (++block != end);
+  if (block == blocks) [[unlikely]]
+    report_foreign_pointer("free", *block);  // beyond what was carved
+  bits[w] = word;
+  if (lowest < slab->first_word) slab->first_word = static_cast<uint16_t>(lowest);
+  slab->used = static_cast<uint16_t>(slab->used - (block - blocks));
   if (!slab->listed) push_front(slab);
   if (slab->used == 0) became_empty(slab);
-  return blocks;
+  return block;
 }
 
 void SlabPool::put(SizeClass c, void *const *blocks, size_t count) {
