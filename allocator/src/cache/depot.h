@@ -3,7 +3,8 @@
 // Purpose:    serve bursts that are larger than a magazine without a trip to the slabs.
 // Owns:       the storage of all of a heap's magazines, and which of them are in reserve.
 // Boundary:   blocks stay in their magazines; nothing here looks at one.
-// Invariants: a magazine is in use by a bin, full in the reserve of its class, or spare. The first
+// Invariants: the blocks in reserve are most_bytes_ at most, over all classes.
+//             A magazine is in use by a bin, full in the reserve of its class, or spare. The first
 //             kBinCount magazines are the bins' own at the beginning. Links are kept outside the
 //             magazines, by number; 0 (bin 0 has no magazine) is "none".
 // Threads:    the heap's thread only.
@@ -37,20 +38,68 @@ class Depot {
 
  private:
   using Number = uint16_t;
-  Number number(void *const *magazine) const;
+  Number number(void *const *magazine) const {
+    return static_cast<Number>((magazine - storage_) / static_cast<ptrdiff_t>(kMagazineSlots));
+  }
   void **magazine(Number n) const { return storage_ + n * kMagazineSlots; }
-  Number pop(Number *stack);
-  void push(Number *stack, Number n);
+  void push(Number *stack, Number n) {
+    next_[n] = *stack;
+    *stack = n;
+  }
+  Number pop(Number *stack) {
+    const Number n = *stack;
+    if (n != 0) *stack = next_[n];
+    return n;
+  }
 
   void **storage_ = nullptr;
   Number made_ = 0;
-  Number spare_ = 0;
+    Number spare_ = 0;
+  size_t held_bytes_ = 0;  // in full magazines
+  size_t most_bytes_ = 0;  // as the knob says; looked up once an age
   Number full_[kClassCount] = {};
   Number count_[kClassCount] = {};
-    Number most_[kClassCount] = {};  // as the knob says; looked up once an age
+    
   Number idle_[kClassCount] = {};  // the lowest that count_ has been in this age
   Number next_[kMagazines] = {};
 };
+
+inline void **Depot::put_full(SizeClass c, void **full) {
+  const size_t bytes = class_bytes(c) * magazine_blocks(c);
+  if (held_bytes_ + bytes > most_bytes_) return nullptr;
+  Number empty = pop(&spare_);
+  if (empty == 0) {
+    if (made_ == kMagazines) return nullptr;
+    empty = made_++;
+  }
+  push(&full_[c], number(full));
+  ++count_[c];
+  held_bytes_ += bytes;
+  return magazine(empty);
+}
+
+inline void **Depot::take_any(SizeClass c) {
+  const Number n = pop(&full_[c]);
+  if (n == 0) return nullptr;
+  --count_[c];
+  held_bytes_ -= class_bytes(c) * magazine_blocks(c);
+  if (count_[c] < idle_[c]) idle_[c] = count_[c];
+  return magazine(n);
+}
+
+inline void **Depot::take_full(SizeClass c, void **empty) {
+  void **full = take_any(c);
+  if (full != nullptr) put_spare(empty);
+  return full;
+}
+
+inline void **Depot::take_idle(SizeClass c) {
+  if (idle_[c] == 0) return nullptr;
+  --idle_[c];
+  return take_any(c);
+}
+
+inline void Depot::put_spare(void **magazine) { push(&spare_, number(magazine)); }
 
 }  // namespace hakmem
 

@@ -8,6 +8,7 @@
 #ifndef HAKMEM_CACHE_MAGAZINE_H_
 #define HAKMEM_CACHE_MAGAZINE_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -27,12 +28,27 @@ inline constexpr size_t kMinMagazineBlocks = 8;
 inline constexpr size_t kRemoteBin = kClassCount;
 inline constexpr size_t kBinCount = kClassCount + 1;
 
-inline constexpr size_t magazine_blocks(size_t bin) {
+namespace detail {
+
+constexpr auto make_magazine_blocks() {
   const size_t most = kMagazineSlots - 1;
-  if (bin == kRemoteBin) return most;
-  const size_t fit = kMaxMagazineBlockBytes / class_bytes(static_cast<SizeClass>(bin));
-  return fit > most ? most : fit < kMinMagazineBlocks ? kMinMagazineBlocks : fit;
+  std::array<uint8_t, kBinCount> blocks{};
+  for (size_t c = 1; c < kClassCount; ++c) {
+    const size_t fit = kMaxMagazineBlockBytes / class_bytes(static_cast<SizeClass>(c));
+    blocks[c] = static_cast<uint8_t>(fit > most                 ? most
+                                     : fit < kMinMagazineBlocks ? kMinMagazineBlocks
+                                                                : fit);
+  }
+  blocks[kRemoteBin] = most;
+  return blocks;
 }
+inline constexpr auto kMagazineBlocks = make_magazine_blocks();
+
+}  // namespace detail
+
+// How many blocks a magazine of this bin holds.
+constexpr size_t magazine_blocks(size_t bin) { return detail::kMagazineBlocks[bin]; }
+
 
 inline bool looks_full(void *const *top) {
   return (reinterpret_cast<uintptr_t>(top) & (kMagazineBytes - 1)) == 0;
