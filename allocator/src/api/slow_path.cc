@@ -45,7 +45,7 @@ void free_large(Slab *slab, void *block) {
 }
 
 void free_small(Slab *slab, void *block) {
-    // A thread that only frees wants a heap too: to take blocks home in batches.
+  // A thread that only frees wants a heap too: to take blocks home in batches.
   Heap *heap = own_heap();
   const SizeClass c = slab->size_class;
   if (heap == nullptr) return slab->owner->put(c, &block, 1);
@@ -69,7 +69,8 @@ void *try_class(SizeClass c, Lending lending) {
     if (block != nullptr) count_one(heap, &ClassCounters::allocs, c);
   } else {
     SlabPool &pool = heap_registry::common_pool();
-    if (pool.take_used(c, &block + 1, 1) == 0 && pool.take_new(c, &block + 1, 1) == 0) return nullptr;
+    if (pool.take_used(c, &block + 1, 1) == 0 && pool.take_new(c, &block + 1, 1) == 0)
+      return nullptr;
   }
   return block;
 }
@@ -107,8 +108,18 @@ Big allocate_big(size_t size, size_t alignment) {
 }
 
 void *malloc_slow(size_t size) {
-  if (size <= kMaxSmallBytes) [[likely]]
-    return allocate_class(class_of(size), Lending::kAllowed);
+  if (size <= kMaxSmallBytes) [[likely]] {
+    const SizeClass c = class_of(size);
+    Heap *heap = t_heap;
+    // Above kMaxShiftBytes this is where the class's own magazine is looked into.
+    if (void *block = pop(heap, c)) return block;
+    if (void *block = pop_from_reserve(heap, c)) {
+      count_one(heap, &ClassCounters::allocs, c);
+      return block;
+    }
+    return allocate_class(c, Lending::kAllowed);
+  }
+
   return allocate_big(size, kMinAlign).block;
 }
 

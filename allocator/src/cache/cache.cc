@@ -16,11 +16,6 @@ constexpr size_t kSmallHeapBlocks = 1024;
 // Ageing is looked at once in so many slow calls.
 constexpr uint32_t kSlowCallsPerTick = 64;
 
-void count(std::atomic<uint64_t> &counter, uint64_t n = 1) {
-  // One writer (the heap's thread); relaxed, because readers want no more than a recent value.
-  counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
-}
-
 // The newest block of a magazine; NULL if it is empty.
 void *take_top(Heap *heap, SizeClass c) {
   void *block = *heap->top[c];
@@ -28,27 +23,17 @@ void *take_top(Heap *heap, SizeClass c) {
   return block;
 }
 
-void use_magazine(Heap *heap, SizeClass c, void **empty) {
-  heap->top[c] = sentinel_of(empty, c);
-  *heap->top[c] = nullptr;
-}
-
 // Of a full magazine: puts it aside whole, or else its blocks into the slabs: all of them, because
 // what is in reserve serves the next calls of malloc; but without a reserve the older half only.
 void make_room(Heap *heap, SizeClass c) {
+  if (move_to_reserve(heap, c)) return;
   count(heap->counters.flushes);
-  void **magazine = magazine_of(heap->top[c]);
-  if (void **empty = heap->depot.put_full(c, magazine)) {
-    count(heap->counters.depot_flushes);
-    return use_magazine(heap, c, empty);
-  }
-    void **oldest = sentinel_of(magazine, c) + 1;
+  void **oldest = sentinel_of(magazine_of(heap->top[c]), c) + 1;
   const size_t blocks = magazine_blocks(c);
   const size_t kept = heap->depot.has_full(c) ? 0 : blocks / 2;
   heap->pool.put(c, oldest, blocks - kept);
   memmove(oldest, oldest + blocks - kept, kept * sizeof(void *));
   heap->top[c] = oldest + kept - 1;
-
 }
 
 void push(Heap *heap, SizeClass c, void *block) {
@@ -114,7 +99,11 @@ size_t grown_refill(Heap *heap, SizeClass c, size_t most) {
 // this one go home, and what the last age had no use for goes back: full magazines to the slabs,
 // empty slabs to the page heap.
 void age(Heap *heap) {
-  if (++heap->slow_calls % kSlowCallsPerTick != 0) return;
+  if (heap->calls_to_tick != 0) {
+    --heap->calls_to_tick;
+    return;
+  }
+  heap->calls_to_tick = kSlowCallsPerTick;
   const uint32_t ticks = page_heap::tick();
   if (ticks == heap->ticks_seen) return;
   heap->ticks_seen = ticks;
@@ -140,31 +129,26 @@ void reset_magazines(Heap *heap, void **storage) {
 
 void *refill(Heap *heap, SizeClass c, Lending lending) {
   age(heap);
-  count(heap->counters.refills);
-  if (void **full = heap->depot.take_full(c, magazine_of(heap->top[c]))) {
-    count(heap->counters.depot_refills);
-    heap->top[c] = full + kMagazineSlots - 1;
-    return take_top(heap, c);
-  }
   collect_mail(heap);
   if (void *block = take_top(heap, c)) return block;
+  if (void *block = pop_from_reserve(heap, c)) return block;
+  count(heap->counters.refills);
 
   void **sentinel = heap->top[c];
-      const size_t most = magazine_blocks(c);
+  const size_t most = (magazine_blocks(c) + 1) / 2;
   size_t want = most;
   size_t got = heap->pool.take_used(c, sentinel + 1 + want, want);
   if (got == 0) {
     if (lending == Lending::kAllowed) {
       if (void *block = borrow(heap, c)) return block;
     }
-        want = grown_refill(heap, c, most);
+    want = grown_refill(heap, c, most);
     got = heap->pool.take_new(c, sentinel + 1 + want, want);
   }
   if (got == 0) return nullptr;
   if (got < want) memmove(sentinel + 1, sentinel + 1 + want - got, got * sizeof(void *));
   heap->top[c] = sentinel + got;
   return take_top(heap, c);
-
 }
 
 void flush_and_push(Heap *heap, SizeClass c, void *block) {
@@ -206,8 +190,7 @@ void drain(Heap *heap) {
     const auto c = static_cast<SizeClass>(i);
     drain_magazine(heap, c);
     while (void **full = heap->depot.take_any(c)) empty_full_magazine(heap, c, full);
-        heap->carved[c] = 0;
-
+    heap->carved[c] = 0;
   }
   heap->pool.release_empty_slabs();
 }

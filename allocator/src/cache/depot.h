@@ -26,7 +26,7 @@ class Depot {
   // Puts a full magazine of the class aside. Returns another one, empty, or NULL if the reserve is
   // full: `magazine` then stays the caller's.
   void **put_full(SizeClass c, void **magazine);
-    bool has_full(SizeClass c) const { return full_[c] != 0; }
+  bool has_full(SizeClass c) const { return full_[c] != 0; }
   // Takes a full magazine of the class for an empty one; NULL: none is in reserve.
   void **take_full(SizeClass c, void **empty);
   // Takes one that has not been needed since the last call of begin_age(), if there is one. It goes
@@ -54,12 +54,12 @@ class Depot {
 
   void **storage_ = nullptr;
   Number made_ = 0;
-    Number spare_ = 0;
+  Number spare_ = 0;
   size_t held_bytes_ = 0;  // in full magazines
   size_t most_bytes_ = 0;  // as the knob says; looked up once an age
   Number full_[kClassCount] = {};
   Number count_[kClassCount] = {};
-    
+
   Number idle_[kClassCount] = {};  // the lowest that count_ has been in this age
   Number next_[kMagazines] = {};
 };

@@ -28,8 +28,6 @@
 
 namespace hakmem {
 
-
-
 // Counters of slow paths, kept always; those of fast paths exist in the observe build only.
 struct HeapCounters {
   std::atomic<uint64_t> refills, depot_refills, flushes, depot_flushes, remote_flushes,
@@ -45,17 +43,18 @@ struct alignas(64) Heap {
   uint64_t map_mask = 0;
 
   // Slow paths.
-    uint32_t carved[kClassCount] = {};       // blocks
+  uint32_t carved[kClassCount] = {};  // blocks
 
-  uint16_t loans[kClassCount] = {};        // blocks that larger classes have lent
-  size_t blocks_carved = 0;                // over all classes
-  
-  uint32_t slow_calls = 0;
+  uint16_t loans[kClassCount] = {};  // blocks that larger classes have lent
+  size_t blocks_carved = 0;          // over all classes
+
+  uint32_t calls_to_tick = 0;  // slow calls until ageing is looked at
+
   uint32_t ticks_seen = 0;
   bool in_use = false;  // a thread has it; under the heap registry's lock
   Heap *next_unused = nullptr;
-  Heap *next = nullptr;  // all heaps, never shortened
-    alignas(64) Inbox inbox;  // written by other threads
+  Heap *next = nullptr;     // all heaps, never shortened
+  alignas(64) Inbox inbox;  // written by other threads
   alignas(64) SlabPool pool;
   Depot depot;
   HeapCounters counters = {};
@@ -67,13 +66,42 @@ struct alignas(64) Heap {
 
 extern constinit __thread Heap *t_heap __attribute__((tls_model("initial-exec")));
 
-
-
 // What a thread without a heap has: looks empty to malloc and full to free, and is never written.
 const Heap *empty_heap();
 
 inline size_t owner_map_index(const Heap *heap, const void *block) {
   return (address_of(block) >> kSlabShift) & heap->map_mask;
+}
+
+inline void count(std::atomic<uint64_t> &counter, uint64_t n = 1) {
+  // One writer (the heap's thread); relaxed, because readers want no more than a recent value.
+  counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+}
+
+// --- swapping magazines with the depot: the first step of both slow paths
+// ---------------------------------------------------------------------------
+
+// A block of the class, whose magazine is empty; NULL: there is none in reserve, or it is time for
+// more than a swap.
+inline void *pop_from_reserve(Heap *heap, SizeClass c) {
+  if (heap->calls_to_tick == 0) return nullptr;
+  void **full = heap->depot.take_full(c, magazine_of(heap->top[c]));
+  if (full == nullptr) return nullptr;
+  --heap->calls_to_tick;
+  count(heap->counters.depot_refills);
+  void **top = full + kMagazineSlots - 1;
+  heap->top[c] = top - 1;
+  return *top;
+}
+
+// Puts a full magazine aside. False: the reserve is full.
+inline bool move_to_reserve(Heap *heap, SizeClass c) {
+  void **empty = heap->depot.put_full(c, magazine_of(heap->top[c]));
+  if (empty == nullptr) return false;
+  count(heap->counters.depot_flushes);
+  heap->top[c] = sentinel_of(empty, c);
+  *heap->top[c] = nullptr;
+  return true;
 }
 
 // --- slow paths, cache.cc

@@ -49,7 +49,6 @@ inline constexpr auto kMagazineBlocks = make_magazine_blocks();
 // How many blocks a magazine of this bin holds.
 constexpr size_t magazine_blocks(size_t bin) { return detail::kMagazineBlocks[bin]; }
 
-
 inline bool looks_full(void *const *top) {
   return (reinterpret_cast<uintptr_t>(top) & (kMagazineBytes - 1)) == 0;
 }

@@ -45,7 +45,7 @@ void deliver(SlabPool *owner, void *const *blocks, size_t count) {
 void give_home(void **blocks, size_t count) {
   SlabPool *owners[kMaxBatch];
   ASSERT(count <= kMaxBatch);
-    uintptr_t superslab = 0;
+  uintptr_t superslab = 0;
   for (size_t i = 0; i < count; ++i) owners[i] = owner_of(blocks[i], &superslab);
   // Each round delivers to one owner and keeps the rest in order.
   while (count > 0) {

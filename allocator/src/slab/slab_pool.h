@@ -27,20 +27,19 @@ class SlabPool {
  public:
   constexpr SlabPool() = default;
 
-    void set_owner_map(OwnerMap map) { map_ = map; }
+  void set_owner_map(OwnerMap map) { map_ = map; }
 
   // Where other threads leave blocks for the thread that has this pool; NULL: nowhere.
   void set_inbox(Inbox *inbox) { inbox_ = inbox; }
   Inbox *inbox() const { return inbox_; }
 
-
-    // Both write up to `want` blocks of the class to end[-1], end[-2] ..., lowest address first
+  // Both write up to `want` blocks of the class to end[-1], end[-2] ..., lowest address first
   // within a slab (as a stack that is popped from its end wants them), and return how many. take_used() knows blocks that were handed out before; 0: there is none.
   // take_new() carves blocks from memory that no block has used, in a new slab if need be; 0: no
   // memory.
   size_t take_used(SizeClass c, void **end, size_t want);
   size_t take_new(SizeClass c, void **end, size_t want);
-    // Takes blocks of this pool's slabs back. All are of class c, unless that is kAnyClass.
+  // Takes blocks of this pool's slabs back. All are of class c, unless that is kAnyClass.
   void put(SizeClass c, void *const *blocks, size_t count);
   // Whether the block at `p` is free as far as its slab knows (caches do not tell it).
   bool holds_free(Slab *slab, const void *p);
@@ -52,13 +51,13 @@ class SlabPool {
  private:
   void push_front(Slab *slab);
   void unlist(Slab *slab);
-    void *const *put_run(SizeClass c, void *const *blocks, void *const *end);
+  void *const *put_run(SizeClass c, void *const *blocks, void *const *end);
   bool add_slab(SizeClass c);
   void release(Slab *slab);
   void became_empty(Slab *slab);
 
   os::Lock lock_;
-    OwnerMap map_;
+  OwnerMap map_;
   Inbox *inbox_ = nullptr;
   Slab *with_room_[kClassCount] = {};
   Slab *empty_[kClassCount] = {};
