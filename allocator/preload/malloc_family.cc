@@ -15,8 +15,8 @@
 
 using namespace hakmem;
 
-HAKMEM_EXPORT void *malloc(size_t size) { return fast_malloc(size); }
-HAKMEM_EXPORT void free(void *block) { fast_free(block); }
+HAKMEM_HOT_EXPORT void *malloc(size_t size) { return fast_malloc(size); }
+HAKMEM_HOT_EXPORT void free(void *block) { fast_free(block); }
 HAKMEM_EXPORT void cfree(void *block) { fast_free(block); }
 HAKMEM_EXPORT void *calloc(size_t count, size_t size) { return family::calloc(count, size); }
 HAKMEM_EXPORT void *realloc(void *block, size_t size) { return family::realloc(block, size); }

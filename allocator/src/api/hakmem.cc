@@ -8,9 +8,9 @@
 
 using namespace hakmem;
 
-HAKMEM_EXPORT void *hakmem_malloc(size_t size) { return fast_malloc(size); }
+HAKMEM_HOT_EXPORT void *hakmem_malloc(size_t size) { return fast_malloc(size); }
 
-HAKMEM_EXPORT void hakmem_free(void *block) { fast_free(block); }
+HAKMEM_HOT_EXPORT void hakmem_free(void *block) { fast_free(block); }
 
 HAKMEM_EXPORT void *hakmem_calloc(size_t count, size_t size) { return family::calloc(count, size); }
 

@@ -19,7 +19,7 @@ namespace hakmem {
 
 class Inbox {
  public:
-  static constexpr size_t kBlocks = 1024;
+  static constexpr size_t kBlocks = 256;
   static constexpr size_t kStorageBytes = kBlocks * sizeof(void *);
 
   constexpr Inbox() = default;

@@ -71,7 +71,8 @@ Slab *fit(Slab *run, size_t slabs, size_t align_slabs) {
   return aligned + slabs <= begin + run->run_slabs ? run + (aligned - begin) : nullptr;
 }
 
-// Best fit by length; within the bin of long runs, the first that fits.
+// Best fit by length: the longest run is most often the superslab's end, which has never been
+// touched.
 Slab *find_run(size_t slabs, size_t align_slabs, Slab **place) {
   if (slabs < kLongBin) {
     uint64_t candidates = g.filled_bins & (~uint64_t{0} << slabs);
@@ -83,10 +84,15 @@ Slab *find_run(size_t slabs, size_t align_slabs, Slab **place) {
       }
     }
   }
+    Slab *best = nullptr;
   for (Slab *run = g.bins[kLongBin]; run != nullptr; run = run->next) {
-    if ((*place = fit(run, slabs, align_slabs)) != nullptr) return run;
+    if (best != nullptr && run->run_slabs >= best->run_slabs) continue;
+    Slab *fitting = fit(run, slabs, align_slabs);
+    if (fitting == nullptr) continue;
+    best = run;
+    *place = fitting;
   }
-  return nullptr;
+  return best;
 }
 
 // --- superslabs
