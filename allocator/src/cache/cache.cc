@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kCarveShare = 8;
 constexpr uint16_t kLoansPerCarve = 256;
-constexpr size_t kSmallHeapBlocks = 1024;
+constexpr size_t kSmallHeapBlocks = 2048;
 // Ageing is looked at once in so many slow calls.
 constexpr uint32_t kSlowCallsPerTick = 64;
 
