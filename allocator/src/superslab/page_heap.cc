@@ -71,8 +71,8 @@ Slab *fit(Slab *run, size_t slabs, size_t align_slabs) {
   return aligned + slabs <= begin + run->run_slabs ? run + (aligned - begin) : nullptr;
 }
 
-// Best fit by length: the longest run is most often the superslab's end, which has never been
-// touched.
+// Best fit by length; but of the long runs, one that begins with a touched slab comes first, so that
+// resident memory is used again before a superslab's untouched end.
 Slab *find_run(size_t slabs, size_t align_slabs, Slab **place) {
   if (slabs < kLongBin) {
     uint64_t candidates = g.filled_bins & (~uint64_t{0} << slabs);
@@ -84,11 +84,17 @@ Slab *find_run(size_t slabs, size_t align_slabs, Slab **place) {
       }
     }
   }
-    Slab *best = nullptr;
+  Slab *best = nullptr;
+  size_t lowest_cost = SIZE_MAX;
   for (Slab *run = g.bins[kLongBin]; run != nullptr; run = run->next) {
-    if (best != nullptr && run->run_slabs >= best->run_slabs) continue;
     Slab *fitting = fit(run, slabs, align_slabs);
     if (fitting == nullptr) continue;
+    const Superslab *superslab = superslab_of(fitting);
+    const size_t untouched =
+        superslab->touched.test(index_of(superslab, fitting)) ? 0 : SIZE_MAX / 2;
+    const size_t cost = untouched + run->run_slabs;
+    if (cost >= lowest_cost) continue;
+    lowest_cost = cost;
     best = run;
     *place = fitting;
   }
