@@ -19,6 +19,10 @@ namespace std {
 
 namespace {
 
+// Out of libhakmem.a the linker takes what is asked for only: who takes the operators takes the
+// malloc family along, so that all blocks of the program come from one allocator.
+[[gnu::used]] void *(*const g_malloc_too)(size_t) = malloc;
+
 // Asks the program's handler for memory; false if there is none.
 bool ask_new_handler() {
   if (std::get_new_handler == nullptr) return false;

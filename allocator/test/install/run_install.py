@@ -1,0 +1,125 @@
+"""Install hakmem into a temporary folder, move it, and use it as a stranger's project would.
+
+Standard library only, and runs under any python3. Writes into its temporary folder only; CMake leaves
+its list of installed files (install_manifest_hakmem.txt) in the build folder.
+Exit codes: 0 pass, 1 own trouble, 2 a failure, 77 pkg-config is not on this machine.
+"""
+
+import argparse
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+SKIPPED = 77
+FAILED = 2
+PATIENCE_S = 120
+CONSUMER = pathlib.Path(__file__).resolve().parent / "consumer"
+
+
+class Failure(Exception):
+    """What was installed cannot be used as promised."""
+
+
+def run(command, **environment):
+    """Run `command`; returns what it printed."""
+    done = subprocess.run([str(part) for part in command], env={**os.environ, **environment},
+                          capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    if done.returncode != 0:
+        raise Failure(f"{' '.join(map(str, command))} ended with {done.returncode}\n"
+                      f"{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    return done.stdout
+
+
+def install(options, directory):
+    """An installed tree that is not where it was installed to; returns its prefix and its libraries."""
+    run([options.cmake, "--install", options.build, "--prefix", directory / "first",
+         "--component", "hakmem"])
+    prefix = directory / "then here"
+    (directory / "first").rename(prefix)
+    libraries = [path for path in prefix.rglob("libhakmem.so") if path.is_symlink()]
+    if len(libraries) != 1:
+        raise Failure(f"{len(libraries)} links libhakmem.so were installed, not one")
+    return prefix, libraries[0].parent
+
+
+def expect_origin(program, origin, **environment):
+    """`program` prints the file that its allocation functions come from."""
+    for line in run([program], **environment).splitlines():
+        found = line.split(" ", 1)[-1] if " /" in line and not line.startswith("/") else line
+        if os.path.realpath(found) != os.path.realpath(origin):
+            raise Failure(f"{program}: {line}: not from {origin}")
+
+
+def case_cmake(options, directory):
+    """find_package(hakmem 0.1) in a C project, then in one with C++ too."""
+    prefix, libdir = install(options, directory)
+    for cxx in ("OFF", "ON"):
+        build = directory / f"build-{cxx}"
+        run([options.cmake, "-S", CONSUMER, "-B", build, "-G", options.generator, f"-DWITH_CXX={cxx}",
+             f"-DCMAKE_PREFIX_PATH={prefix}", f"-DCMAKE_C_COMPILER={options.cc}",
+             f"-DCMAKE_CXX_COMPILER={options.cxx}", "-DCMAKE_BUILD_TYPE=Debug"])
+        run([options.cmake, "--build", build])
+        for language in ("c", "cxx") if cxx == "ON" else ("c",):
+            expect_origin(build / f"{language}_shared", libdir / "libhakmem.so")
+            expect_origin(build / f"{language}_static", build / f"{language}_static")
+
+
+def case_pkgconfig(options, directory):
+    """pkg-config --cflags --libs, and the archive by its path."""
+    pkg_config = shutil.which("pkg-config")
+    if pkg_config is None:
+        print("skipped: pkg-config is not installed (package pkgconf)")
+        sys.exit(SKIPPED)
+    prefix, libdir = install(options, directory)
+    environment = {"PKG_CONFIG_PATH": str(libdir / "pkgconfig")}
+    run([pkg_config, "--exact-version=" + options.version, "hakmem"], **environment)
+
+    def flags(what):
+        # The prefix has a space in it, which pkg-config escapes.
+        text = run([pkg_config, what, "hakmem"], **environment).strip()
+        return [part.replace("\0", " ") for part in text.replace("\\ ", "\0").split()]
+
+    for language, compiler in (("c", options.cc), ("cc", options.cxx)):
+        source = CONSUMER / f"consumer.{language}"
+        program = directory / f"shared-{language}"
+        run([compiler, *flags("--cflags"), source, "-o", program, *flags("--libs")])
+        expect_origin(program, libdir / "libhakmem.so", LD_LIBRARY_PATH=str(libdir))
+        program = directory / f"archive-{language}"
+        run([compiler, *flags("--cflags"), source, "-o", program, libdir / "libhakmem.a"])
+        expect_origin(program, program)
+
+
+def case_preload(options, directory):
+    """LD_PRELOAD of the installed library, in a program that knows nothing of it."""
+    # ld.so takes a space for the end of a library's name.
+    _, libdir = install(options, directory)
+    shutil.copy(libdir / "libhakmem.so", directory / "libhakmem.so")
+    expect_origin(options.probe, directory / "libhakmem.so", LD_PRELOAD=str(directory / "libhakmem.so"))
+
+
+CASES = {name[len("case_"):]: function
+         for name, function in globals().items() if name.startswith("case_")}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("case", choices=sorted(CASES))
+    for name, what in (("cmake", "path of cmake"), ("build", "build folder to install from"),
+                       ("generator", "CMake's generator"), ("cc", "C compiler"), ("cxx", "C++ compiler"),
+                       ("version", "the version installed"), ("probe", "path of hakmem_preload_probe")):
+        parser.add_argument(f"--{name}", required=True, help=what)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="hakmem-install-") as directory:
+        try:
+            CASES[options.case](options, pathlib.Path(directory))
+        except (Failure, subprocess.TimeoutExpired) as failure:
+            print(f"{options.case}: {failure}", file=sys.stderr)
+            return FAILED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
