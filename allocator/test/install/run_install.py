@@ -65,6 +65,10 @@ def case_cmake(options, directory):
         for language in ("c", "cxx") if cxx == "ON" else ("c",):
             expect_origin(build / f"{language}_shared", libdir / "libhakmem.so")
             expect_origin(build / f"{language}_static", build / f"{language}_static")
+        for kind in ("shared", "static"):
+            program = (build / f"c_{kind}").read_bytes()
+            if b"libstdc++" in program or b"libgcc_s" in program:
+                raise Failure(f"c_{kind}, a C program, needs the C++ run-time")
 
 
 def case_pkgconfig(options, directory):

@@ -1,5 +1,5 @@
-// consumer.cc - a C++ program that links hakmem: prints the file its operator new comes from, and
-// frees in static and thread_local destructors.
+// consumer.cc - a C++ program that links hakmem: prints the files its operators and malloc come
+// from, and frees in static and thread_local destructors.
 #include <dlfcn.h>
 #include <hakmem/hakmem.h>
 
@@ -43,7 +43,10 @@ int main() {
   };
   const auto wide = std::make_unique<Wide>();
   prove(wide.get(), sizeof(Wide));
-  Dl_info info{};
-  if (dladdr(dlsym(RTLD_DEFAULT, "_Znwm"), &info) == 0) return 3;
-  std::printf("%s\n", info.dli_fname);
+  // Nothing here calls malloc, but the libraries do.
+  for (const char *name : {"_Znwm", "_ZdlPv", "malloc", "free"}) {
+    Dl_info info{};
+    if (dladdr(dlsym(RTLD_DEFAULT, name), &info) == 0) return 3;
+    std::printf("%s\n", info.dli_fname);
+  }
 }
