@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cstdio>
 
 #include "api/family.h"
@@ -29,8 +30,10 @@ HAKMEM_EXPORT void free_aligned_sized(void *block, size_t, size_t) { fast_free(b
 HAKMEM_EXPORT void *aligned_alloc(size_t alignment, size_t size) {
   return family::aligned_alloc(alignment, size);
 }
+// As glibc: an alignment that is no power of two is rounded up to the next.
 HAKMEM_EXPORT void *memalign(size_t alignment, size_t size) {
-  return family::aligned_alloc(alignment, size);
+  if (alignment > SIZE_MAX / 2 + 1) return family::fail(EINVAL);
+  return family::aligned_alloc(std::bit_ceil(alignment), size);
 }
 HAKMEM_EXPORT int posix_memalign(void **out, size_t alignment, size_t size) {
   return family::posix_memalign(out, alignment, size);
@@ -40,6 +43,20 @@ HAKMEM_EXPORT void *pvalloc(size_t size) {
   if (size > PTRDIFF_MAX) return family::fail(ENOMEM);
   return family::aligned_alloc(kOsPageBytes, align_up(size == 0 ? 1 : size, kOsPageBytes));
 }
+
+// glibc's second names, for programs that wrap malloc.
+HAKMEM_EXPORT void *__libc_malloc(size_t size) { return fast_malloc(size); }
+HAKMEM_EXPORT void __libc_free(void *block) { fast_free(block); }
+HAKMEM_EXPORT void *__libc_calloc(size_t count, size_t size) { return family::calloc(count, size); }
+HAKMEM_EXPORT void *__libc_realloc(void *block, size_t size) {
+  return family::realloc(block, size);
+}
+HAKMEM_EXPORT void *__libc_memalign(size_t alignment, size_t size) {
+  return memalign(alignment, size);
+}
+HAKMEM_EXPORT void *__libc_valloc(size_t size) { return family::aligned_alloc(kOsPageBytes, size); }
+HAKMEM_EXPORT void *__libc_pvalloc(size_t size) { return pvalloc(size); }
+
 HAKMEM_EXPORT size_t malloc_usable_size(void *block) { return family::usable_size(block); }
 
 // Whether memory went back; the padding that glibc would keep has no meaning here.

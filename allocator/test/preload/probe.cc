@@ -8,7 +8,8 @@
 int main() {
   const char *const family[] = {
       "malloc", "calloc", "realloc", "reallocarray", "free", "aligned_alloc", "posix_memalign",
-      "memalign", "valloc", "pvalloc", "malloc_usable_size",
+      "memalign", "valloc", "pvalloc", "malloc_usable_size", "__libc_malloc", "__libc_calloc",
+      "__libc_realloc", "__libc_free", "__libc_memalign", "__libc_valloc", "__libc_pvalloc",
       // C++: new, new[], nothrow, aligned; delete, delete[], sized, aligned, sized and aligned.
       "_Znwm", "_Znam", "_ZnwmRKSt9nothrow_t", "_ZnamRKSt9nothrow_t", "_ZnwmSt11align_val_t",
       "_ZnamSt11align_val_t", "_ZnwmSt11align_val_tRKSt9nothrow_t",
