@@ -1,0 +1,19 @@
+// new_failed.h - operator new when there was no memory.
+//
+// Boundary:   the C++ runtime is not linked: what is needed of it is taken from the program, which has
+//             it if it calls operator new at all.
+#ifndef HAKMEM_PRELOAD_NEW_FAILED_H_
+#define HAKMEM_PRELOAD_NEW_FAILED_H_
+
+#include <cstddef>
+
+namespace hakmem {
+
+// Tries again after each call of the program's new handler; throws bad_alloc when there is none.
+void *new_failed(size_t size, size_t alignment);
+// The same, but NULL in place of any exception, be it the handler's own.
+void *new_failed_nothrow(size_t size, size_t alignment) noexcept;
+
+}  // namespace hakmem
+
+#endif  // HAKMEM_PRELOAD_NEW_FAILED_H_
