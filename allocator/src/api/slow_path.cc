@@ -162,6 +162,7 @@ void *allocate_aligned(size_t alignment, size_t size) {
 void *resize(void *block, size_t size) {
   const Location location = locate_live("realloc", block);
   const size_t usable = usable_bytes(location);
+  bool stays_huge = false;
   switch (location.what) {
     case What::kSmall:
       // Shrinking to less than half is worth a copy.
@@ -174,17 +175,22 @@ void *resize(void *block, size_t size) {
       }
       break;
     default:
-      if (size > page_heap::kMaxRunBytes && size <= PTRDIFF_MAX) {
+      stays_huge = size > page_heap::kMaxRunBytes && size <= PTRDIFF_MAX;
+      if (stays_huge) {
         void *moved = huge_blocks::resize(location.huge, size);
-        if (moved == nullptr) [[unlikely]] {
-          moved = retry_without_caches([&] { return huge_blocks::resize(location.huge, size); });
-        }
-        return moved != nullptr ? moved : no_memory();
+        if (moved != nullptr) [[likely]]
+          return moved;
       }
       break;
   }
+  const int saved_errno = errno;
   void *fresh = fast_malloc(size);
-  if (fresh == nullptr) return nullptr;
+  if (fresh == nullptr) {
+    // There is no room for a copy, not even without the caches, but moving needs none.
+    if (stays_huge) fresh = huge_blocks::resize(location.huge, size);
+    if (fresh != nullptr) errno = saved_errno;
+    return fresh;
+  }
   memcpy(fresh, block, size < usable ? size : usable);
   fast_free(block);
   return fresh;
