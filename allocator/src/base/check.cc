@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 
@@ -33,8 +34,11 @@ class Line {
 
   void print() {
     buffer_[length_++] = '\n';
-    // Standard error may be closed or full; there is nobody left to tell.
+    // Standard error may be closed or full; there is nobody left to tell, least of all a program
+    // whose malloc succeeded.
+    const int saved_errno = errno;
     [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, buffer_, length_);
+    errno = saved_errno;
   }
 
   [[noreturn]] void print_and_abort() {

@@ -2,9 +2,12 @@
 #include "config/config.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <string>
+
+#include "base/check.h"
 
 namespace hakmem {
 namespace {
@@ -31,6 +34,17 @@ TEST(Config, RefusesWhatIsNoNumber) {
   EXPECT_EQ(set_knob("HAKMEM_CHECK", "off"), 0);
   EXPECT_EQ(knob(g_config.check), 0);
   EXPECT_EQ(set_knob("HAKMEM_NO_SUCH_KNOB", "1"), ENOENT);
+}
+
+TEST(Config, AWarningLeavesErrnoAlone) {
+  const int saved_stderr = dup(STDERR_FILENO);
+  close(STDERR_FILENO);
+  errno = 7777;
+  warn("unknown setting ", "HAKMEM_NO_SUCH_KNOB", ", ignored");
+  const int after = errno;
+  dup2(saved_stderr, STDERR_FILENO);
+  close(saved_stderr);
+  EXPECT_EQ(after, 7777);
 }
 
 }  // namespace
