@@ -1,9 +1,16 @@
 /* hakmem.h - the public C API of the hakmem allocator.
  *
- * The functions named after the C library's have its contract: alignment of at least 16 bytes, NULL
- * and errno = ENOMEM when memory cannot be had, errno untouched otherwise. A block may be freed by
- * any thread. Misuse that is detected (double free, a pointer that hakmem did not hand out) prints one
- * line on standard error and aborts.
+ * Rules for all functions:
+ *   - Sizes and alignments are in bytes. A block is aligned to 16 bytes at least.
+ *   - Without memory: NULL and errno = ENOMEM. Success leaves errno alone; freeing always does.
+ *   - A request of 0 bytes gets a block of its own, which must be freed.
+ *   - Any thread may call any function, and free any block. Not from a signal handler that
+ *     interrupted one of them: as malloc, they are not async-signal-safe.
+ *   - Misuse that is detected (double free, a pointer that hakmem did not hand out) prints one line
+ *     on standard error and aborts.
+ *
+ * libhakmem has the malloc family of the C library and the C++ operators too; what these add to the
+ * rules is at the end of this file.
  */
 #ifndef HAKMEM_HAKMEM_H_
 #define HAKMEM_HAKMEM_H_
@@ -19,39 +26,105 @@ extern "C" {
 #define HAKMEM_VERSION_PATCH 0
 #define HAKMEM_VERSION "0.1.0"
 
+/* A block of at least `size` bytes; what is in it is undefined. NULL and ENOMEM if there is no
+ * memory, or if `size` is above PTRDIFF_MAX. */
 void *hakmem_malloc(size_t size);
+
+/* A block of count * size bytes, all zero. NULL and ENOMEM also if the product overflows. */
 void *hakmem_calloc(size_t count, size_t size);
+
+/* Changes the size of `block` to `size` bytes, moving it if need be; as many bytes as both sizes
+ * have keep their values, and bytes that are new are undefined. Returns where it is now, from then
+ * on the only valid pointer to it. On failure NULL and ENOMEM, and `block` is as it was.
+ *   block NULL:        hakmem_malloc(size).
+ *   size 0, else:      frees `block` and returns NULL, errno untouched, as glibc does. C23 leaves
+ *                      it undefined: portable programs call free instead.
+ * A block that was over-aligned keeps no more than 16 bytes of alignment when it moves. */
 void *hakmem_realloc(void *block, size_t size);
+
+/* hakmem_realloc(block, count * size); NULL and ENOMEM, and `block` as it was, if the product
+ * overflows. */
 void *hakmem_reallocarray(void *block, size_t count, size_t size);
-/* Any power-of-two alignment, any size. NULL and EINVAL if the alignment is no power of two. */
+
+/* A block of `size` bytes at an address that is a multiple of `alignment`: any power of two, and
+ * any size, a multiple of the alignment or not (C17). NULL and EINVAL if `alignment` is 0 or no
+ * power of two. Freed as any other block. */
 void *hakmem_aligned_alloc(size_t alignment, size_t size);
-/* Returns 0, EINVAL or ENOMEM; *out is written only on success. */
+
+/* The same under POSIX's rules. Returns 0, ENOMEM, or EINVAL if `alignment` is not a power of two
+ * that is a multiple of sizeof(void *). *out is written only on success, errno never. */
 int hakmem_posix_memalign(void **out, size_t alignment, size_t size);
+
+/* Frees `block`; nothing happens if it is NULL. errno is untouched (POSIX 2024). */
 void hakmem_free(void *block);
-/* `size` is what was asked for, or what hakmem_usable_size said. */
+
+/* Frees a block that was not over-aligned (C23). `size` is what was asked for, or what
+ * hakmem_usable_size said; another is misuse, which HAKMEM_CHECK=1 detects. NULL is accepted with
+ * any size. */
 void hakmem_free_sized(void *block, size_t size);
+
+/* Frees a block of hakmem_aligned_alloc or hakmem_posix_memalign (C23). `alignment` and `size` are
+ * what was asked for; they are not checked. NULL is accepted. */
 void hakmem_free_aligned_sized(void *block, size_t alignment, size_t size);
-/* Bytes that may be used in `block`; 0 for NULL. */
+
+/* How many bytes may be used in `block`: what was asked for, or a little more. 0 for NULL. */
 size_t hakmem_usable_size(void *block);
 
 /* What hakmem_purge gives back. */
 enum {
-  HAKMEM_PURGE_THREAD = 0, /* the calling thread's caches go back to their slabs */
-  HAKMEM_PURGE_ALL = 1     /* and every free page goes back to the kernel */
+  /* The free blocks that the calling thread keeps at hand go back to their slabs, where other
+   * threads find them. Nothing goes to the kernel. */
+  HAKMEM_PURGE_THREAD = 0,
+  /* And those of threads that have ended; then every free page goes back to the kernel. What other
+   * running threads keep at hand stays with them: up to HAKMEM_DEPOT_KB a size class. */
+  HAKMEM_PURGE_ALL = 1
 };
-/* Returns how many bytes went back to the kernel. */
+
+/* Gives free memory back. Returns how many bytes went to the kernel, 0 if none did. Leaves
+ * errno alone. */
 size_t hakmem_purge(int level);
 
-/* Sets one knob by its environment name ("HAKMEM_SS_MEM_LEAN", "1"). Takes effect from then on.
- * Returns 0, ENOENT (no such knob) or EINVAL (value out of range). */
+/* Sets a knob by its name in the environment, to a value as written there: ("HAKMEM_CHECK", "1").
+ * Overrides the environment, and holds from then on for what is yet to be decided; a thread that
+ * has allocated before HAKMEM_CHECK was set is not checked. Returns 0, ENOENT (no such knob) or
+ * EINVAL (no whole number, or out of range). on, true, yes are read as 1, and off, false, no as 0.
+ *   HAKMEM_CHECK                   1: check every malloc and free (slow, exact)
+ *   HAKMEM_PURGE_DELAY_MS          milliseconds that free memory is kept before the kernel gets it
+ *   HAKMEM_SS_MEM_LEAN             1: memory-lean mode
+ *   HAKMEM_SS_MEM_LEAN_MODE        in it, an emptied superslab's pages are 0: kept, 1: given back
+ *                                  lazily (MADV_FREE), 2: given back at once (MADV_DONTNEED)
+ *   HAKMEM_HUGE_PAGE_THRESHOLD_MB  MiB of heap beyond which transparent huge pages are asked for
+ *   HAKMEM_DEPOT_KB                KiB of free blocks of one size class that a thread keeps at hand
+ *                                  behind its newest ones */
 int hakmem_configure(const char *name, const char *value);
 
-/* Writes the statistics as a JSON object into buf (at most cap bytes, NUL included); returns the
- * length it needs without the NUL. Counters that only the observe build keeps are absent otherwise. */
+/* Writes the statistics as a JSON object into `buf`: at most `cap` bytes, the NUL included, cut
+ * short if need be; `buf` may be NULL if `cap` is 0. Returns the length of the whole without the
+ * NUL. Counters that only the observe build keeps are absent from others. */
 size_t hakmem_stats_json(char *buf, size_t cap);
 
-/* "0.1.0 minimal" or "0.1.0 observe". */
+/* "0.1.0 minimal" or "0.1.0 observe"; never freed. */
 const char *hakmem_version(void);
+
+/* The C library's names in libhakmem: malloc, calloc, realloc, reallocarray, free, free_sized,
+ * free_aligned_sized, aligned_alloc, posix_memalign and malloc_usable_size are the functions above.
+ * Beyond them:
+ *   memalign(alignment, size)  aligned_alloc, but an alignment that is no power of two is rounded
+ *                              up to one, as glibc does; EINVAL if there is none.
+ *   valloc, pvalloc            aligned to the page of 4096 bytes; pvalloc's size is rounded up to
+ *                              whole pages, at least one.
+ *   cfree                      free.
+ *   malloc_trim(pad)           hakmem_purge(HAKMEM_PURGE_ALL), `pad` ignored; 1 if any byte
+ *                              went back.
+ *   mallopt(parameter, value)  accepted and ignored, returns 1: glibc's parameters do not apply.
+ *   mallinfo2(), mallinfo()    bytes: arena mapped for blocks up to 4 MiB; uordblks of it in slabs
+ *                              and large blocks (caches included), fordblks free, keepcost free and
+ *                              likely resident; hblks blocks above 4 MiB, in hblkhd bytes. Other
+ *                              members are 0. mallinfo has int members, which stop at INT_MAX.
+ *   malloc_info(0, stream)     the same as a little XML; 0, or -1 (EINVAL) if the options are
+ *                              not 0.
+ *   malloc_stats()             hakmem_stats_json on standard error.
+ * operator new calls the new handler and throws bad_alloc as the C++ standard says. */
 
 #ifdef __cplusplus
 }

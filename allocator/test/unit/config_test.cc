@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <fstream>
+#include <sstream>
 #include <string>
 
 #include "base/check.h"
@@ -34,6 +36,15 @@ TEST(Config, RefusesWhatIsNoNumber) {
   EXPECT_EQ(set_knob("HAKMEM_CHECK", "off"), 0);
   EXPECT_EQ(knob(g_config.check), 0);
   EXPECT_EQ(set_knob("HAKMEM_NO_SUCH_KNOB", "1"), ENOENT);
+}
+
+TEST(Config, TheHeaderExplainsEveryKnob) {
+  std::stringstream header;
+  header << std::ifstream(HAKMEM_HEADER).rdbuf();
+  for (const KnobRow &row : kKnobs) {
+    EXPECT_NE(header.str().find(" *   " + std::string(row.name) + "  "), std::string::npos)
+        << row.name << " is not explained at hakmem_configure";
+  }
 }
 
 TEST(Config, AWarningLeavesErrnoAlone) {
