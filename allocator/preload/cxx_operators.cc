@@ -1,7 +1,7 @@
 // cxx_operators.cc - every replaceable operator new and delete.
 //
-// Boundary:   each is malloc's or free's fast path, or one call; what happens when there is no memory
-//             is new_failed.cc's.
+// Boundary:   each is malloc's or free's fast path, or one call; what happens when there is no
+//             memory is new_failed.cc's.
 #include <cstdlib>
 #include <new>
 

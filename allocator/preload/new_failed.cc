@@ -11,8 +11,9 @@ namespace std {
 [[gnu::weak]] void __throw_bad_alloc();
 }  // namespace std
 
-// The handler may throw, so this file alone is compiled with exceptions, and what the compiler calls
-// for a catch is the program's as well. Without a C++ runtime there is nobody who could throw.
+// The handler may throw, so this file alone is compiled with exceptions, and what the compiler
+// calls for a catch is the program's as well. Without a C++ runtime there is nobody who could
+// throw.
 asm(".weak __gxx_personality_v0\n"
     ".weak __cxa_begin_catch\n"
     ".weak __cxa_end_catch\n"

@@ -1,7 +1,7 @@
 // new_failed.h - operator new when there was no memory.
 //
-// Boundary:   the C++ runtime is not linked: what is needed of it is taken from the program, which has
-//             it if it calls operator new at all.
+// Boundary:   the C++ runtime is not linked: what is needed of it is taken from the program, which
+//             has it if it calls operator new at all.
 #ifndef HAKMEM_PRELOAD_NEW_FAILED_H_
 #define HAKMEM_PRELOAD_NEW_FAILED_H_
 

@@ -1,8 +1,9 @@
-// refused_calls.cc - hakmem_refused_calls madvise|mremap: the allocator where a sandbox forbids a call.
+// refused_calls.cc - hakmem_refused_calls madvise|mremap: the allocator where a sandbox forbids a
+// call.
 //
 // Purpose: under a seccomp filter that answers EPERM to one system call, with every setting that
-//   decides what happens to free pages: contents kept, calloc zero, huge blocks resized, errno kept by
-//   free, threads started and ended, memory used again.
+//   decides what happens to free pages: contents kept, calloc zero, huge blocks resized, errno kept
+//   by free, threads started and ended, memory used again.
 // Boundary: sets the filter, then executes itself, so that even start-up happens under it.
 // Invariants: exit 0 pass, 1 own trouble, 2 hakmem failed, 77 no filter can be set here.
 #include <linux/filter.h>

@@ -1,5 +1,6 @@
 // family_test.cc - the malloc family and the C++ operators under their own names, in a program that
-// links libhakmem.so: the rules of C23, POSIX 2024, glibc and C++ that hakmem.h's functions don't have.
+// links libhakmem.so: the rules of C23, POSIX 2024, glibc and C++ that hakmem.h's functions don't
+// have.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <malloc.h>
@@ -245,7 +246,8 @@ TEST(Operators, EveryNewWithEveryDelete) {
   operator delete[](nullptr, kWide);
 }
 
-// Calls all eight forms of new with `size`; returns how many threw bad_alloc and how many were NULL.
+// Calls all eight forms of new with `size`; returns how many threw bad_alloc and how many were
+// NULL.
 std::pair<int, int> all_forms(size_t size) {
   int threw = 0, null = 0;
   const auto attempt = [&](auto &&allocate) {

@@ -1,7 +1,9 @@
-// unload.cc - hakmem_unload LIBRARY: libhakmem.so opened and closed by a program that does not know it.
+// unload.cc - hakmem_unload LIBRARY: libhakmem.so opened and closed by a program that does not know
+// it.
 //
-// Purpose: blocks, a heap and a thread-exit hook outlive dlclose: a thread that used the library ends
-//   after it was closed, blocks are freed by functions found before, and it can be opened again.
+// Purpose: blocks, a heap and a thread-exit hook outlive dlclose: a thread that used the library
+//   ends after it was closed, blocks are freed by functions found before, and it can be opened
+//   again.
 // Invariants: exit 0 pass, 1 own trouble, 2 hakmem failed.
 #include <dlfcn.h>
 #include <pthread.h>
