@@ -50,7 +50,11 @@ void collect_mail(Heap *heap) {
     for (size_t i = 0; i < n; ++i) {
       const size_t index = owner_map_index(heap, blocks[i]);
       const uint8_t c = heap->owner_map()[index].load(std::memory_order_relaxed);
-      ASSERT(c != 0 && c < kClassCount);
+      if (c == 0) [[unlikely]] {  // its part of the map could not be made writable
+        heap->pool.put(kAnyClass, &blocks[i], 1);
+        continue;
+      }
+      ASSERT(c < kClassCount);
       push(heap, c, blocks[i]);
     }
   }
@@ -161,7 +165,7 @@ void free_remote(Heap *heap, Slab *slab, void *block) {
   if (looks_full(heap->top[kRemoteBin] + 1)) flush_remote(heap);
   *++heap->top[kRemoteBin] = block;
   // From now on blocks of this slab come here by the fast path of free.
-  OwnerMap(heap->owner_map(), heap->map_mask)
+  OwnerMap(heap->owner_map(), heap->map_mask, &heap->writable_chunks)
       .set(slab_address(slab), slab->run_slabs, static_cast<uint8_t>(kRemoteBin));
 }
 

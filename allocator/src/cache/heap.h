@@ -57,6 +57,7 @@ struct alignas(64) Heap {
   alignas(64) Inbox inbox;  // written by other threads
   alignas(64) SlabPool pool;
   Depot depot;
+  WritableChunks writable_chunks;
   HeapCounters counters = {};
   ClassCounters class_counters[kObserve ? kClassCount : 1] = {};
 

@@ -75,7 +75,11 @@ constinit __thread uint8_t t_exits __attribute__((tls_model("initial-exec"))) = 
 Heap *create() {
   bool taken = false;
   bool with_map = true;
-  void *p = os::g_kernel->map(nullptr, kBytesWithMap, &taken);
+  void *p = os::g_kernel->map_unwritable(kBytesWithMap);
+  if (p != nullptr && !os::g_kernel->make_writable(p, kBytesWithoutMap)) {
+    os::g_kernel->unmap(p, kBytesWithMap);
+    p = nullptr;
+  }
   if (p == nullptr) {
     with_map = false;
     p = os::g_kernel->map(nullptr, kBytesWithoutMap, &taken);
@@ -88,7 +92,7 @@ Heap *create() {
   reset_magazines(heap, magazines(heap));
   if (with_map) {
     heap->map_mask = kOwnerMapBytes - 1;
-    heap->pool.set_owner_map(OwnerMap(heap->owner_map(), heap->map_mask));
+    heap->pool.set_owner_map(OwnerMap(heap->owner_map(), heap->map_mask, &heap->writable_chunks));
     heap->inbox.set_storage(inbox_storage(heap));
     heap->pool.set_inbox(&heap->inbox);
   }

@@ -35,6 +35,17 @@ void *map(void *place, size_t bytes, bool *taken) {
   return p;
 }
 
+void *map_unwritable(size_t bytes) {
+  const KeepErrno keep;
+  void *p = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return p == MAP_FAILED ? nullptr : p;
+}
+
+bool make_writable(void *base, size_t bytes) {
+  const KeepErrno keep;
+  return mprotect(base, bytes, PROT_READ | PROT_WRITE) == 0;
+}
+
 bool unmap(void *base, size_t bytes) {
   const KeepErrno keep;
   return munmap(base, bytes) == 0;
@@ -78,9 +89,10 @@ uint64_t now_ms() {
 
 }  // namespace
 
-constinit const Kernel kLinux = {map,         unmap,          resize,          move,
-                                 discard_now, discard_lazily, want_huge_pages, refuse_huge_pages,
-                                 now_ms};
+constinit const Kernel kLinux = {
+    map,   map_unwritable, make_writable,  unmap,           resize,
+    move,  discard_now,    discard_lazily, want_huge_pages, refuse_huge_pages,
+    now_ms};
 constinit const Kernel *g_kernel = &kLinux;
 
 }  // namespace hakmem::os

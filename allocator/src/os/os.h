@@ -19,6 +19,11 @@ struct Kernel {
   // wanted: the result is exactly there or NULL. *taken (never NULL) tells why: true, something
   // else lives there; false, the kernel has no memory or no room.
   void *(*map)(void *place, size_t bytes, bool *taken);
+  // Zeroed private memory that can be read but not yet written: it costs address space only, and
+  // counts neither against a commit limit nor against RLIMIT_DATA. NULL: no room.
+  void *(*map_unwritable)(size_t bytes);
+  // Lets a part of such memory be written. False: it still can't.
+  bool (*make_writable)(void *base, size_t bytes);
   // Gives address space back. The kernel may refuse (too many mappings): false, all still mapped.
   bool (*unmap)(void *base, size_t bytes);
   // Grows or shrinks a mapping in place. False: unchanged.

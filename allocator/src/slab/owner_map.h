@@ -15,29 +15,61 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "os/os.h"
 #include "superslab/superslab.h"
 
 namespace hakmem {
 
 inline constexpr size_t kOwnerMapBytes = size_t{1} << (kWindowShift - kSlabShift);
 
+// A heap's map is mapped unwritable, so that what is never written costs address space only. It
+// becomes writable by chunks: 64 KiB of it, which stand for 4 GiB of addresses.
+inline constexpr size_t kOwnerChunkShift = 16;
+inline constexpr size_t kOwnerChunks = kOwnerMapBytes >> kOwnerChunkShift;
+
+class WritableChunks {
+ public:
+  // Whether entry `index` of the map at `bytes` may be written now.
+  bool ensure(std::atomic<uint8_t> *bytes, size_t index) {
+    const size_t chunk = index >> kOwnerChunkShift;
+    std::atomic<uint64_t> &word = words_[chunk / 64];
+    const uint64_t bit = uint64_t{1} << (chunk % 64);
+    // acquire/release: whoever sees the bit may write.
+    if (word.load(std::memory_order_acquire) & bit) return true;
+    const uintptr_t begin = address_of(bytes + (chunk << kOwnerChunkShift));
+    const uintptr_t end = align_up(begin + (size_t{1} << kOwnerChunkShift), kOsPageBytes);
+    const uintptr_t base = align_down(begin, kOsPageBytes);
+    if (!os::g_kernel->make_writable(as_pointer(base), end - base)) return false;
+    word.fetch_or(bit, std::memory_order_release);
+    return true;
+  }
+
+ private:
+  std::atomic<uint64_t> words_[kOwnerChunks / 64] = {};
+};
+
 class OwnerMap {
  public:
   constexpr OwnerMap() = default;
   // `bytes` has mask + 1 entries. A mask of 0 maps every address to entry 0, which stays 0: all
   // frees then take the slow path. That is the fallback when address space is short.
-  constexpr OwnerMap(std::atomic<uint8_t> *bytes, uint64_t mask) : bytes_(bytes), mask_(mask) {}
+  constexpr OwnerMap(std::atomic<uint8_t> *bytes, uint64_t mask, WritableChunks *writable)
+      : bytes_(bytes), mask_(mask), writable_(writable) {}
 
   void set(uintptr_t slab_address, size_t slabs, uint8_t value) {
     if (mask_ == 0) return;
     for (size_t i = 0; i < slabs; ++i) {
-      bytes_[((slab_address >> kSlabShift) + i) & mask_].store(value, std::memory_order_relaxed);
+      const size_t index = ((slab_address >> kSlabShift) + i) & mask_;
+      // An entry that can't be written stays 0, the slow path, which is always right.
+      if (!writable_->ensure(bytes_, index)) continue;
+      bytes_[index].store(value, std::memory_order_relaxed);
     }
   }
 
  private:
   std::atomic<uint8_t> *bytes_ = nullptr;
   uint64_t mask_ = 0;
+  WritableChunks *writable_ = nullptr;
 };
 
 }  // namespace hakmem

@@ -1,8 +1,8 @@
 // many_threads.cc - hakmem_many_threads THREADS MIB: more threads than have room for a whole heap.
 //
-// Purpose: a thread's heap maps 64 MiB (hardly any of it touched), which counts against RLIMIT_DATA
-//   and, with vm.overcommit_memory = 2, against the commit limit. Threads that come when that room
-//   has run out must work all the same, and free each other's blocks.
+// Purpose: a thread's heap maps 64 MiB (hardly any of it touched). If all of it counted against
+//   RLIMIT_DATA and, with vm.overcommit_memory = 2, against the commit limit, a few threads would
+//   leave no room for the rest. All must work, and free each other's blocks.
 // Boundary: RLIMIT_DATA is set before the allocator's first call.
 // Invariants: exit 0 pass, 1 own trouble, 2 hakmem failed.
 #include <pthread.h>
