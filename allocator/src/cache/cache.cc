@@ -103,11 +103,13 @@ size_t grown_refill(Heap *heap, SizeClass c, size_t most) {
 // this one go home, and what the last age had no use for goes back: full magazines to the slabs,
 // empty slabs to the page heap.
 void age(Heap *heap) {
-  if (heap->calls_to_tick != 0) {
+    const bool backlog = page_heap::backlog();
+  if (heap->calls_to_tick != 0 && !backlog) {
     --heap->calls_to_tick;
     return;
   }
-  heap->calls_to_tick = kSlowCallsPerTick;
+  heap->calls_to_tick = backlog ? 0 : kSlowCallsPerTick;
+
   const uint32_t ticks = page_heap::tick();
   if (ticks == heap->ticks_seen) return;
   heap->ticks_seen = ticks;

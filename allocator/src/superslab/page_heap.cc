@@ -21,6 +21,7 @@ constexpr size_t kMinReleaseBytesPerTick = 32 * kMiB;
 // While more waits, the next tick comes so soon.
 constexpr uint64_t kBacklogTickMs = 30;
 constexpr size_t kMinSuperslabSlabs = 16;
+constexpr size_t kBacklogBytes = 1 * kMiB;
 
 struct State {
   os::Lock lock;
@@ -29,12 +30,14 @@ struct State {
   Superslab *superslabs;
   size_t superslab_count;
   size_t mapped_bytes;
-  uint64_t next_age_ms;
+    uint64_t next_age_ms;
+  size_t freed_bytes;  // since the last tick
 };
 constinit State g{};
 // Read without the lock by callers of tick(); relaxed: only a hint that time has passed.
 constinit std::atomic<uint32_t> g_ages{0};
 constinit std::atomic<uint64_t> g_next_tick_ms{0};
+constinit std::atomic<bool> g_backlog{false};
 
 // --- bins
 // -----------------------------------------------------------------------------------------
@@ -222,7 +225,9 @@ bool add_superslab(size_t min_slabs) {
 void mark_free(Superslab *superslab, size_t index, size_t slabs) {
   superslab->free.set(index, slabs);
   superslab->fresh.set(index, slabs);
-  superslab->free_slabs = static_cast<uint16_t>(superslab->free_slabs + slabs);
+    superslab->free_slabs = static_cast<uint16_t>(superslab->free_slabs + slabs);
+  g.freed_bytes += slabs * kSlabBytes;
+  if (g.freed_bytes >= kBacklogBytes) g_backlog.store(true, std::memory_order_relaxed);
   size_t begin = index, end = index + slabs;
   const size_t below = superslab->free.run_length_below(index);
   if (below > 0) {
@@ -414,12 +419,16 @@ uint32_t tick() {
       g_ages.fetch_add(1, std::memory_order_relaxed);
     }
     const uint64_t soon = now + kBacklogTickMs;
+        g.freed_bytes = 0;
+    g_backlog.store(wanted && waiting_bytes() >= kBacklogBytes, std::memory_order_relaxed);
     g_next_tick_ms.store(more && soon < g.next_age_ms ? soon : g.next_age_ms,
                          std::memory_order_relaxed);
     g.lock.unlock();
   }
   return g_ages.load(std::memory_order_relaxed);
 }
+
+bool backlog() { return g_backlog.load(std::memory_order_relaxed); }
 
 size_t purge_all() {
   const os::LockGuard guard(g.lock);

@@ -42,6 +42,9 @@ bool resize_large(Slab *slab, size_t new_slabs);
 // Gives back what has aged, if the release clock says it is time. Cheap when it is not. Returns the
 // number of ticks so far, so that callers can age what they keep themselves.
 uint32_t tick();
+// Whether enough memory waits to go back that every slow call should call tick(): after a burst
+// slow calls can be rare.
+bool backlog();
 // Gives back every free page now. Returns bytes.
 size_t purge_all();
 
