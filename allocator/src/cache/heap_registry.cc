@@ -170,8 +170,10 @@ void after_fork_in_child() {
 // --- adoption
 // -------------------------------------------------------------------------------------
 
-// May allocate: the thread has its heap already.
-void install_hooks() {
+// May allocate: the thread has its heap already, or gets none.
+void install_fork_hooks() {
+  static constinit std::atomic<bool> installed{false};
+  if (installed.load(std::memory_order_relaxed) || installed.exchange(true)) return;
   CHECK(pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0);
 }
 
@@ -180,7 +182,10 @@ void install_hooks() {
 Heap *adopt() {
   if (t_exits >= kLastExit) return nullptr;
   load_config_from_environment();
-  if (knob(g_config.check) != 0) return nullptr;
+  if (knob(g_config.check) != 0) {
+    install_fork_hooks();
+    return nullptr;
+  }
   bool first = false;
   Heap *heap = nullptr;
   {
@@ -203,7 +208,7 @@ Heap *adopt() {
     heap->inbox.set_open(heap->map_mask != 0);
     pthread_setspecific(g_exit_key, heap);
   }
-  if (first) install_hooks();
+  if (first) install_fork_hooks();
   return heap;
 }
 
