@@ -76,7 +76,7 @@ Heap *create() {
   bool taken = false;
   bool with_map = true;
   void *p = os::g_kernel->map_unwritable(kBytesWithMap);
-  if (p != nullptr && !os::g_kernel->make_writable(p, kBytesWithoutMap)) {
+  if (p != nullptr && !os::g_kernel->set_access(p, kBytesWithoutMap, true)) {
     os::g_kernel->unmap(p, kBytesWithMap);
     p = nullptr;
   }

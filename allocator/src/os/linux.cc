@@ -41,11 +41,6 @@ void *map_unwritable(size_t bytes) {
   return p == MAP_FAILED ? nullptr : p;
 }
 
-bool make_writable(void *base, size_t bytes) {
-  const KeepErrno keep;
-  return mprotect(base, bytes, PROT_READ | PROT_WRITE) == 0;
-}
-
 bool unmap(void *base, size_t bytes) {
   const KeepErrno keep;
   return munmap(base, bytes) == 0;
@@ -81,6 +76,11 @@ void refuse_huge_pages(void *base, size_t bytes) {
   madvise(base, bytes, MADV_NOHUGEPAGE);
 }
 
+bool set_access(void *base, size_t bytes, bool accessible) {
+  const KeepErrno keep;
+  return mprotect(base, bytes, accessible ? PROT_READ | PROT_WRITE : PROT_NONE) == 0;
+}
+
 uint64_t now_ms() {
   timespec t;
   clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
@@ -89,10 +89,17 @@ uint64_t now_ms() {
 
 }  // namespace
 
-constinit const Kernel kLinux = {
-    map,   map_unwritable, make_writable,  unmap,           resize,
-    move,  discard_now,    discard_lazily, want_huge_pages, refuse_huge_pages,
-    now_ms};
+constinit const Kernel kLinux = {map,
+                                 map_unwritable,
+                                 unmap,
+                                 resize,
+                                 move,
+                                 discard_now,
+                                 discard_lazily,
+                                 want_huge_pages,
+                                 refuse_huge_pages,
+                                 set_access,
+                                 now_ms};
 constinit const Kernel *g_kernel = &kLinux;
 
 }  // namespace hakmem::os

@@ -22,8 +22,6 @@ struct Kernel {
   // Zeroed private memory that can be read but not yet written: it costs address space only, and
   // counts neither against a commit limit nor against RLIMIT_DATA. NULL: no room.
   void *(*map_unwritable)(size_t bytes);
-  // Lets a part of such memory be written. False: it still can't.
-  bool (*make_writable)(void *base, size_t bytes);
   // Gives address space back. The kernel may refuse (too many mappings): false, all still mapped.
   bool (*unmap)(void *base, size_t bytes);
   // Grows or shrinks a mapping in place. False: unchanged.
@@ -38,6 +36,9 @@ struct Kernel {
   // Advice on transparent huge pages; without effect where they are not offered.
   void (*want_huge_pages)(void *base, size_t bytes);
   void (*refuse_huge_pages)(void *base, size_t bytes);
+  // Makes pages inaccessible, or readable and writable; their contents stay. False: unchanged,
+  // or changed in part.
+  bool (*set_access)(void *base, size_t bytes, bool accessible);
   // Milliseconds since some start, monotonic, resolution of a few ms, no system call.
   uint64_t (*now_ms)();
 };

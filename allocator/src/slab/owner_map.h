@@ -39,7 +39,7 @@ class WritableChunks {
     const uintptr_t begin = address_of(bytes + (chunk << kOwnerChunkShift));
     const uintptr_t end = align_up(begin + (size_t{1} << kOwnerChunkShift), kOsPageBytes);
     const uintptr_t base = align_down(begin, kOsPageBytes);
-    if (!os::g_kernel->make_writable(as_pointer(base), end - base)) return false;
+    if (!os::g_kernel->set_access(as_pointer(base), end - base, true)) return false;
     word.fetch_or(bit, std::memory_order_release);
     return true;
   }

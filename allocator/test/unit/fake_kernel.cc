@@ -28,9 +28,6 @@ void *map(void *place, size_t bytes, bool *taken) {
 void *map_unwritable(size_t bytes) {
   return must_fail() ? nullptr : os::kLinux.map_unwritable(bytes);
 }
-bool make_writable(void *base, size_t bytes) {
-  return !must_fail() && os::kLinux.make_writable(base, bytes);
-}
 bool unmap(void *base, size_t bytes) { return !must_fail() && os::kLinux.unmap(base, bytes); }
 bool resize(void *base, size_t old_bytes, size_t new_bytes) {
   return !must_fail() && os::kLinux.resize(base, old_bytes, new_bytes);
@@ -48,12 +45,15 @@ bool discard_lazily(void *base, size_t bytes) {
   ++s.discards;
   return os::kLinux.discard_lazily(base, bytes);
 }
+bool set_access(void *base, size_t bytes, bool accessible) {
+  return !must_fail() && os::kLinux.set_access(base, bytes, accessible);
+}
 void no_advice(void *, size_t) {}
 uint64_t now_ms() { return s.now_ms; }
 
-constinit const os::Kernel kFake = {map,       map_unwritable, make_writable, unmap,
-                                    resize,    move,           discard_now,   discard_lazily,
-                                    no_advice, no_advice,      now_ms};
+constinit const os::Kernel kFake = {map,       map_unwritable, unmap,          resize,
+                                    move,      discard_now,    discard_lazily, no_advice,
+                                    no_advice, set_access,     now_ms};
 
 }  // namespace
 
