@@ -34,11 +34,14 @@ class SlabPool {
   Inbox *inbox() const { return inbox_; }
 
   // Both write up to `want` blocks of the class to end[-1], end[-2] ..., lowest address first
-  // within a slab (as a stack that is popped from its end wants them), and return how many. take_used() knows blocks that were handed out before; 0: there is none.
-  // take_new() carves blocks from memory that no block has used, in a new slab if need be; 0: no
-  // memory.
+  // within a slab (as a stack that is popped from its end wants them), and return how many.
+  // take_used() knows blocks that were handed out before; 0: there is none. take_new() carves
+  // blocks from memory that no block has used, in a new slab if need be; 0: no memory.
   size_t take_used(SizeClass c, void **end, size_t want);
   size_t take_new(SizeClass c, void **end, size_t want);
+  // One free block of the class, chosen by the bits of `random`; NULL: no memory. For the hardened
+  // variant.
+  void *take_random(SizeClass c, uint64_t random);
   // Takes blocks of this pool's slabs back. All are of class c, unless that is kAnyClass.
   void put(SizeClass c, void *const *blocks, size_t count);
   // Whether the block at `p` is free as far as its slab knows (caches do not tell it).
