@@ -81,5 +81,9 @@ OPERATOR void operator delete(void *p, std::align_val_t, const std::nothrow_t &)
 OPERATOR void operator delete[](void *p, std::align_val_t, const std::nothrow_t &) noexcept {
   fast_free(p);
 }
-OPERATOR void operator delete(void *p, size_t, std::align_val_t) noexcept { fast_free(p); }
-OPERATOR void operator delete[](void *p, size_t, std::align_val_t) noexcept { fast_free(p); }
+OPERATOR void operator delete(void *p, size_t n, std::align_val_t) noexcept {
+  family::free_aligned_sized(p, n);
+}
+OPERATOR void operator delete[](void *p, size_t n, std::align_val_t) noexcept {
+  family::free_aligned_sized(p, n);
+}

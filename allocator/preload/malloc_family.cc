@@ -25,7 +25,9 @@ HAKMEM_EXPORT void *reallocarray(void *block, size_t count, size_t size) {
   return family::reallocarray(block, count, size);
 }
 HAKMEM_EXPORT void free_sized(void *block, size_t size) { family::free_sized(block, size); }
-HAKMEM_EXPORT void free_aligned_sized(void *block, size_t, size_t) { fast_free(block); }
+HAKMEM_EXPORT void free_aligned_sized(void *block, size_t, size_t size) {
+  family::free_aligned_sized(block, size);
+}
 
 HAKMEM_EXPORT void *aligned_alloc(size_t alignment, size_t size) {
   return family::aligned_alloc(alignment, size);

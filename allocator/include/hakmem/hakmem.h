@@ -76,7 +76,7 @@ enum {
    * threads find them. Nothing goes to the kernel. */
   HAKMEM_PURGE_THREAD = 0,
   /* And those of threads that have ended; then every free page goes back to the kernel. What other
-   * running threads keep at hand stays with them: up to HAKMEM_DEPOT_KB a size class. */
+   * running threads keep at hand stays with them: up to HAKMEM_DEPOT_KB each. */
   HAKMEM_PURGE_ALL = 1
 };
 
@@ -94,8 +94,8 @@ size_t hakmem_purge(int level);
  *   HAKMEM_SS_MEM_LEAN_MODE        in it, an emptied superslab's pages are 0: kept, 1: given back
  *                                  lazily (MADV_FREE), 2: given back at once (MADV_DONTNEED)
  *   HAKMEM_HUGE_PAGE_THRESHOLD_MB  MiB of heap beyond which transparent huge pages are asked for
- *   HAKMEM_DEPOT_KB                KiB of free blocks of one size class that a thread keeps at hand
- *                                  behind its newest ones */
+ *   HAKMEM_DEPOT_KB                KiB of free blocks that a thread keeps at hand behind its newest
+ *                                  ones */
 int hakmem_configure(const char *name, const char *value);
 
 /* Writes the statistics as a JSON object into `buf`: at most `cap` bytes, the NUL included, cut
@@ -103,7 +103,7 @@ int hakmem_configure(const char *name, const char *value);
  * NUL. Counters that only the observe build keeps are absent from others. */
 size_t hakmem_stats_json(char *buf, size_t cap);
 
-/* "0.1.0 minimal" or "0.1.0 observe"; never freed. */
+/* "0.1.0 minimal", "0.1.0 observe" or "0.1.0 hardened"; never freed. */
 const char *hakmem_version(void);
 
 /* The C library's names in libhakmem: malloc, calloc, realloc, reallocarray, free, free_sized,

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "api/slow_path.h"
+#include "hardened/hardened.h"
 #include "slab/locate.h"
 
 namespace hakmem::family {
@@ -22,6 +23,7 @@ inline void *fail(int error) {
 inline void *calloc(size_t count, size_t size) {
   size_t bytes = 0;
   if (__builtin_mul_overflow(count, size, &bytes)) return fail(ENOMEM);
+  if constexpr (kHardened) return hardened::allocate_zeroed(bytes);
   if (bytes <= kMaxSmallBytes) {
     void *block = fast_malloc(bytes);
     return block == nullptr ? nullptr : memset(block, 0, bytes);
@@ -63,12 +65,21 @@ inline int posix_memalign(void **out, size_t alignment, size_t size) {
 }
 
 inline size_t usable_size(void *block) {
-  return block == nullptr ? 0 : usable_bytes(locate_live("usable_size", block));
+  if (block == nullptr) return 0;
+  if constexpr (kHardened) return hardened::usable_size(block);
+  return usable_bytes(locate_live("usable_size", block));
 }
 
 inline void free_sized(void *block, size_t size) {
   if (t_heap == empty_heap()) [[unlikely]]
     free_checked_size(block, size);
+  fast_free(block);
+}
+
+// Alignment may have asked for a larger class than the size alone: only who knows the size asked for
+// can check it.
+inline void free_aligned_sized(void *block, size_t size) {
+  if constexpr (kHardened) free_checked_size(block, size);
   fast_free(block);
 }
 

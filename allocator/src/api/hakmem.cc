@@ -32,14 +32,16 @@ HAKMEM_EXPORT int hakmem_posix_memalign(void **out, size_t alignment, size_t siz
 
 HAKMEM_EXPORT void hakmem_free_sized(void *block, size_t size) { family::free_sized(block, size); }
 
-// Alignment may have asked for a larger class than the size alone, so the size is not checked.
-HAKMEM_EXPORT void hakmem_free_aligned_sized(void *block, size_t, size_t) { fast_free(block); }
+HAKMEM_EXPORT void hakmem_free_aligned_sized(void *block, size_t, size_t size) {
+  family::free_aligned_sized(block, size);
+}
 
 HAKMEM_EXPORT size_t hakmem_usable_size(void *block) { return family::usable_size(block); }
 
 HAKMEM_EXPORT size_t hakmem_purge(int level) {
   if (t_heap != empty_heap()) drain(t_heap);
   if (level < HAKMEM_PURGE_ALL) return 0;
+  if constexpr (kHardened) hardened::empty_quarantine();
   heap_registry::drain_unused();
   heap_registry::common_pool().release_empty_slabs();
   return page_heap::purge_all();
@@ -55,5 +57,7 @@ HAKMEM_EXPORT size_t hakmem_stats_json(char *buf, size_t cap) {
 }
 
 HAKMEM_EXPORT const char *hakmem_version(void) {
-  return kObserve ? HAKMEM_VERSION " observe" : HAKMEM_VERSION " minimal";
+  return kHardened  ? HAKMEM_VERSION " hardened"
+         : kObserve ? HAKMEM_VERSION " observe"
+                    : HAKMEM_VERSION " minimal";
 }

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "cache/heap_registry.h"
+#include "hardened/hardened.h"
 #include "remote/remote.h"
 #include "slab/locate.h"
 #include "superslab/page_heap.h"
@@ -108,6 +109,7 @@ Big allocate_big(size_t size, size_t alignment) {
 }
 
 void *malloc_slow(size_t size) {
+  if constexpr (kHardened) return hardened::allocate(size, kMinAlign);
   if (size <= kMaxSmallBytes) [[likely]] {
     const SizeClass c = class_of(size);
     Heap *heap = t_heap;
@@ -119,12 +121,12 @@ void *malloc_slow(size_t size) {
     }
     return allocate_class(c, Lending::kAllowed);
   }
-
   return allocate_big(size, kMinAlign).block;
 }
 
 void free_slow(void *block) {
   if (block == nullptr) return;
+  if constexpr (kHardened) return hardened::free(block);
   Heap *heap = t_heap;
   const uint8_t bin =
       heap->owner_map()[owner_map_index(heap, block)].load(std::memory_order_relaxed);
@@ -132,7 +134,6 @@ void free_slow(void *block) {
     count_one(heap, &ClassCounters::frees, bin);
     return flush_and_push(heap, bin, block);
   }
-
   const Location location = locate_live("free", block);
   switch (location.what) {
     case What::kSmall:
@@ -146,6 +147,7 @@ void free_slow(void *block) {
 }
 
 void *allocate_aligned(size_t alignment, size_t size) {
+  if constexpr (kHardened) return hardened::allocate(size, alignment);
   if (alignment <= kMinAlign) return fast_malloc(size);
   if (size <= kMaxSmallBytes && alignment <= kMaxSmallBytes) {
     // Slabs are aligned to 64 KiB, so a block is aligned if its class size is a multiple.
@@ -160,6 +162,7 @@ void *allocate_aligned(size_t alignment, size_t size) {
 }
 
 void *resize(void *block, size_t size) {
+  if constexpr (kHardened) return hardened::resize(block, size);
   const Location location = locate_live("realloc", block);
   const size_t usable = usable_bytes(location);
   bool stays_huge = false;
@@ -198,6 +201,7 @@ void *resize(void *block, size_t size) {
 
 void free_checked_size(void *block, size_t size) {
   if (block == nullptr) return;
+  if constexpr (kHardened) return hardened::check_size(block, size);
   const size_t usable = usable_bytes(locate_live("free_sized", block));
   // A block may have been shrunk in place by realloc, to no less than half.
   const bool right =

@@ -95,6 +95,28 @@ void report_size_mismatch(const void *block, size_t claimed_bytes, size_t class_
       .print_and_abort();
 }
 
+void report_heap_overflow(const void *block, size_t class_bytes) {
+  Line()
+      .text("heap overflow: bytes behind the end of ")
+      .pointer(block)
+      .text(" were written (size class ")
+      .number(class_bytes)
+      .text(")")
+      .print_and_abort();
+}
+
+void report_write_after_free(const void *block, size_t offset_bytes, size_t class_bytes) {
+  Line()
+      .text("write after free: byte ")
+      .number(offset_bytes)
+      .text(" of ")
+      .pointer(block)
+      .text(" was written (size class ")
+      .number(class_bytes)
+      .text(")")
+      .print_and_abort();
+}
+
 void report_broken_invariant(const char *condition, const char *file, int line) {
   Line()
       .text("broken invariant: ")

@@ -18,6 +18,11 @@ namespace hakmem {
 [[noreturn, gnu::cold]] void report_size_mismatch(const void *block, size_t claimed_bytes,
                                                   size_t class_bytes);
 
+// The bytes between the end of what was asked for and the end of the block.
+[[noreturn, gnu::cold]] void report_heap_overflow(const void *block, size_t class_bytes);
+[[noreturn, gnu::cold]] void report_write_after_free(const void *block, size_t offset_bytes,
+                                                     size_t class_bytes);
+
 // An invariant of hakmem itself that does not hold.
 [[noreturn, gnu::cold]] void report_broken_invariant(const char *condition, const char *file,
                                                      int line);

@@ -182,7 +182,7 @@ void install_fork_hooks() {
 Heap *adopt() {
   if (t_exits >= kLastExit) return nullptr;
   load_config_from_environment();
-  if (knob(g_config.check) != 0) {
+  if (kHardened || knob(g_config.check) != 0) {
     install_fork_hooks();
     return nullptr;
   }

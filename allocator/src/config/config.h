@@ -19,6 +19,13 @@ namespace hakmem {
 #endif
 inline constexpr bool kObserve = HAKMEM_OBSERVE != 0;
 
+// The hardened variant: every free is checked, quarantined and poisoned; no thread caches. Set by
+// the build (target hakmem_core_hardened).
+#ifndef HAKMEM_HARDENED
+#define HAKMEM_HARDENED 0
+#endif
+inline constexpr bool kHardened = HAKMEM_HARDENED != 0;
+
 struct Config {
 #define KNOB(field, name, default_value, min, max, unit, doc) \
   std::atomic<int64_t> field{default_value};

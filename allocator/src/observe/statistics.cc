@@ -4,6 +4,8 @@
 #include <cstdio>
 
 #include "cache/heap_registry.h"
+#include "hardened/big_blocks.h"
+#include "hardened/quarantine.h"
 #include "superslab/huge_blocks.h"
 #include "superslab/page_heap.h"
 #include "superslab/release_policy.h"
@@ -84,6 +86,14 @@ size_t write_json(char *buf, size_t cap) {
   w.field("remote_blocks", heaps.remote_blocks);
   w.field("mail_blocks", heaps.mail_blocks);
   w.close();
+  if constexpr (kHardened) {
+    const hardened::quarantine::Totals waiting = hardened::quarantine::totals();
+    w.open("hardened");
+    w.field("quarantined_blocks", waiting.blocks);
+    w.field("quarantined_bytes", waiting.charged_bytes);
+    w.field("guarded_blocks", hardened::big_blocks::guarded_blocks());
+    w.close();
+  }
   if constexpr (kObserve) {
     w.open("classes");
     for (size_t c = 1; c < kClassCount; ++c) {

@@ -61,7 +61,7 @@ void *allocate(size_t bytes, size_t alignment) {
     return nullptr;
   }
   advise(base, mapped);
-  *record = {base, mapped, nullptr};
+  *record = {base, mapped, nullptr, {}};
   address_window::publish(base, mapped, Use::kHuge, record);
   ++g_totals.blocks;
   g_totals.mapped_bytes += mapped;

@@ -8,6 +8,7 @@
 #define HAKMEM_SUPERSLAB_HUGE_BLOCKS_H_
 
 #include <cstddef>
+#include <cstdint>
 
 namespace hakmem {
 
@@ -15,6 +16,7 @@ struct HugeBlock {
   void *base;
   size_t mapped_bytes;  // usable size: a multiple of the OS page
   HugeBlock *next;      // in the list of unused records
+  uint64_t notes[2];    // the hardened variant's; 0 when allocated
 };
 
 namespace huge_blocks {

@@ -1,0 +1,163 @@
+#include "hardened/big_blocks.h"
+
+#include <atomic>
+
+#include "base/check.h"
+#include "config/config.h"
+#include "hardened/seal.h"
+#include "os/os.h"
+#include "superslab/page_heap.h"
+#include "superslab/release_policy.h"
+
+namespace hakmem::hardened::big_blocks {
+namespace {
+
+using What = Location::What;
+
+constexpr uint64_t kFreed = UINT64_MAX;  // in place of the bytes asked for
+
+// relaxed: a bound on the process's mappings, which need not be exact.
+constinit std::atomic<int64_t> g_guarded{0};
+
+struct Notes {
+  uint64_t asked_bytes;
+  uint64_t guarded;  // 0 or 1
+};
+
+Notes *notes_of(const Location &location) {
+  return reinterpret_cast<Notes *>(location.what == What::kHuge ? location.huge->notes
+                                                                : location.slab->inline_bits);
+}
+
+uintptr_t base_of(const Location &location) {
+  return location.what == What::kHuge ? address_of(location.huge->base)
+                                      : slab_address(location.slab);
+}
+
+// What the run or mapping must have: whole pages and one for the guard. 0: there is no such size.
+size_t needed_bytes(size_t size) {
+  if (size > PTRDIFF_MAX - 2 * kOsPageBytes) return 0;
+  return align_up(size, kOsPageBytes) + kOsPageBytes;
+}
+
+void close(const Location &location, size_t asked_bytes) {
+  const uintptr_t base = base_of(location);
+  const uintptr_t end = base + align_up(asked_bytes, kOsPageBytes);
+  Notes *notes = notes_of(location);
+  *notes = {asked_bytes, 0};
+  fill_canary(as_pointer(base + asked_bytes), end - base - asked_bytes);
+  if (g_guarded.load(std::memory_order_relaxed) >= knob(g_config.guarded_blocks)) return;
+  const size_t guard_bytes = base + usable_bytes(location) - end;
+  if (!os::g_kernel->set_access(as_pointer(end), guard_bytes, false)) return;
+  notes->guarded = 1;
+  g_guarded.fetch_add(1, std::memory_order_relaxed);
+}
+
+// Makes the whole block accessible. False: the kernel refused.
+bool open(const Location &location, uintptr_t from) {
+  Notes *notes = notes_of(location);
+  if (notes->guarded == 0) return true;
+  const uintptr_t end = base_of(location) + usable_bytes(location);
+  if (!os::g_kernel->set_access(as_pointer(from), end - from, true)) return false;
+  notes->guarded = 0;
+  g_guarded.fetch_sub(1, std::memory_order_relaxed);
+  return true;
+}
+
+bool open_guard(const Location &location) {
+  const size_t asked = notes_of(location)->asked_bytes;
+  return open(location, base_of(location) + align_up(asked, kOsPageBytes));
+}
+
+Location large(Slab *slab) { return {What::kLarge, slab, nullptr}; }
+
+}  // namespace
+
+void *allocate(size_t size, size_t alignment, bool *zeroed) {
+  const size_t needed = needed_bytes(size);
+  if (needed == 0) return nullptr;
+  Location location{};
+  if (needed <= page_heap::kMaxRunBytes && alignment <= page_heap::kMaxRunBytes) {
+    const size_t align_slabs = alignment <= kSlabBytes ? 1 : alignment / kSlabBytes;
+    const page_heap::Run run = page_heap::allocate_large(div_up(needed, kSlabBytes), align_slabs);
+    page_heap::tick();
+    if (run.slab == nullptr) return nullptr;
+    *zeroed = run.zeroed;
+    location = large(run.slab);
+    *notes_of(location) = {};
+  } else {
+    void *base = huge_blocks::allocate(needed, alignment);
+    if (base == nullptr) return nullptr;
+    *zeroed = true;
+    location = locate(base);
+  }
+  close(location, size);
+  return as_pointer(base_of(location));
+}
+
+size_t asked_bytes(const Location &location) {
+  const uint64_t asked = notes_of(location)->asked_bytes;
+  const void *block = as_pointer(base_of(location));
+  if (asked == kFreed) report_double_free(block, usable_bytes(location));
+  const size_t tail_bytes = align_up(asked, kOsPageBytes) - asked;
+  if (!canary_intact(as_pointer(base_of(location) + asked), tail_bytes)) {
+    report_heap_overflow(block, usable_bytes(location));
+  }
+  return asked;
+}
+
+void *resize(const Location &location, size_t size) {
+  const size_t needed = needed_bytes(size);
+  if (needed == 0) return nullptr;
+  const size_t asked = notes_of(location)->asked_bytes;
+  if (location.what == What::kLarge) {
+    if (div_up(needed, kSlabBytes) != location.slab->run_slabs || !open_guard(location)) {
+      return nullptr;
+    }
+    close(location, size);
+    return as_pointer(base_of(location));
+  }
+  // A mapping of two kinds of pages cannot be resized as one.
+  if (needed <= page_heap::kMaxRunBytes || !open_guard(location)) return nullptr;
+  void *moved = huge_blocks::resize(location.huge, needed);
+  close(location, moved != nullptr ? size : asked);
+  return moved;
+}
+
+bool retire(Slab *slab) {
+  const Location location = large(slab);
+  Notes *notes = notes_of(location);
+  if (notes->guarded == 0) return false;
+  void *base = as_pointer(slab_address(slab));
+  const size_t bytes = usable_bytes(location);
+  if (!os::g_kernel->set_access(base, bytes, false)) return false;
+  release::discard(base, bytes, release::Reason::kDemand);
+  notes->asked_bytes = kFreed;
+  return true;
+}
+
+void bury(Slab *slab) {
+  // What the kernel will not make accessible again cannot be used again: it is lost.
+  if (!open(large(slab), slab_address(slab))) return;
+  page_heap::free_large(slab);
+  page_heap::tick();
+}
+
+void free(const Location &location) {
+  const bool opened = location.what == What::kHuge || open_guard(location);
+  Notes *notes = notes_of(location);
+  const bool guarded = notes->guarded != 0;
+  notes->asked_bytes = kFreed;
+  if (!opened) return;  // lost, as above
+  if (location.what == What::kLarge) {
+    if (!page_heap::free_large(location.slab)) report_double_free(as_pointer(base_of(location)), 0);
+    page_heap::tick();
+    return;
+  }
+  if (!huge_blocks::free(location.huge)) report_double_free(as_pointer(base_of(location)), 0);
+  if (guarded) g_guarded.fetch_sub(1, std::memory_order_relaxed);
+}
+
+size_t guarded_blocks() { return static_cast<size_t>(g_guarded.load(std::memory_order_relaxed)); }
+
+}  // namespace hakmem::hardened::big_blocks
