@@ -1,4 +1,5 @@
-/* hakmem.c - hakmem as a plugin, linked in statically.
+/* hakmem.c - hakmem as a plugin, linked in statically; also hakmem_hardened, which is this
+ * source with the hardened variant.
  *
  * Settings are hakmem's knobs by their environment names: {"HAKMEM_SS_MEM_LEAN": "1"}.
  */
@@ -19,7 +20,7 @@ const allocator_plugin *allocator_plugin_query(uint32_t abi_version) {
   static allocator_plugin table = {
       .struct_size = sizeof(allocator_plugin),
       .abi_version = ALLOCATOR_PLUGIN_ABI_VERSION,
-      .name = "hakmem",
+      .name = PLUGIN_NAME,
       .build_config = PLUGIN_BUILD_CONFIG,
       .init = hakmem_plugin_init,
       .malloc = hakmem_malloc,
