@@ -21,4 +21,9 @@ inline void *announce(void *pointer) {
   return hidden;
 }
 
+// A write that the compiler can neither see through nor leave out.
+inline void write_byte(void *pointer, size_t at, unsigned char byte) {
+  static_cast<volatile unsigned char *>(pointer)[at] = byte;
+}
+
 inline void *offset(void *pointer, size_t bytes) { return static_cast<char *>(pointer) + bytes; }
