@@ -11,7 +11,13 @@ namespace {
 
 // As a pointer it is not canonical: who follows one out of a freed block faults.
 constexpr unsigned char kPoison = 0xdf;
-constexpr uint64_t kPoisonWord = 0xdfdfdfdfdfdfdfdf;
+struct PoisonBytes {
+  constexpr PoisonBytes() {
+    for (unsigned char &byte : bytes) byte = kPoison;
+  }
+  unsigned char bytes[kPoisonBytes];
+};
+constinit const PoisonBytes g_poison;
 // The slack's length, four times: no change of a few bytes makes another valid word.
 constexpr uint64_t kCopies = 0x0001'0001'0001'0001;
 
@@ -52,13 +58,9 @@ unsigned char *at(void *block, size_t offset) {
   return static_cast<unsigned char *>(block) + offset;
 }
 
-// First byte in [begin, end) of the block that is not poison. Both are multiples of 8.
+// First byte in [begin, end) of the block that is not poison.
 size_t first_write_between(const void *block, size_t begin, size_t end) {
-  uint64_t differences = 0;
-  for (size_t i = begin; i < end; i += sizeof(uint64_t)) {
-    differences |= load(at(block, i)) ^ kPoisonWord;
-  }
-  if (differences == 0) [[likely]]
+  if (memcmp(at(block, begin), g_poison.bytes, end - begin) == 0) [[likely]]
     return kUntouched;
   while (*at(block, begin) == kPoison) ++begin;
   return begin;
@@ -98,7 +100,7 @@ size_t asked_in_seal(const void *block, size_t block_bytes) {
 
 void poison(void *block, size_t block_bytes) {
   memset(block, kPoison, poisoned_head(block_bytes));
-  memcpy(at(block, block_bytes - kSealBytes), &kPoisonWord, sizeof kPoisonWord);
+  memset(at(block, block_bytes - kSealBytes), kPoison, kSealBytes);
 }
 
 size_t first_write(const void *block, size_t block_bytes) {
