@@ -60,6 +60,15 @@ inline int64_t knob(const std::atomic<int64_t> &value) {
   return value.load(std::memory_order_relaxed);  // publishes nothing but itself
 }
 
+// How many guard pages there may be at a time.
+inline int64_t most_guards() {
+#if HAKMEM_HARDENED
+  return knob(g_config.guard_pages);
+#else
+  return 0;
+#endif
+}
+
 }  // namespace hakmem
 
 #endif  // HAKMEM_CONFIG_CONFIG_H_

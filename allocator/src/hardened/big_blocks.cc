@@ -1,10 +1,8 @@
 #include "hardened/big_blocks.h"
 
-#include <atomic>
-
 #include "base/check.h"
-#include "config/config.h"
 #include "hardened/seal.h"
+#include "os/guard.h"
 #include "os/os.h"
 #include "superslab/page_heap.h"
 #include "superslab/release_policy.h"
@@ -15,9 +13,6 @@ namespace {
 using What = Location::What;
 
 constexpr uint64_t kFreed = UINT64_MAX;  // in place of the bytes asked for
-
-// relaxed: a bound on the process's mappings, which need not be exact.
-constinit std::atomic<int64_t> g_guarded{0};
 
 struct Notes {
   uint64_t asked_bytes;
@@ -46,27 +41,21 @@ void close(const Location &location, size_t asked_bytes) {
   Notes *notes = notes_of(location);
   *notes = {asked_bytes, 0};
   fill_canary(as_pointer(base + asked_bytes), end - base - asked_bytes);
-  if (g_guarded.load(std::memory_order_relaxed) >= knob(g_config.guarded_blocks)) return;
-  const size_t guard_bytes = base + usable_bytes(location) - end;
-  if (!os::g_kernel->set_access(as_pointer(end), guard_bytes, false)) return;
-  notes->guarded = 1;
-  g_guarded.fetch_add(1, std::memory_order_relaxed);
+  notes->guarded = os::guard::close(end, base + usable_bytes(location) - end);
 }
 
-// Makes the whole block accessible. False: the kernel refused.
-bool open(const Location &location, uintptr_t from) {
+uintptr_t guard_of(const Location &location) {
+  return base_of(location) + align_up(notes_of(location)->asked_bytes, kOsPageBytes);
+}
+
+// False: the kernel refused.
+bool open(const Location &location) {
   Notes *notes = notes_of(location);
   if (notes->guarded == 0) return true;
-  const uintptr_t end = base_of(location) + usable_bytes(location);
-  if (!os::g_kernel->set_access(as_pointer(from), end - from, true)) return false;
+  const uintptr_t guard = guard_of(location);
+  if (!os::guard::open(guard, base_of(location) + usable_bytes(location) - guard)) return false;
   notes->guarded = 0;
-  g_guarded.fetch_sub(1, std::memory_order_relaxed);
   return true;
-}
-
-bool open_guard(const Location &location) {
-  const size_t asked = notes_of(location)->asked_bytes;
-  return open(location, base_of(location) + align_up(asked, kOsPageBytes));
 }
 
 Location large(Slab *slab) { return {What::kLarge, slab, nullptr}; }
@@ -111,14 +100,14 @@ void *resize(const Location &location, size_t size) {
   if (needed == 0) return nullptr;
   const size_t asked = notes_of(location)->asked_bytes;
   if (location.what == What::kLarge) {
-    if (div_up(needed, kSlabBytes) != location.slab->run_slabs || !open_guard(location)) {
+    if (div_up(needed, kSlabBytes) != location.slab->run_slabs || !open(location)) {
       return nullptr;
     }
     close(location, size);
     return as_pointer(base_of(location));
   }
   // A mapping of two kinds of pages cannot be resized as one.
-  if (needed <= page_heap::kMaxRunBytes || !open_guard(location)) return nullptr;
+  if (needed <= page_heap::kMaxRunBytes || !open(location)) return nullptr;
   void *moved = huge_blocks::resize(location.huge, needed);
   close(location, moved != nullptr ? size : asked);
   return moved;
@@ -137,27 +126,29 @@ bool retire(Slab *slab) {
 }
 
 void bury(Slab *slab) {
-  // What the kernel will not make accessible again cannot be used again: it is lost.
-  if (!open(large(slab), slab_address(slab))) return;
+  os::guard::open_for_free(slab_address(slab), slab->run_slabs * kSlabBytes);
   page_heap::free_large(slab);
   page_heap::tick();
 }
 
 void free(const Location &location) {
-  const bool opened = location.what == What::kHuge || open_guard(location);
   Notes *notes = notes_of(location);
+  void *block = as_pointer(base_of(location));
+  const uintptr_t guard = guard_of(location);
   const bool guarded = notes->guarded != 0;
   notes->asked_bytes = kFreed;
-  if (!opened) return;  // lost, as above
+  bool freed = false;
   if (location.what == What::kLarge) {
-    if (!page_heap::free_large(location.slab)) report_double_free(as_pointer(base_of(location)), 0);
+    if (guarded) {
+      os::guard::open_for_free(guard, base_of(location) + usable_bytes(location) - guard);
+    }
+    freed = page_heap::free_large(location.slab);
     page_heap::tick();
-    return;
+  } else {
+    freed = huge_blocks::free(location.huge);
+    if (guarded) os::guard::forget();
   }
-  if (!huge_blocks::free(location.huge)) report_double_free(as_pointer(base_of(location)), 0);
-  if (guarded) g_guarded.fetch_sub(1, std::memory_order_relaxed);
+  if (!freed) report_double_free(block, 0);
 }
-
-size_t guarded_blocks() { return static_cast<size_t>(g_guarded.load(std::memory_order_relaxed)); }
 
 }  // namespace hakmem::hardened::big_blocks

@@ -1,13 +1,12 @@
 // big_blocks.h - large and huge blocks of the hardened variant: an inaccessible page behind each.
 //
 // Purpose:    let a read or write past the end fault at once, and every use of a freed large block.
-// Owns:       the count of guarded blocks; two words of each block's record (Slab::inline_bits,
-//             which large runs do not need, and HugeBlock::notes).
+// Owns:       two words of each block's record (Slab::inline_bits, which large runs do not need, and
+//             HugeBlock::notes).
 // Boundary:   turns requests into runs and mappings of the layers below. Waiting in quarantine is
 //             the caller's decision; retire() and bury() are the two ends of it.
 // Invariants: from the end of the last page that holds a byte asked for, a guarded block is
 //             inaccessible to its end. Below it, behind what was asked for, lies canary.
-//             A run goes back to the page heap only when all of it is accessible again.
 // Threads:    any; each function on a block that the caller holds.
 #ifndef HAKMEM_HARDENED_BIG_BLOCKS_H_
 #define HAKMEM_HARDENED_BIG_BLOCKS_H_
@@ -31,8 +30,6 @@ bool retire(Slab *slab);
 void bury(Slab *slab);
 // Gives a live block back at once.
 void free(const Location &location);
-
-size_t guarded_blocks();
 
 }  // namespace hakmem::hardened::big_blocks
 

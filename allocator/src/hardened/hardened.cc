@@ -142,7 +142,7 @@ void *allocate(size_t size, size_t alignment, bool *zeroed) {
 void *resize_in_place(const Location &location, void *block, size_t size) {
   if (location.what != What::kSmall) {
     if (small_class(size, kMinAlign) != 0) return nullptr;
-    return retry([&] { return big_blocks::resize(location, size); });
+    return big_blocks::resize(location, size);
   }
   const size_t bytes = usable_bytes(location);
   if (size + kSealBytes > bytes) return nullptr;

@@ -4,8 +4,8 @@
 #include <cstdio>
 
 #include "cache/heap_registry.h"
-#include "hardened/big_blocks.h"
 #include "hardened/quarantine.h"
+#include "os/guard.h"
 #include "superslab/huge_blocks.h"
 #include "superslab/page_heap.h"
 #include "superslab/release_policy.h"
@@ -91,7 +91,7 @@ size_t write_json(char *buf, size_t cap) {
     w.open("hardened");
     w.field("quarantined_blocks", waiting.blocks);
     w.field("quarantined_bytes", waiting.charged_bytes);
-    w.field("guarded_blocks", hardened::big_blocks::guarded_blocks());
+    w.field("guards", os::guard::count());
     w.close();
   }
   if constexpr (kObserve) {

@@ -1,6 +1,8 @@
 #include "slab/slab_pool.h"
 
 #include "base/check.h"
+#include "config/config.h"
+#include "slab/slab_guard.h"
 #include "superslab/page_heap.h"
 
 namespace hakmem {
@@ -75,6 +77,7 @@ bool SlabPool::add_slab(SizeClass c) {
   slab->used = slab->first_word = 0;
   set_carved(slab, 0);
   slab->capacity = info.capacity;
+  if constexpr (kHardened) slab_guard::close(slab);
   map_.set(slab_address(slab), info.span_slabs, c);
   push_front(slab);
   return true;
@@ -83,6 +86,7 @@ bool SlabPool::add_slab(SizeClass c) {
 void SlabPool::release(Slab *slab) {
   unlist(slab);
   map_.set(slab_address(slab), slab->run_slabs, 0);
+  if constexpr (kHardened) slab_guard::open(slab);
   page_heap::free(slab);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "config/config.h"
+#include "os/guard.h"
 #include "os/lock.h"
 #include "os/os.h"
 #include "superslab/release_policy.h"
@@ -249,6 +250,9 @@ Run allocate(size_t slabs, size_t align_slabs, SlabKind kind) {
     if (!add_superslab(slabs + align_slabs - 1)) return {nullptr, false};
     run = find_run(slabs, align_slabs, &slab);
     if (run == nullptr) return {nullptr, false};
+  }
+  if constexpr (kHardened) {
+    if (!os::guard::reclaim(slab_address(slab), slabs * kSlabBytes)) return {nullptr, false};
   }
   Superslab *superslab = superslab_of(run);
   remove_from_bin(run);

@@ -46,8 +46,8 @@ struct alignas(64) Slab {
   uint16_t first_word;  // no bit is set in the bitmap's words below this one
   SizeClass size_class;
   SlabKind kind;
-  bool listed;  // kSmall: it is in the owner's list
-  uint8_t padding;
+  bool listed;              // kSmall: it is in the owner's list
+  bool guarded;             // kSmall: its end is inaccessible (the hardened variant)
   uint64_t inline_bits[3];  // free bits of slabs of up to 192 blocks
 };
 static_assert(sizeof(Slab) == 64);

@@ -9,9 +9,9 @@
 #include "base/units.h"
 #include "fake_kernel.h"
 #include "hakmem/hakmem.h"
-#include "hardened/big_blocks.h"
 #include "hardened/quarantine.h"
 #include "hardened/seal.h"
+#include "os/guard.h"
 #include "superslab/page_heap.h"
 
 namespace hakmem::hardened {
@@ -138,25 +138,26 @@ TEST(Placement, IsNoStraightLine) {
 class Guard : public testing::Test {
  protected:
   Guard() { hakmem_purge(HAKMEM_PURGE_ALL); }
-  ~Guard() override { hakmem_configure("HAKMEM_GUARDED_BLOCKS", "16384"); }
+  ~Guard() override { hakmem_configure("HAKMEM_GUARD_PAGES", "16384"); }
 };
 
 TEST_F(Guard, IsCountedAndBounded) {
-  const size_t before = big_blocks::guarded_blocks();
-  ASSERT_EQ(hakmem_configure("HAKMEM_GUARDED_BLOCKS", std::to_string(before + 2).c_str()), 0);
+  const size_t before = os::guard::count();
+  ASSERT_EQ(hakmem_configure("HAKMEM_GUARD_PAGES", std::to_string(before + 2).c_str()), 0);
   std::vector<void *> blocks;
   for (const size_t size : {size_t{100'000}, 8 * kMiB, size_t{50'000}, 9 * kMiB}) {
     blocks.push_back(hakmem_malloc(size));
     ASSERT_NE(blocks.back(), nullptr);
   }
-  EXPECT_EQ(big_blocks::guarded_blocks(), before + 2);
+  EXPECT_EQ(os::guard::count(), before + 2);
   for (void *block : blocks) hakmem_free(block);
   hakmem_purge(HAKMEM_PURGE_ALL);
-  EXPECT_EQ(big_blocks::guarded_blocks(), before);
+  EXPECT_EQ(os::guard::count(), before);
 }
 
 TEST_F(Guard, FollowsReallocInPlace) {
-  const size_t before = big_blocks::guarded_blocks();
+  const size_t before = os::guard::count();
+  hakmem_free(hakmem_malloc(100));
   for (const size_t base : {size_t{200'000}, 9 * kMiB}) {
     auto *block = static_cast<unsigned char *>(hakmem_malloc(base));
     for (const size_t size : {base + 50'000, base + 10, base + 5000, base}) {
@@ -167,8 +168,20 @@ TEST_F(Guard, FollowsReallocInPlace) {
     }
     hakmem_free(block);
   }
+  EXPECT_GE(quarantine::totals().blocks, 2u) << "realloc is no reason to empty the quarantine";
   hakmem_purge(HAKMEM_PURGE_ALL);
-  EXPECT_EQ(big_blocks::guarded_blocks(), before);
+  EXPECT_EQ(os::guard::count(), before);
+}
+
+// Blocks of a page and less: a slab's guard comes and goes with it.
+TEST_F(Guard, EndsEverySlab) {
+  const size_t before = os::guard::count();
+  std::vector<void *> blocks;
+  for (int i = 0; i < 1000; ++i) blocks.push_back(hakmem_malloc(4000));
+  EXPECT_GE(os::guard::count(), before + 1000 * 4096 / kSlabBytes);
+  for (void *block : blocks) hakmem_free(block);
+  hakmem_purge(HAKMEM_PURGE_ALL);
+  EXPECT_EQ(os::guard::count(), before);
 }
 
 // From each call on, the kernel refuses: the block may lose its guard or its place, no more.
