@@ -8,7 +8,7 @@ int main() {
     for (char *block : blocks) {
       if (below + 80 != block) continue;
       announce(below);
-      write_byte(block - 1, 0, 0);
+      write_byte(block - 1, 0, static_cast<unsigned char>(block[-1] + 1));
       hakmem_free(block);
       hakmem_free(below);
       return 0;

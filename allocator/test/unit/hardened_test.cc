@@ -184,6 +184,19 @@ TEST_F(Guard, EndsEverySlab) {
   EXPECT_EQ(os::guard::count(), before);
 }
 
+// The memory of a freed large block goes back at once, its address space later.
+TEST_F(Guard, KeepsAFreedLargeBlocksPlaceButNotItsMemory) {
+  test::FakeKernel kernel;
+  void *block = hakmem_malloc(200'000);
+  const uint64_t discards = kernel.discards();
+  hakmem_free(block);
+  EXPECT_EQ(kernel.discards(), discards + 1);
+  EXPECT_TRUE(quarantine::holds(block));
+  void *other = hakmem_malloc(200'000);
+  EXPECT_NE(other, block);
+  hakmem_free(other);
+}
+
 // From each call on, the kernel refuses: the block may lose its guard or its place, no more.
 TEST_F(Guard, MayBeRefused) {
   test::FakeKernel kernel;
