@@ -15,7 +15,7 @@ struct PoisonBytes {
   constexpr PoisonBytes() {
     for (unsigned char &byte : bytes) byte = kPoison;
   }
-  unsigned char bytes[kPoisonBytes];
+  unsigned char bytes[kPoisonBytes] = {};
 };
 constinit const PoisonBytes g_poison;
 // The slack's length, four times: no change of a few bytes makes another valid word.
