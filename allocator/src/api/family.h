@@ -76,8 +76,8 @@ inline void free_sized(void *block, size_t size) {
   fast_free(block);
 }
 
-// Alignment may have asked for a larger class than the size alone: only who knows the size asked for
-// can check it.
+// Alignment may have asked for a larger class than the size alone: only who knows the size asked
+// for can check it.
 inline void free_aligned_sized(void *block, size_t size) {
   if constexpr (kHardened) free_checked_size(block, size);
   fast_free(block);

@@ -1,8 +1,8 @@
 // big_blocks.h - large and huge blocks of the hardened variant: an inaccessible page behind each.
 //
 // Purpose:    let a read or write past the end fault at once, and every use of a freed large block.
-// Owns:       two words of each block's record (Slab::inline_bits, which large runs do not need, and
-//             HugeBlock::notes).
+// Owns:       two words of each block's record (Slab::inline_bits, which large runs do not need,
+//             and HugeBlock::notes).
 // Boundary:   turns requests into runs and mappings of the layers below. Waiting in quarantine is
 //             the caller's decision; retire() and bury() are the two ends of it.
 // Invariants: from the end of the last page that holds a byte asked for, a guarded block is

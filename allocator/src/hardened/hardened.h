@@ -1,15 +1,15 @@
 // hardened.h - malloc and free of the hardened variant.
 //
-// Purpose:    catch misuse where it happens: every free is proved at once, freed blocks are poisoned
-//             and wait in quarantine, live ones end in a canary, large ones in an inaccessible page,
-//             and small ones lie where chance puts them.
+// Purpose:    catch misuse where it happens: every free is proved at once, freed blocks are
+//             poisoned and wait in quarantine, live ones end in a canary, large ones in an
+//             inaccessible page, and small ones lie where chance puts them.
 // Owns:       the order of these steps; the mechanisms are in seal, quarantine, big_blocks and
 //             slab/random_take.
 // Boundary:   takes the place of the thread caches above the slabs: no thread has a heap, so every
 //             call of the malloc family comes here. Compiled into hakmem_core_hardened only.
 // Invariants: the usable size of a block is what was asked for, to the byte.
-//             A small block waits in quarantine only poisoned; it goes from there to its slab, whose
-//             bitmap proves it once more.
+//             A small block waits in quarantine only poisoned; it goes from there to its slab,
+//             whose bitmap proves it once more.
 // Threads:    any.
 #ifndef HAKMEM_HARDENED_HARDENED_H_
 #define HAKMEM_HARDENED_HARDENED_H_

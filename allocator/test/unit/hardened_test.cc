@@ -1,4 +1,5 @@
-// hardened_test.cc - the hardened variant's parts, one by one, and as a whole where the kernel says no.
+// hardened_test.cc - the hardened variant's parts, one by one, and the whole where the kernel says
+// no.
 #include <gtest/gtest.h>
 
 #include <algorithm>
