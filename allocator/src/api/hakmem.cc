@@ -5,6 +5,7 @@
 #include "cache/heap_registry.h"
 #include "observe/statistics.h"
 #include "superslab/page_heap.h"
+#include "superslab/release_policy.h"
 
 using namespace hakmem;
 
@@ -44,7 +45,10 @@ HAKMEM_EXPORT size_t hakmem_purge(int level) {
   if constexpr (kHardened) hardened::empty_quarantine();
   heap_registry::drain_unused();
   heap_registry::common_pool().release_empty_slabs();
-  return page_heap::purge_all();
+  const uint64_t before = release::totals().discarded_bytes;
+  heap_registry::release_free_pages();
+  page_heap::purge_all();
+  return release::totals().discarded_bytes - before;
 }
 
 HAKMEM_EXPORT int hakmem_configure(const char *name, const char *value) {

@@ -43,6 +43,7 @@ void *retry_without_caches(Attempt attempt) {
 void free_large(Slab *slab, void *block) {
   if (!page_heap::free_large(slab)) report_double_free(block, 0);
   page_heap::tick();
+  if (t_heap != empty_heap()) come_back_soon(t_heap);
 }
 
 void free_small(Slab *slab, void *block) {

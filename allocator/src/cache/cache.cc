@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "cache/heap.h"
 #include "cache/heap_registry.h"
+#include "os/os.h"
 #include "remote/remote.h"
 #include "superslab/page_heap.h"
 
@@ -15,6 +16,11 @@ constexpr uint16_t kLoansPerCarve = 256;
 constexpr size_t kSmallHeapBlocks = 2048;
 // Ageing is looked at once in so many slow calls.
 constexpr uint32_t kSlowCallsPerTick = 64;
+// How long after a burst single pages of slabs go back, and how many calls of the kernel that may
+// take in one age.
+constexpr uint32_t kBurstAges = 8;
+constexpr unsigned kQuietAges = 2;
+constexpr size_t kReleaseCallsPerAge = 1024;
 
 // The newest block of a magazine; NULL if it is empty.
 void *take_top(Heap *heap, SizeClass c) {
@@ -99,42 +105,87 @@ size_t grown_refill(Heap *heap, SizeClass c, size_t most) {
   return now;
 }
 
-// What a heap keeps for later grows old too: once an age, blocks that wait for other heaps or for
-// this one go home, and what the last age had no use for goes back: full magazines to the slabs,
-// empty slabs to the page heap.
-void age(Heap *heap) {
-    const bool backlog = page_heap::backlog();
-  if (heap->calls_to_tick != 0 && !backlog) {
-    --heap->calls_to_tick;
-    return;
-  }
-  heap->calls_to_tick = backlog ? 0 : kSlowCallsPerTick;
-
-  const uint32_t ticks = page_heap::tick();
-  if (ticks == heap->ticks_seen) return;
-  heap->ticks_seen = ticks;
+// Once an age, blocks that wait for other heaps or for this one go home, and what the last age had
+// no use for goes back: full magazines to the slabs, empty slabs to the page heap.
+void give_back_what_aged(Heap *heap, bool burst) {
   memset(heap->loans, 0, sizeof heap->loans);
   flush_remote(heap);
   collect_mail(heap);
   for (size_t i = 1; i < kClassCount; ++i) {
     const auto c = static_cast<SizeClass>(i);
     while (void **idle = heap->depot.take_idle(c)) empty_full_magazine(heap, c, idle);
+    // A few blocks of a slab that is free otherwise keep all of it, so after a burst the newest
+    // blocks go too.
+    if (burst) drain_magazine(heap, c);
   }
   heap->depot.begin_age();
   heap->pool.release_empty_slabs();
+  if (burst) {
+    heap->pool.release_quiet_pages(release::Reason::kAged, kQuietAges, kReleaseCallsPerAge);
+  }
 }
 
+// Whether much is free, or was a short time ago: then every slow call looks at the clock.
+bool in_burst(const Heap *heap) { return heap->calm_ages < kBurstAges || page_heap::backlog(); }
+
+void age(Heap *heap) {
+  if (heap->calls_to_tick != 0 && !page_heap::backlog()) {
+    --heap->calls_to_tick;
+    return;
+  }
+  const bool burst = in_burst(heap);
+  const uint32_t ticks = page_heap::tick();
+  if (ticks != heap->ticks_seen) {
+    heap->ticks_seen = ticks;
+    heap->calm_ages = page_heap::backlog() ? 0 : heap->calm_ages + 1;
+    give_back_what_aged(heap, burst);
+  }
+  heap->calls_to_tick = in_burst(heap) ? 0 : kSlowCallsPerTick;
+}
+
+// A slow path's visit to the magazines: all are in sight during it, and what is watched is hidden
+// again behind it.
+class Visit {
+ public:
+  Visit(Heap *heap, SizeClass c) : heap_(heap), c_(c) {
+    if (heap->watch.hidden()) heap->watch.reveal(heap->top);
+    age(heap);
+  }
+  ~Visit() {
+    if (heap_->calls_to_tick == 0 && in_burst(heap_)) {
+      heap_->watch.hide(heap_->top, empty_heap()->top[0], c_, os::g_kernel->now_ms());
+    }
+  }
+  Visit(const Visit &) = delete;
+  Visit &operator=(const Visit &) = delete;
+
+ private:
+  Heap *heap_;
+  SizeClass c_;
+};
+
 }  // namespace
+
+void come_back_soon(Heap *heap) {
+  if (heap->watch.hidden() || !page_heap::backlog()) return;
+  for (size_t c = 1; c < kClassCount; ++c) {
+    if (*heap->top[c] == nullptr) continue;
+    const Visit visit(heap, static_cast<SizeClass>(c));
+    heap->calls_to_tick = 0;
+    return;
+  }
+}
 
 void reset_magazines(Heap *heap, void **storage) {
   for (size_t bin = 1; bin < kBinCount; ++bin) {
     heap->top[bin] = sentinel_of(storage + bin * kMagazineSlots, bin);
   }
   heap->depot.reset(storage);
+  heap->watch = {};
 }
 
 void *refill(Heap *heap, SizeClass c, Lending lending) {
-  age(heap);
+  const Visit visit(heap, c);
   collect_mail(heap);
   if (void *block = take_top(heap, c)) return block;
   if (void *block = pop_from_reserve(heap, c)) return block;
@@ -158,7 +209,7 @@ void *refill(Heap *heap, SizeClass c, Lending lending) {
 }
 
 void flush_and_push(Heap *heap, SizeClass c, void *block) {
-  age(heap);
+  const Visit visit(heap, c);
   push(heap, c, block);
 }
 
@@ -190,6 +241,7 @@ void empty_inbox(Heap *heap) {
 }
 
 void drain(Heap *heap) {
+  heap->watch.reveal(heap->top);
   flush_remote(heap);
   empty_inbox(heap);
   for (size_t i = 1; i < kClassCount; ++i) {

@@ -20,6 +20,7 @@
 
 #include "cache/depot.h"
 #include "cache/magazine.h"
+#include "cache/watch.h"
 #include "config/config.h"
 #include "sizeclass/sizeclass.h"
 #include "slab/inbox.h"
@@ -51,12 +52,14 @@ struct alignas(64) Heap {
   uint32_t calls_to_tick = 0;  // slow calls until ageing is looked at
 
   uint32_t ticks_seen = 0;
-  bool in_use = false;  // a thread has it; under the heap registry's lock
+  uint32_t calm_ages = UINT32_MAX / 2;  // ages since much waited to go back
+  bool in_use = false;                  // a thread has it; under the heap registry's lock
   Heap *next_unused = nullptr;
   Heap *next = nullptr;     // all heaps, never shortened
   alignas(64) Inbox inbox;  // written by other threads
   alignas(64) SlabPool pool;
   Depot depot;
+  Watch watch;
   WritableChunks writable_chunks;
   HeapCounters counters = {};
   ClassCounters class_counters[kObserve ? kClassCount : 1] = {};
@@ -116,6 +119,9 @@ enum class Lending : bool { kForbidden, kAllowed };
 void *refill(Heap *heap, SizeClass c, Lending lending);
 // Takes a block of one of the heap's own slabs whose magazine is full.
 void flush_and_push(Heap *heap, SizeClass c, void *block);
+// After frees of blocks without a magazine: sees to it that the heap's thread comes to a slow path
+// soon if much waits to go back to the kernel.
+void come_back_soon(Heap *heap);
 // Takes a small block of another heap's slab.
 void free_remote(Heap *heap, Slab *slab, void *block);
 // Makes all magazines empty, whatever state they are in: for a new heap, or to forget what an old

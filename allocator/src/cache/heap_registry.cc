@@ -106,6 +106,7 @@ void on_thread_exit(void *) {
   if (heap == empty_heap()) return;
   ++t_exits;
   flush_remote(heap);
+  heap->watch.reveal(heap->top);
   heap->inbox.set_open(false);
   empty_inbox(heap);
   t_heap = const_cast<Heap *>(empty_heap());
@@ -218,6 +219,15 @@ void drain_unused() {
   const os::LockGuard guard(g_lock);
   for (Heap *heap = g_heaps; heap != nullptr; heap = heap->next) empty_inbox(heap);
   for (Heap *heap = g_unused; heap != nullptr; heap = heap->next_unused) drain(heap);
+}
+
+void release_free_pages() {
+  constexpr auto kNow = release::Reason::kDemand;
+  const os::LockGuard guard(g_lock);
+  for (Heap *heap = g_heaps; heap != nullptr; heap = heap->next) {
+    heap->pool.release_quiet_pages(kNow, 0, SIZE_MAX);
+  }
+  g_common_pool.release_quiet_pages(kNow, 0, SIZE_MAX);
 }
 
 Totals totals() {

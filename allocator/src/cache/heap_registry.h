@@ -23,6 +23,8 @@ Heap *adopt();
 SlabPool &common_pool();
 // Gives back what heaps without a thread cache, and what waits in the inboxes of all.
 void drain_unused();
+// Gives the free pages in the slabs of all heaps back to the kernel.
+void release_free_pages();
 
 struct Totals {
   size_t heaps, heaps_in_use;

@@ -75,6 +75,7 @@ bool SlabPool::add_slab(SizeClass c) {
   slab->owner = this;
   slab->size_class = c;
   slab->used = slab->first_word = 0;
+  slab->quiet_ages = 0;
   set_carved(slab, 0);
   slab->capacity = info.capacity;
   if constexpr (kHardened) slab_guard::close(slab);
@@ -170,6 +171,7 @@ inline void *const *SlabPool::put_run(SizeClass c, void *const *blocks, void *co
   bits[w] = word;
   if (lowest < slab->first_word) slab->first_word = static_cast<uint16_t>(lowest);
   slab->used = static_cast<uint16_t>(slab->used - (block - blocks));
+  slab->quiet_ages = 0;
   if (!slab->listed) push_front(slab);
   if (slab->used == 0) became_empty(slab);
   return block;

@@ -15,6 +15,7 @@
 
 #include "os/lock.h"
 #include "slab/owner_map.h"
+#include "superslab/release_policy.h"
 #include "superslab/superslab.h"
 
 namespace hakmem {
@@ -48,6 +49,10 @@ class SlabPool {
   bool holds_free(Slab *slab, const void *p);
   // Gives the empty slab of each class to the page heap.
   void release_empty_slabs();
+  // Gives back the free pages of slabs to which no block has come back for `ages` calls of this
+  // function, by at most so many calls of the kernel. For the time after a burst: a few blocks that
+  // live on then keep their own pages, not their whole slabs.
+  void release_quiet_pages(release::Reason reason, unsigned ages, size_t most_calls);
 
   os::Lock &lock() { return lock_; }
 
@@ -58,6 +63,8 @@ class SlabPool {
   bool add_slab(SizeClass c);
   void release(Slab *slab);
   void became_empty(Slab *slab);
+
+  static constexpr uint8_t kPagesReleased = UINT8_MAX;
 
   os::Lock lock_;
   OwnerMap map_;

@@ -23,6 +23,8 @@ constexpr size_t kMinReleaseBytesPerTick = 32 * kMiB;
 constexpr uint64_t kBacklogTickMs = 30;
 constexpr size_t kMinSuperslabSlabs = 16;
 constexpr size_t kBacklogBytes = 1 * kMiB;
+constexpr size_t kHugePageBytes = 2 * kMiB;
+constexpr size_t kHugePageSlabs = kHugePageBytes / kSlabBytes;
 
 struct State {
   os::Lock lock;
@@ -31,7 +33,7 @@ struct State {
   Superslab *superslabs;
   size_t superslab_count;
   size_t mapped_bytes;
-    uint64_t next_age_ms;
+  uint64_t next_age_ms;
   size_t freed_bytes;  // since the last tick
 };
 constinit State g{};
@@ -134,6 +136,17 @@ void mark_used(Superslab *superslab, size_t index, size_t slabs) {
   superslab->free_slabs = static_cast<uint16_t>(superslab->free_slabs - slabs);
 }
 
+// The slabs are about to be used, and with them the rest of their huge pages becomes resident.
+void mark_touched(Superslab *superslab, size_t index, size_t slabs) {
+  size_t begin = index, end = index + slabs;
+  if (superslab->huge_pages && end > kHugePageSlabs) {
+    begin = begin < kHugePageSlabs ? begin : align_down(begin, kHugePageSlabs);
+    end = align_up(end, kHugePageSlabs);
+    if (end > superslab->slab_count) end = superslab->slab_count;
+  }
+  superslab->touched.set(begin, end - begin);
+}
+
 // Gives a wholly free superslab back.
 bool unmap_superslab(Superslab *superslab) {
   Slab *run = superslab->slabs + superslab->first_slab;
@@ -180,6 +193,33 @@ bool unmap_free_superslabs() {
   return any;
 }
 
+// Gives back the pages of bitmaps that no slab needs any more. Bitmaps are cleared before use.
+void release_unused_bitmaps(Superslab *superslab, Reason reason) {
+  const size_t used = superslab->bitmap_slots.end();
+  if (used >= superslab->touched_bitmap_slots) return;
+  const uintptr_t begin = align_up(address_of(superslab->bitmap(used)), kOsPageBytes);
+  const uintptr_t end =
+      align_up(address_of(superslab->bitmap(superslab->touched_bitmap_slots)), kOsPageBytes);
+  if (begin < end) release::discard(as_pointer(begin), end - begin, reason);
+  superslab->touched_bitmap_slots = static_cast<uint16_t>(used);
+}
+
+void release_unused_bitmaps(Reason reason) {
+  for (Superslab *s = g.superslabs; s != nullptr; s = s->next) release_unused_bitmaps(s, reason);
+}
+
+// Gives the address space and metadata of superslabs back that have nothing else left, but for one.
+void unmap_aged_superslabs() {
+  bool one_stays = false;
+  Superslab *next = nullptr;
+  for (Superslab *superslab = g.superslabs; superslab != nullptr; superslab = next) {
+    next = superslab->next;
+    if (!wholly_free(superslab) || superslab->touched.any(0, kSlabsPerSuperslab)) continue;
+    if (one_stays) unmap_superslab(superslab);
+    one_stays = true;
+  }
+}
+
 size_t metadata_slabs(size_t slabs) { return div_up(Superslab::metadata_bytes(slabs), kSlabBytes); }
 
 // A superslab with room for a run of `min_slabs`, smaller than usual if memory is short.
@@ -198,11 +238,13 @@ bool add_superslab(size_t min_slabs) {
   if (p == nullptr) return false;
   const size_t first = metadata_slabs(slabs);
   const size_t threshold = static_cast<size_t>(knob(g_config.huge_page_threshold_mb)) * kMiB;
-  const bool huge_pages = g.mapped_bytes >= threshold;
+  const size_t bytes = slabs * kSlabBytes;
+  const bool huge_pages = g.mapped_bytes >= threshold && bytes > kHugePageBytes;
+  // The metadata in front is touched lazily, by small pages.
+  os::g_kernel->refuse_huge_pages(p, huge_pages ? kHugePageBytes : bytes);
   if (huge_pages) {
-    os::g_kernel->want_huge_pages(p, slabs * kSlabBytes);
-  } else {
-    os::g_kernel->refuse_huge_pages(p, slabs * kSlabBytes);
+    os::g_kernel->want_huge_pages(as_pointer(address_of(p) + kHugePageBytes),
+                                  bytes - kHugePageBytes);
   }
   auto *superslab = static_cast<Superslab *>(p);  // all zero: the kernel's pages
   superslab->slab_count = superslab->made_slabs = static_cast<uint16_t>(slabs);
@@ -226,7 +268,7 @@ bool add_superslab(size_t min_slabs) {
 void mark_free(Superslab *superslab, size_t index, size_t slabs) {
   superslab->free.set(index, slabs);
   superslab->fresh.set(index, slabs);
-    superslab->free_slabs = static_cast<uint16_t>(superslab->free_slabs + slabs);
+  superslab->free_slabs = static_cast<uint16_t>(superslab->free_slabs + slabs);
   g.freed_bytes += slabs * kSlabBytes;
   if (g.freed_bytes >= kBacklogBytes) g_backlog.store(true, std::memory_order_relaxed);
   size_t begin = index, end = index + slabs;
@@ -264,7 +306,7 @@ Run allocate(size_t slabs, size_t align_slabs, SlabKind kind) {
   const size_t index = index_of(superslab, slab);
   mark_used(superslab, index, slabs);
   const bool zeroed = !superslab->touched.any(index, slabs);
-  superslab->touched.set(index, slabs);
+  mark_touched(superslab, index, slabs);
   superslab->head.set(index, 1);
   slab->owner = nullptr;
   slab->next = slab->prev = nullptr;
@@ -280,6 +322,10 @@ uint16_t take_bitmap_slot(Superslab *superslab) {
     if (unused == 0) continue;
     const size_t slot = w * 64 + static_cast<size_t>(std::countr_zero(unused));
     superslab->bitmap_slots.set(slot, 1);
+    if (slot >= superslab->touched_bitmap_slots) {
+      superslab->touched_bitmap_slots = static_cast<uint16_t>(slot + 1);
+    }
+
     return static_cast<uint16_t>(slot);
   }
   report_broken_invariant("there are as many bitmap slots as slabs", __FILE__, __LINE__);
@@ -405,7 +451,7 @@ bool resize_large(Slab *slab, size_t new_slabs) {
     remove_from_bin(behind);
     if (room > more) insert_into_bin(behind + more, room - more);
     mark_used(superslab, end, more);
-    superslab->touched.set(end, more);
+    mark_touched(superslab, end, more);
     slab->run_slabs = static_cast<uint16_t>(new_slabs);
   }
   return true;
@@ -417,13 +463,17 @@ uint32_t tick() {
     const bool wanted = release::wanted(Reason::kAged);
     const bool more = wanted && release_aged();
     if (now >= g.next_age_ms) {
-      if (wanted) age_fresh_slabs();
+      if (wanted) {
+        age_fresh_slabs();
+        unmap_aged_superslabs();
+        release_unused_bitmaps(Reason::kAged);
+      }
       // A slab goes back when it was free for one to two ages.
       g.next_age_ms = now + static_cast<uint64_t>(knob(g_config.purge_delay_ms)) / 2;
       g_ages.fetch_add(1, std::memory_order_relaxed);
     }
     const uint64_t soon = now + kBacklogTickMs;
-        g.freed_bytes = 0;
+    g.freed_bytes = 0;
     g_backlog.store(wanted && waiting_bytes() >= kBacklogBytes, std::memory_order_relaxed);
     g_next_tick_ms.store(more && soon < g.next_age_ms ? soon : g.next_age_ms,
                          std::memory_order_relaxed);
@@ -434,15 +484,14 @@ uint32_t tick() {
 
 bool backlog() { return g_backlog.load(std::memory_order_relaxed); }
 
-size_t purge_all() {
+void purge_all() {
   const os::LockGuard guard(g.lock);
-  size_t bytes = 0;
   for (Superslab *s = g.superslabs; s != nullptr; s = s->next) {
-    bytes += discard_free_slabs(s, true, SIZE_MAX, Reason::kDemand);
+    discard_free_slabs(s, true, SIZE_MAX, Reason::kDemand);
     for (size_t w = 0; w < kSlabMaskWords; ++w) s->fresh.set_word(w, 0);
   }
   unmap_free_superslabs();
-  return bytes;
+  release_unused_bitmaps(Reason::kDemand);
 }
 
 bool give_up_address_space() {

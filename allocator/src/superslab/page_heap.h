@@ -45,8 +45,8 @@ uint32_t tick();
 // Whether enough memory waits to go back that every slow call should call tick(): after a burst
 // slow calls can be rare.
 bool backlog();
-// Gives back every free page now. Returns bytes.
-size_t purge_all();
+// Gives back every free page now.
+void purge_all();
 
 // Gives address space back to the kernel because somebody found none left: wholly free superslabs
 // and the free ends of the others. Whether there was any.

@@ -46,8 +46,9 @@ struct alignas(64) Slab {
   uint16_t first_word;  // no bit is set in the bitmap's words below this one
   SizeClass size_class;
   SlabKind kind;
-  bool listed;              // kSmall: it is in the owner's list
-  bool guarded;             // kSmall: its end is inaccessible (the hardened variant)
+  bool listed : 1;          // kSmall: it is in the owner's list
+  bool guarded : 1;         // kSmall: its end is inaccessible (the hardened variant)
+  uint8_t quiet_ages;       // kSmall: ages since a block came back; kPagesReleased: see slab_pool.h
   uint64_t inline_bits[3];  // free bits of slabs of up to 192 blocks
 };
 static_assert(sizeof(Slab) == 64);
@@ -67,6 +68,11 @@ class SlabMask {
   }
   void clear(size_t begin, size_t count) {
     each_word(begin, count, [](uint64_t old, uint64_t mask) { return old & ~mask; });
+  }
+  // One more than the largest member; 0: there is none.
+  size_t end() const {
+    const size_t last = last_at_or_below(kSlabsPerSuperslab - 1);
+    return last == SIZE_MAX ? 0 : last + 1;
   }
   bool any(size_t begin, size_t count) {
     bool found = false;
@@ -140,7 +146,8 @@ struct Superslab {
   uint16_t made_slabs;  // slab_count when it was made: the layout of the metadata
   uint16_t first_slab;  // the first that can be handed out
   uint16_t free_slabs;
-  bool huge_pages;  // transparent huge pages were asked for
+  uint16_t touched_bitmap_slots;  // slots below this may be resident
+  bool huge_pages;                // transparent huge pages were asked for
   Superslab *next, *prev;
   SlabMask head;          // first slabs of runs in use
   SlabMask free;          // slabs that are free
