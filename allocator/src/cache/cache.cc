@@ -16,11 +16,12 @@ constexpr uint16_t kLoansPerCarve = 256;
 constexpr size_t kSmallHeapBlocks = 2048;
 // Ageing is looked at once in so many slow calls.
 constexpr uint32_t kSlowCallsPerTick = 64;
+constexpr uint32_t kSlowCallsPerTickInBurst = 4;
 // How long after a burst single pages of slabs go back, and how many calls of the kernel that may
 // take in one age.
-constexpr uint32_t kBurstAges = 8;
+constexpr uint32_t kBurstAges = 16;
 constexpr unsigned kQuietAges = 2;
-constexpr size_t kReleaseCallsPerAge = 1024;
+constexpr size_t kReleaseCallsPerAge = 2048;
 
 // The newest block of a magazine; NULL if it is empty.
 void *take_top(Heap *heap, SizeClass c) {
@@ -125,11 +126,12 @@ void give_back_what_aged(Heap *heap, bool burst) {
   }
 }
 
-// Whether much is free, or was a short time ago: then every slow call looks at the clock.
+// Whether much is free, or was a short time ago.
 bool in_burst(const Heap *heap) { return heap->calm_ages < kBurstAges || page_heap::backlog(); }
 
 void age(Heap *heap) {
-  if (heap->calls_to_tick != 0 && !page_heap::backlog()) {
+  const bool begins = heap->calls_to_tick > kSlowCallsPerTickInBurst && page_heap::backlog();
+  if (heap->calls_to_tick != 0 && !begins) {
     --heap->calls_to_tick;
     return;
   }
@@ -140,7 +142,8 @@ void age(Heap *heap) {
     heap->calm_ages = page_heap::backlog() ? 0 : heap->calm_ages + 1;
     give_back_what_aged(heap, burst);
   }
-  heap->calls_to_tick = in_burst(heap) ? 0 : kSlowCallsPerTick;
+  heap->now_ms = os::g_kernel->now_ms();
+  heap->calls_to_tick = in_burst(heap) ? kSlowCallsPerTickInBurst : kSlowCallsPerTick;
 }
 
 // A slow path's visit to the magazines: all are in sight during it, and what is watched is hidden
@@ -152,9 +155,7 @@ class Visit {
     age(heap);
   }
   ~Visit() {
-    if (heap_->calls_to_tick == 0 && in_burst(heap_)) {
-      heap_->watch.hide(heap_->top, empty_heap()->top[0], c_, os::g_kernel->now_ms());
-    }
+    if (in_burst(heap_)) heap_->watch.hide(heap_->top, empty_heap()->top[0], c_, heap_->now_ms);
   }
   Visit(const Visit &) = delete;
   Visit &operator=(const Visit &) = delete;
@@ -170,8 +171,8 @@ void come_back_soon(Heap *heap) {
   if (heap->watch.hidden() || !page_heap::backlog()) return;
   for (size_t c = 1; c < kClassCount; ++c) {
     if (*heap->top[c] == nullptr) continue;
-    const Visit visit(heap, static_cast<SizeClass>(c));
     heap->calls_to_tick = 0;
+    const Visit visit(heap, static_cast<SizeClass>(c));
     return;
   }
 }

@@ -52,6 +52,7 @@ struct alignas(64) Heap {
   uint32_t calls_to_tick = 0;  // slow calls until ageing is looked at
 
   uint32_t ticks_seen = 0;
+  uint64_t now_ms = 0;                  // when ageing was last looked at
   uint32_t calm_ages = UINT32_MAX / 2;  // ages since much waited to go back
   bool in_use = false;                  // a thread has it; under the heap registry's lock
   Heap *next_unused = nullptr;
@@ -85,13 +86,10 @@ inline void count(std::atomic<uint64_t> &counter, uint64_t n = 1) {
 // --- swapping magazines with the depot: the first step of both slow paths
 // ---------------------------------------------------------------------------
 
-// A block of the class, whose magazine is empty; NULL: there is none in reserve, or it is time for
-// more than a swap.
+// A block of the class, whose magazine is empty; NULL: there is none in reserve.
 inline void *pop_from_reserve(Heap *heap, SizeClass c) {
-  if (heap->calls_to_tick == 0) return nullptr;
   void **full = heap->depot.take_full(c, magazine_of(heap->top[c]));
   if (full == nullptr) return nullptr;
-  --heap->calls_to_tick;
   count(heap->counters.depot_refills);
   void **top = full + kMagazineSlots - 1;
   heap->top[c] = top - 1;

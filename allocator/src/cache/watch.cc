@@ -1,37 +1,55 @@
 #include "cache/watch.h"
 
+#include <bit>
+
 namespace hakmem {
 
-// Where class c is or may be watched; NULL: nowhere.
-Watch::Watched *Watch::place_for(SizeClass c) {
-  const auto is_free = [&](const Watched &w, uint64_t silent_ms) {
-    return w.c == 0 || w.seen_ms + silent_ms < now_ms_;
-  };
-  for (Watched &w : watched_) {
-    if (w.c == c) return &w;
+bool Watch::may_hide(const Watched &w) const {
+  if (w.c == 0) return false;
+  if (std::popcount(classes_[0]) + std::popcount(classes_[1]) < kFewClasses) {
+    return calls_ < kMostCallsOfFew;
   }
-  for (size_t i = 0; i < kSmallest; ++i) {
-    if (is_free(watched_[i], kForgottenMs) || c < watched_[i].c) return &watched_[i];
+  if (calls_ < kMostCalls) return true;
+  for (const Watched &other : watched_) {
+    if (other.c != 0 && other.calls < w.calls) return false;
   }
-  for (size_t i = kSmallest; i < kWatched; ++i) {
-    if (is_free(watched_[i], kSilentMs)) return &watched_[i];
+  return calls_ < kMostCallsOfOne;
+}
+
+void Watch::replace_silent(void *const *const *tops) {
+  for (size_t i = 0; i + 1 < kWatched; ++i) {
+    if (watched_[i].calls != 0) continue;
+    for (size_t n = 0; n < kMaxSmallClass; ++n) {
+      candidate_ = static_cast<SizeClass>(candidate_ % kMaxSmallClass + 1);
+      if (*tops[candidate_] == nullptr || watched_[0].c == candidate_) continue;
+      watched_[i] = {candidate_, false, 0, nullptr};
+      break;
+    }
   }
-  return nullptr;
 }
 
 void Watch::hide(void ***tops, void **decoy, SizeClass c, uint64_t now_ms) {
-  if (now_ms != now_ms_) {
-    now_ms_ = now_ms;
+  if (now_ms / kStepMs != step_) {
+    step_ = now_ms / kStepMs;
+    calls_ = 0;
+    replace_silent(tops);
     for (Watched &w : watched_) w.calls = 0;
   }
-  Watched *place = place_for(c);
+  classes_[c / 64] |= uint64_t{1} << (c % 64);
+  Watched *place = nullptr;
+  for (Watched &w : watched_) {
+    if (w.c == c) place = &w;
+  }
   if (place != nullptr) {
-    if (place->c != c) *place = {c, false, 0, 0, nullptr};
-    place->seen_ms = now_ms;
     ++place->calls;
+    ++calls_;
+  } else {
+    const bool small = c <= kMaxSmallClass;
+    watched_[small ? next_place_ : kWatched - 1] = {c, false, 1, nullptr};
+    if (small) next_place_ = (next_place_ + 1) % (kWatched - 1);
   }
   for (Watched &w : watched_) {
-    if (w.c == 0 || w.calls > kMostCalls) continue;
+    if (!may_hide(w)) continue;
     w.hidden = true;
     w.top = tops[w.c];
     tops[w.c] = decoy;

@@ -7,7 +7,7 @@
 // Owns:       which classes are watched (those that came to a slow path lately), and their true
 //             tops while they are hidden.
 // Boundary:   a slow path reveals all before it looks at any magazine, and hides them when done.
-// Invariants: hidden tops only while the heap's next tick is due (Heap::calls_to_tick == 0).
+
 // Threads:    the heap's thread only.
 #ifndef HAKMEM_CACHE_WATCH_H_
 #define HAKMEM_CACHE_WATCH_H_
@@ -19,35 +19,43 @@ namespace hakmem {
 class Watch {
  public:
   bool hidden() const { return hidden_; }
-  // Watches class c from now on, in place of one that has been silent; hides all that are watched.
-  // `tops` are the heap's; `decoy` looks both empty and full.
+  // Watches class c from now on, in place of another; hides all that are watched.
+  // `tops` are the heap's; `decoy` looks both empty and full; `now_ms` may lag.
   void hide(void ***tops, void **decoy, SizeClass c, uint64_t now_ms);
   // Puts the true tops back.
   void reveal(void ***tops);
 
  private:
-  // One of many classes costs little to watch; the only class of a program would cost all its speed.
-  static constexpr uint32_t kMostCalls = 8192;  // of one class, in one step of the clock
-      // The first places are for the smallest classes, which a program is most likely to go on using;
-  // the others for those that came last.
-  static constexpr size_t kSmallest = 2;
-  static constexpr size_t kWatched = 4;
-  // A class that has been silent for so long gives its place up.
-  static constexpr uint64_t kForgottenMs = 250;
-  static constexpr uint64_t kSilentMs = 20;
+  // What is watched must not be left alone, or the thread may never come back; but the only class
+  // of a program, or one of a few, would cost all its speed. So in a step of the clock a program of
+  // many classes may be watched for kMostCalls, and for kMostCallsOfOne by its least busy class
+  // alone; one of few classes for kMostCallsOfFew.
+  static constexpr uint64_t kStepMs = 8;
+  static constexpr uint32_t kMostCalls = 16 * 1024;
+  static constexpr uint32_t kMostCallsOfOne = 64 * 1024;
+  static constexpr uint32_t kMostCallsOfFew = 1024;
+  static constexpr int kFewClasses = 8;
+  // All places but the last are for small blocks, which a program is most likely to go on using.
+  static constexpr size_t kMaxSmallClass = kShiftClasses;
+  static constexpr size_t kWatched = 3;
 
   struct Watched {
     SizeClass c;  // 0: unused
     bool hidden;
-    uint32_t calls;
-    uint64_t seen_ms;
+    uint32_t calls;  // in this step
     void **top;
   };
 
-  Watched *place_for(SizeClass c);
+  bool may_hide(const Watched &w) const;
+  // Gives the places of small classes that did not come in the last step to others with blocks.
+  void replace_silent(void *const *const *tops);
 
   Watched watched_[kWatched] = {};
-  uint64_t now_ms_ = 0;
+  uint64_t step_ = 0;
+  size_t next_place_ = 0;
+  SizeClass candidate_ = 0;
+  uint32_t calls_ = 0;        // of all watched classes in this step
+  uint64_t classes_[2] = {};  // that have come to a slow path in a burst
   bool hidden_ = false;
 };
 

@@ -1,5 +1,6 @@
 // quiet_pages.cc - giving back the pages between the last blocks of a slab that once was full.
 #include "slab/slab_pool.h"
+#include "superslab/page_heap.h"
 
 namespace hakmem {
 namespace {
@@ -32,7 +33,9 @@ size_t release_free_pages(Slab *slab, release::Reason reason) {
       gap = block + block_bytes;
     }
   }
-  return calls + release_pages(gap, base + slab->run_slabs * kSlabBytes, reason);
+  calls += release_pages(gap, base + slab->run_slabs * kSlabBytes, reason);
+  if (calls > 0) page_heap::prefer_small_pages(superslab_of(slab));
+  return calls;
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ constexpr size_t kMinReleaseBytesPerTick = 32 * kMiB;
 // While more waits, the next tick comes so soon.
 constexpr uint64_t kBacklogTickMs = 30;
 constexpr size_t kMinSuperslabSlabs = 16;
-constexpr size_t kBacklogBytes = 1 * kMiB;
+constexpr ptrdiff_t kBacklogSlabs = 2 * kMiB / kSlabBytes;
 constexpr size_t kHugePageBytes = 2 * kMiB;
 constexpr size_t kHugePageSlabs = kHugePageBytes / kSlabBytes;
 
@@ -34,7 +34,8 @@ struct State {
   size_t superslab_count;
   size_t mapped_bytes;
   uint64_t next_age_ms;
-  size_t freed_bytes;  // since the last tick
+  // Free and touched, about: counted exactly at each tick, and followed from there.
+  ptrdiff_t waiting_slabs;
 };
 constinit State g{};
 // Read without the lock by callers of tick(); relaxed: only a hint that time has passed.
@@ -130,21 +131,47 @@ bool wholly_free(const Superslab *superslab) {
   return superslab->free_slabs == superslab->slab_count - superslab->first_slab;
 }
 
+void follow_waiting(ptrdiff_t slabs) {
+  g.waiting_slabs += slabs;
+  const bool backlog = g.waiting_slabs >= kBacklogSlabs;
+  if (backlog != g_backlog.load(std::memory_order_relaxed)) {
+    g_backlog.store(backlog, std::memory_order_relaxed);
+  }
+}
+
 void mark_used(Superslab *superslab, size_t index, size_t slabs) {
   superslab->free.clear(index, slabs);
   superslab->fresh.clear(index, slabs);
   superslab->free_slabs = static_cast<uint16_t>(superslab->free_slabs - slabs);
 }
 
-// The slabs are about to be used, and with them the rest of their huge pages becomes resident.
-void mark_touched(Superslab *superslab, size_t index, size_t slabs) {
+// How many slabs of [begin, end) wait: free, and touched.
+ptrdiff_t waiting_in(const Superslab *superslab, size_t begin, size_t end) {
+  ptrdiff_t slabs = 0;
+  for (size_t w = begin / 64; w * 64 < end; ++w) {
+    uint64_t waiting = superslab->free.word(w) & superslab->touched.word(w);
+    if (w == begin / 64) waiting &= ~uint64_t{0} << (begin % 64);
+    if (end - w * 64 < 64) waiting &= (uint64_t{1} << (end - w * 64)) - 1;
+    slabs += std::popcount(waiting);
+  }
+  return slabs;
+}
+
+// Takes free slabs into use; with them the rest of their huge pages becomes resident. Whether they
+// have never been touched.
+bool take_slabs(Superslab *superslab, size_t index, size_t slabs) {
+  const bool zeroed = !superslab->touched.any(index, slabs);
   size_t begin = index, end = index + slabs;
   if (superslab->huge_pages && end > kHugePageSlabs) {
     begin = begin < kHugePageSlabs ? begin : align_down(begin, kHugePageSlabs);
     end = align_up(end, kHugePageSlabs);
     if (end > superslab->slab_count) end = superslab->slab_count;
   }
+  const ptrdiff_t before = waiting_in(superslab, begin, end);
+  mark_used(superslab, index, slabs);
   superslab->touched.set(begin, end - begin);
+  follow_waiting(waiting_in(superslab, begin, end) - before);
+  return zeroed;
 }
 
 // Gives a wholly free superslab back.
@@ -269,8 +296,8 @@ void mark_free(Superslab *superslab, size_t index, size_t slabs) {
   superslab->free.set(index, slabs);
   superslab->fresh.set(index, slabs);
   superslab->free_slabs = static_cast<uint16_t>(superslab->free_slabs + slabs);
-  g.freed_bytes += slabs * kSlabBytes;
-  if (g.freed_bytes >= kBacklogBytes) g_backlog.store(true, std::memory_order_relaxed);
+  follow_waiting(static_cast<ptrdiff_t>(slabs));
+
   size_t begin = index, end = index + slabs;
   const size_t below = superslab->free.run_length_below(index);
   if (below > 0) {
@@ -304,9 +331,7 @@ Run allocate(size_t slabs, size_t align_slabs, SlabKind kind) {
   if (behind > 0) insert_into_bin(slab + slabs, behind);
 
   const size_t index = index_of(superslab, slab);
-  mark_used(superslab, index, slabs);
-  const bool zeroed = !superslab->touched.any(index, slabs);
-  mark_touched(superslab, index, slabs);
+  const bool zeroed = take_slabs(superslab, index, slabs);
   superslab->head.set(index, 1);
   slab->owner = nullptr;
   slab->next = slab->prev = nullptr;
@@ -350,6 +375,12 @@ void free_locked(Slab *slab) {
 // --- giving back
 // ----------------------------------------------------------------------------------
 
+void prefer_small_pages_locked(Superslab *superslab) {
+  if (!superslab->huge_pages) return;
+  superslab->huge_pages = false;
+  os::g_kernel->refuse_huge_pages(superslab, superslab->bytes());
+}
+
 // Gives back the touched free slabs of one superslab, those freed since the last tick only if
 // `fresh_too`, up to `budget` bytes. Returns the bytes.
 size_t discard_free_slabs(Superslab *superslab, bool fresh_too, size_t budget, Reason reason) {
@@ -369,17 +400,18 @@ size_t discard_free_slabs(Superslab *superslab, bool fresh_too, size_t budget, R
       bytes += length * kSlabBytes;
     }
   }
+  if (bytes > 0 && superslab->free_slabs > superslab->slab_count / 2) {
+    prefer_small_pages_locked(superslab);
+  }
   return bytes;
 }
 
 size_t waiting_bytes() {
-  size_t slabs = 0;
+  ptrdiff_t slabs = 0;
   for (const Superslab *s = g.superslabs; s != nullptr; s = s->next) {
-    for (size_t w = 0; w < kSlabMaskWords; ++w) {
-      slabs += static_cast<size_t>(std::popcount(s->free.word(w) & s->touched.word(w)));
-    }
+    slabs += waiting_in(s, 0, s->slab_count);
   }
-  return slabs * kSlabBytes;
+  return static_cast<size_t>(slabs) * kSlabBytes;
 }
 
 // Gives back slabs of age, as many as one tick may. Whether some are left.
@@ -450,8 +482,7 @@ bool resize_large(Slab *slab, size_t new_slabs) {
     if (room < more) return false;
     remove_from_bin(behind);
     if (room > more) insert_into_bin(behind + more, room - more);
-    mark_used(superslab, end, more);
-    mark_touched(superslab, end, more);
+    take_slabs(superslab, end, more);
     slab->run_slabs = static_cast<uint16_t>(new_slabs);
   }
   return true;
@@ -473,8 +504,9 @@ uint32_t tick() {
       g_ages.fetch_add(1, std::memory_order_relaxed);
     }
     const uint64_t soon = now + kBacklogTickMs;
-    g.freed_bytes = 0;
-    g_backlog.store(wanted && waiting_bytes() >= kBacklogBytes, std::memory_order_relaxed);
+    g.waiting_slabs = wanted ? static_cast<ptrdiff_t>(waiting_bytes() / kSlabBytes) : 0;
+    follow_waiting(0);
+
     g_next_tick_ms.store(more && soon < g.next_age_ms ? soon : g.next_age_ms,
                          std::memory_order_relaxed);
     g.lock.unlock();
@@ -483,6 +515,11 @@ uint32_t tick() {
 }
 
 bool backlog() { return g_backlog.load(std::memory_order_relaxed); }
+
+void prefer_small_pages(Superslab *superslab) {
+  const os::LockGuard guard(g.lock);
+  prefer_small_pages_locked(superslab);
+}
 
 void purge_all() {
   const os::LockGuard guard(g.lock);

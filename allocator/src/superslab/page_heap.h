@@ -45,6 +45,9 @@ uint32_t tick();
 // Whether enough memory waits to go back that every slow call should call tick(): after a burst
 // slow calls can be rare.
 bool backlog();
+// Single pages of this superslab have gone back: from now on a touch must not bring a whole huge
+// page in again.
+void prefer_small_pages(Superslab *superslab);
 // Gives back every free page now.
 void purge_all();
 
