@@ -16,12 +16,19 @@ bool Watch::may_hide(const Watched &w) const {
   return calls_ < kMostCallsOfOne;
 }
 
+Watch::Watched *Watch::find(SizeClass c) {
+  for (Watched &w : watched_) {
+    if (w.c == c) return &w;
+  }
+  return nullptr;
+}
+
 void Watch::replace_silent(void *const *const *tops) {
   for (size_t i = 0; i + 1 < kWatched; ++i) {
     if (watched_[i].calls != 0) continue;
     for (size_t n = 0; n < kMaxSmallClass; ++n) {
       candidate_ = static_cast<SizeClass>(candidate_ % kMaxSmallClass + 1);
-      if (*tops[candidate_] == nullptr || watched_[0].c == candidate_) continue;
+      if (*tops[candidate_] == nullptr || find(candidate_) != nullptr) continue;
       watched_[i] = {candidate_, false, 0, nullptr};
       break;
     }
@@ -36,12 +43,8 @@ void Watch::hide(void ***tops, void **decoy, SizeClass c, uint64_t now_ms) {
     for (Watched &w : watched_) w.calls = 0;
   }
   classes_[c / 64] |= uint64_t{1} << (c % 64);
-  Watched *place = nullptr;
-  for (Watched &w : watched_) {
-    if (w.c == c) place = &w;
-  }
-  if (place != nullptr) {
-    ++place->calls;
+  if (Watched *watched = find(c)) {
+    ++watched->calls;
     ++calls_;
   } else {
     const bool small = c <= kMaxSmallClass;

@@ -7,7 +7,7 @@
 // Owns:       which classes are watched (those that came to a slow path lately), and their true
 //             tops while they are hidden.
 // Boundary:   a slow path reveals all before it looks at any magazine, and hides them when done.
-
+// Invariants: a class is watched in one place only.
 // Threads:    the heap's thread only.
 #ifndef HAKMEM_CACHE_WATCH_H_
 #define HAKMEM_CACHE_WATCH_H_
@@ -46,6 +46,7 @@ class Watch {
     void **top;
   };
 
+    Watched *find(SizeClass c);
   bool may_hide(const Watched &w) const;
   // Gives the places of small classes that did not come in the last step to others with blocks.
   void replace_silent(void *const *const *tops);

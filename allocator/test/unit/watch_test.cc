@@ -41,6 +41,18 @@ TEST_F(WatchTest, HidesWhoComesAndRevealsTheSame) {
   EXPECT_FALSE(watch_.hidden());
 }
 
+TEST_F(WatchTest, EveryTopComesBack) {
+  for (size_t c = 0; c < kClassCount; ++c) slots_[c] = &slots_[c];  // all have blocks
+  for (uint64_t i = 0; i < 10'000; ++i) {
+    // One class for so long that every other class takes the places beside it by turns, then many.
+    const auto c =
+        static_cast<SizeClass>(i % 2000 < 1500 ? 5 + i / 2000 : 1 + i % (kClassCount - 1));
+    visit(c, 1000 + i);
+    watch_.reveal(tops_);
+    for (size_t n = 0; n < kClassCount; ++n) ASSERT_EQ(tops_[n], &slots_[n]) << n << " at " << i;
+  }
+}
+
 TEST_F(WatchTest, WatchesFewClasses) {
   for (size_t c = 1; c < kClassCount; ++c) visit(static_cast<SizeClass>(c), 1000);
   EXPECT_EQ(hidden(), 3u);
