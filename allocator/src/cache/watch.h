@@ -46,7 +46,7 @@ class Watch {
     void **top;
   };
 
-    Watched *find(SizeClass c);
+  Watched *find(SizeClass c);
   bool may_hide(const Watched &w) const;
   // Gives the places of small classes that did not come in the last step to others with blocks.
   void replace_silent(void *const *const *tops);

@@ -28,7 +28,7 @@ class SlabPool {
  public:
   constexpr SlabPool() = default;
 
-  void set_owner_map(OwnerMap map) { map_ = map; }
+  void set_owner_map(const OwnerMap &map) { map_ = map; }
 
   // Where other threads leave blocks for the thread that has this pool; NULL: nowhere.
   void set_inbox(Inbox *inbox) { inbox_ = inbox; }
