@@ -24,8 +24,8 @@ class Depot {
   void reset(void **storage);
 
   // Puts a full magazine of the class aside. Returns another one, empty, or NULL if the reserve is
-  // full: `magazine` then stays the caller's.
-  void **put_full(SizeClass c, void **magazine);
+  // full: the magazine then stays the caller's.
+  void **put_full(SizeClass c, void **full);
   bool has_full(SizeClass c) const { return full_[c] != 0; }
   // Takes a full magazine of the class for an empty one; NULL: none is in reserve.
   void **take_full(SizeClass c, void **empty);
@@ -59,7 +59,6 @@ class Depot {
   size_t most_bytes_ = 0;  // as the knob says; looked up once an age
   Number full_[kClassCount] = {};
   Number count_[kClassCount] = {};
-
   Number idle_[kClassCount] = {};  // the lowest that count_ has been in this age
   Number next_[kMagazines] = {};
 };

@@ -45,12 +45,9 @@ struct alignas(64) Heap {
 
   // Slow paths.
   uint32_t carved[kClassCount] = {};  // blocks
-
-  uint16_t loans[kClassCount] = {};  // blocks that larger classes have lent
-  size_t blocks_carved = 0;          // over all classes
-
-  uint32_t calls_to_tick = 0;  // slow calls until ageing is looked at
-
+  uint16_t loans[kClassCount] = {};   // blocks that larger classes have lent
+  size_t blocks_carved = 0;           // over all classes
+  uint32_t calls_to_tick = 0;         // slow calls until ageing is looked at
   uint32_t ticks_seen = 0;
   uint64_t now_ms = 0;                  // when ageing was last looked at
   uint32_t calm_ages = UINT32_MAX / 2;  // ages since much waited to go back

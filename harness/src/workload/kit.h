@@ -9,7 +9,6 @@
 // Threads: a lane is used by its own worker, or by anyone while no worker runs.
 #pragma once
 
-#include <sched.h>
 #include <sys/mman.h>
 
 #include <cstddef>
