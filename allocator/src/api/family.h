@@ -11,7 +11,6 @@
 
 #include "api/slow_path.h"
 #include "hardened/hardened.h"
-#include "slab/locate.h"
 
 namespace hakmem::family {
 
@@ -65,9 +64,7 @@ inline int posix_memalign(void **out, size_t alignment, size_t size) {
 }
 
 inline size_t usable_size(void *block) {
-  if (block == nullptr) return 0;
-  if constexpr (kHardened) return hardened::usable_size(block);
-  return usable_bytes(locate_live("usable_size", block));
+  return block == nullptr ? 0 : usable_size_of(block);
 }
 
 inline void free_sized(void *block, size_t size) {

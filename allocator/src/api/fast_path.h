@@ -25,6 +25,14 @@ inline void count_one(Heap *heap, std::atomic<uint64_t> ClassCounters::*counter,
   }
 }
 
+// The class of a block in one of this heap's own slabs of small blocks; 0: any other block, or not
+// known here. Says nothing of whether the block is live or where it begins.
+inline SizeClass own_class(Heap *heap, const void *block) {
+  const size_t bin =
+      heap->owner_map()[owner_map_index(heap, block)].load(std::memory_order_relaxed);
+  return bin < kClassCount ? static_cast<SizeClass>(bin) : SizeClass{0};
+}
+
 // A block of the class from the thread's magazine, or NULL if it is empty.
 inline void *pop(Heap *heap, size_t c) {
   void **top = heap->top[c];

@@ -133,11 +133,9 @@ void free_slow(void *block) {
   if (block == nullptr) return;
   if constexpr (kHardened) return hardened::free(block);
   Heap *heap = t_heap;
-  const uint8_t bin =
-      heap->owner_map()[owner_map_index(heap, block)].load(std::memory_order_relaxed);
-  if (bin != 0 && bin < kClassCount) {  // ours; its magazine is full
-    count_one(heap, &ClassCounters::frees, bin);
-    return flush_and_push(heap, bin, block);
+  if (const SizeClass c = own_class(heap, block); c != 0) {  // its magazine is full
+    count_one(heap, &ClassCounters::frees, c);
+    return flush_and_push(heap, c, block);
   }
   const Location location = locate_live("free", block);
   switch (location.what) {
@@ -150,6 +148,22 @@ void free_slow(void *block) {
   }
   if (!huge_blocks::free(location.huge)) report_double_free(block, 0);
 }
+
+namespace {
+
+// Shrinking to less than half is worth a copy.
+bool stays_small(size_t size, size_t usable) { return size <= usable && size >= usable / 2; }
+
+// NULL, and the block as it was, if there is no memory.
+void *copy_and_free(void *block, size_t usable, size_t size) {
+  void *fresh = fast_malloc(size);
+  if (fresh == nullptr) return nullptr;
+  memcpy(fresh, block, size < usable ? size : usable);
+  fast_free(block);
+  return fresh;
+}
+
+}  // namespace
 
 void *allocate_aligned(size_t alignment, size_t size) {
   if constexpr (kHardened) return hardened::allocate(size, alignment);
@@ -166,15 +180,24 @@ void *allocate_aligned(size_t alignment, size_t size) {
   return allocate_big(size, alignment).block;
 }
 
+size_t usable_size_of(void *block) {
+  if constexpr (kHardened) return hardened::usable_size(block);
+  if (const SizeClass c = own_class(t_heap, block); c != 0) return class_bytes(c);
+  return usable_bytes(locate_live("usable_size", block));
+}
+
 void *resize(void *block, size_t size) {
   if constexpr (kHardened) return hardened::resize(block, size);
+  if (const SizeClass c = own_class(t_heap, block); c != 0) {
+    const size_t usable = class_bytes(c);
+    return stays_small(size, usable) ? block : copy_and_free(block, usable, size);
+  }
   const Location location = locate_live("realloc", block);
   const size_t usable = usable_bytes(location);
   bool stays_huge = false;
   switch (location.what) {
     case What::kSmall:
-      // Shrinking to less than half is worth a copy.
-      if (size <= usable && size >= usable / 2) return block;
+      if (stays_small(size, usable)) return block;
       break;
     case What::kLarge:
       if (size > kMaxSmallBytes && size <= page_heap::kMaxRunBytes &&
@@ -192,15 +215,12 @@ void *resize(void *block, size_t size) {
       break;
   }
   const int saved_errno = errno;
-  void *fresh = fast_malloc(size);
-  if (fresh == nullptr) {
+  void *fresh = copy_and_free(block, usable, size);
+  if (fresh == nullptr && stays_huge) {
     // There is no room for a copy, not even without the caches, but moving needs none.
-    if (stays_huge) fresh = huge_blocks::resize(location.huge, size);
+    fresh = huge_blocks::resize(location.huge, size);
     if (fresh != nullptr) errno = saved_errno;
-    return fresh;
   }
-  memcpy(fresh, block, size < usable ? size : usable);
-  fast_free(block);
   return fresh;
 }
 

@@ -22,6 +22,8 @@ void *allocate_class(SizeClass c, Lending lending);
 Big allocate_big(size_t size, size_t alignment);
 // Any alignment that is a power of two.
 void *allocate_aligned(size_t alignment, size_t size);
+// `block` is not NULL.
+size_t usable_size_of(void *block);
 // `block` is not NULL and `size` not 0.
 void *resize(void *block, size_t size);
 // Aborts if a block of this size cannot be `block`.
