@@ -234,6 +234,31 @@ TEST_F(RunTest, PrefaultFollowsTheVariableAndTheOption) {
   EXPECT_EQ(manifest()["prefault_ops"], 77);
 }
 
+TEST_F(RunTest, InitSettingsReachTheirPlugin) {
+  const std::vector<std::string> ab = quick_ab("hakmem", "hakmem");
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), ab.begin(), ab.end());
+    return more;
+  };
+  const Outcome outcome =
+      run(with({"--init", "HAKMEM_DEPOT_KB=64", "--init", "b:HAKMEM_SS_MEM_LEAN=true", "--init",
+                "b:HAKMEM_PURGE_DELAY_MS=0"}));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.error;
+  const json a = {{"HAKMEM_DEPOT_KB", 64}};
+  const json b = {
+      {"HAKMEM_DEPOT_KB", 64}, {"HAKMEM_SS_MEM_LEAN", true}, {"HAKMEM_PURGE_DELAY_MS", 0}};
+  EXPECT_EQ(manifest()["subjects"][0]["init"], a);
+  EXPECT_EQ(manifest()["subjects"][1]["init"], b);
+  EXPECT_EQ(manifest()["profile"]["allocator"]["b"]["init"], b);
+  // The plugin itself refuses what it does not know, so it has read the settings, text as text.
+  fs::remove_all(result_);
+  expect_refused(with({"--init", "a:HAKMEM_NOSUCH=1k"}), R"({"HAKMEM_NOSUCH":"1k"})");
+  expect_refused(with({"--init", "z:HAKMEM_DEPOT_KB=64"}), "there is no subject 'z'");
+  expect_refused(with({"--init", "b:=64"}), "--init b:=64");
+  expect_refused(with({"--init", "HAKMEM_DEPOT_KB"}), "--init HAKMEM_DEPOT_KB");
+  expect_refused({"run", "-a", faulty("calling"), "--init", "x=1"}, "takes no settings");
+}
+
 TEST_F(RunTest, UnknownCommandsRunToolsOfThatName) {
   const std::string tool = folder_ + "/hakbench-hello";
   std::ofstream(tool) << "#!/bin/sh\necho hello \"$@\"\nexit 3\n";

@@ -89,24 +89,43 @@ void merge_cpus(const MeasureOptions &options, RunConfig *config) {
   config->coordinator_cpu = allowed.front();
 }
 
-// "b:NAME=VALUE", or "NAME=VALUE" for all.
-void merge_env(const MeasureOptions &options, std::vector<SubjectConfig> *subjects) {
-  for (const std::string &text : options.env) {
-    const size_t equals = text.find('=');
-    const size_t colon = text.find(':');
-    if (equals == std::string::npos || equals == 0)
-      throw Error("--env " + text + " has no value; write --env NAME=VALUE or --env b:NAME=VALUE");
-    const bool labelled = colon < equals;
-    const std::string label = labelled ? text.substr(0, colon) : "";
-    const size_t name_at = labelled ? colon + 1 : 0;
-    bool used = false;
-    for (SubjectConfig &subject : *subjects) {
-      if (labelled && subject.label != label) continue;
-      subject.env[text.substr(name_at, equals - name_at)] = text.substr(equals + 1);
-      used = true;
-    }
-    if (!used) throw Error("--env " + text + ": there is no subject '" + label + "' in this run");
+// Splits "b:NAME=VALUE", or "NAME=VALUE" for all, and hands name and value to `apply` for each subject
+// that is meant.
+template <typename Apply>
+void for_subjects(const char *option, const std::string &text, std::vector<SubjectConfig> *subjects,
+                  const Apply &apply) {
+  const size_t equals = text.find('=');
+  const size_t colon = text.find(':');
+  const bool labelled = colon < equals;
+  const std::string label = labelled ? text.substr(0, colon) : "";
+  const size_t name_at = labelled ? colon + 1 : 0;
+  if (equals == std::string::npos || equals == name_at)
+    throw Error(fmt::format("{0} {1} is no NAME=VALUE; write {0} NAME=VALUE or {0} b:NAME=VALUE",
+                            option, text));
+  bool used = false;
+  for (SubjectConfig &subject : *subjects) {
+    if (labelled && subject.label != label) continue;
+    apply(&subject, text.substr(name_at, equals - name_at), text.substr(equals + 1));
+    used = true;
   }
+  if (!used)
+    throw Error(fmt::format("{} {}: there is no subject '{}' in this run", option, text, label));
+}
+
+void merge_env(const MeasureOptions &options, std::vector<SubjectConfig> *subjects) {
+  for (const std::string &text : options.env)
+    for_subjects("--env", text, subjects,
+                 [](SubjectConfig *subject, const std::string &name, const std::string &value) {
+                   subject->env[name] = value;
+                 });
+}
+
+void merge_init(const MeasureOptions &options, std::vector<SubjectConfig> *subjects) {
+  for (const std::string &text : options.init)
+    for_subjects("--init", text, subjects,
+                 [](SubjectConfig *subject, const std::string &name, const std::string &value) {
+                   add_init_setting(name, value, &subject->init_json);
+                 });
 }
 
 }  // namespace
@@ -124,6 +143,10 @@ void add_measure_options(CLI::App *command, MeasureOptions *o) {
   command
       ->add_option("--env", o->env,
                    "NAME=VALUE for every subject, or b:NAME=VALUE for the one labelled b")
+      ->group(what);
+  command
+      ->add_option("--init", o->init,
+                   "A setting for the plugin's init, in the same form: b:HAKMEM_SS_MEM_LEAN=1")
       ->group(what);
 
   const char *how = "How long, how often";
@@ -158,6 +181,14 @@ void add_measure_options(CLI::App *command, MeasureOptions *o) {
   command
       ->add_flag("--no-report", o->no_report, "Only measure; `hakbench report DIR` does the rest")
       ->group(where);
+}
+
+void add_init_setting(const std::string &name, const std::string &value, std::string *init_json) {
+  nlohmann::json init = nlohmann::json::parse(*init_json);
+  const nlohmann::json typed = nlohmann::json::parse(value, nullptr, false);
+  init[name] = typed.is_number() || typed.is_boolean() ? typed : nlohmann::json(value);
+  // A name or value that is no UTF-8 can't be JSON; the plugin then refuses what replaces it.
+  *init_json = init.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 MergedRun merge_options(const MeasureOptions &options) {
@@ -199,6 +230,7 @@ MergedRun merge_options(const MeasureOptions &options) {
     labels.push_back(label);
   }
   merge_env(options, &config.subjects);
+  merge_init(options, &config.subjects);
   if (!options.reference.empty()) config.reference = options.reference;
   if (config.reference.empty()) config.reference = labels.size() > 1 ? "b" : "a";
   if (std::find(labels.begin(), labels.end(), config.reference) == labels.end())

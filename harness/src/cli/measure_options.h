@@ -35,7 +35,8 @@ struct MeasureOptions {
   std::string cpus;
   std::optional<uint64_t> schedule_seed;
   std::string reference;
-  std::vector<std::string> env;  // LABEL:NAME=VALUE
+  std::vector<std::string> env;   // LABEL:NAME=VALUE
+  std::vector<std::string> init;  // LABEL:KEY=VALUE
   std::string output;
   bool force = false;
   bool no_report = false;
@@ -43,6 +44,9 @@ struct MeasureOptions {
 
 // The options of every measuring command.
 void add_measure_options(CLI::App *command, MeasureOptions *options);
+
+// Adds a member to a plugin's init settings: a number, true or false as such, anything else as text.
+void add_init_setting(const std::string &name, const std::string &value, std::string *init_json);
 
 struct MergedRun {
   RunConfig config;

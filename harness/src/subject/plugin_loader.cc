@@ -183,4 +183,17 @@ bool load_plugin(const PluginSpec &spec, LoadedPlugin *out, std::string *error) 
   return true;
 }
 
+bool init_plugin(const LoadedPlugin &plugin, const std::string &init_json, std::string *error) {
+  const bool takes_settings = plugin.table->init != nullptr && !plugin.generic;
+  if (!takes_settings && init_json != "{}") {
+    *error = "takes no settings, but was given " + init_json + "; leave them out";
+    return false;
+  }
+  if (plugin.table->init == nullptr) return true;
+  const int code = plugin.table->init(init_json.c_str());
+  if (code == 0) return true;
+  *error = "init refused the settings " + init_json + ": " + std::strerror(code);
+  return false;
+}
+
 }  // namespace hakbench

@@ -47,4 +47,8 @@ struct LoadedPlugin {
 // RTLD_NOW|RTLD_LOCAL. Does not call init.
 bool load_plugin(const PluginSpec &spec, LoadedPlugin *out, std::string *error);
 
+// Calls init with the settings, a JSON object. False if the plugin refuses them, or if there are
+// settings and nothing that could take them: a setting is never ignored.
+bool init_plugin(const LoadedPlugin &plugin, const std::string &init_json, std::string *error);
+
 }  // namespace hakbench

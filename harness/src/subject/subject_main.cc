@@ -75,11 +75,9 @@ bool load(Subject *s) {
   set_text(facts.build_id, s->plugin.build_id.c_str());
   set_text(facts.link_kind, s->plugin.link_kind.c_str());
   facts.generic = s->plugin.generic;
-  if (table->init != nullptr) {
-    if (const int code = table->init(spec.init_json); code != 0) {
-      fail(s, std::string("init refused the settings ") + spec.init_json + ": " + strerror(code));
-      return false;
-    }
+  if (!init_plugin(s->plugin, spec.init_json, &error)) {
+    fail(s, error);
+    return false;
   }
   return true;
 }
