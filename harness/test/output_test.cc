@@ -47,6 +47,14 @@ TEST(Installation, OwnFilesAreNamedFromTheInstallationFolder) {
   EXPECT_EQ(relative_to_installation("x.so"), "x.so");
 }
 
+TEST(Installation, NamesLeadBackToTheFiles) {
+  const std::string own = fs::read_symlink("/proc/self/exe").string();
+  EXPECT_NE(relative_to_installation(own), own);
+  EXPECT_EQ(resolve_in_installation(relative_to_installation(own)), own);
+  EXPECT_EQ(resolve_in_installation("/usr/lib/x.so"), "/usr/lib/x.so");
+  EXPECT_EQ(resolve_in_installation("plugins/nosuch.so"), "plugins/nosuch.so");
+}
+
 TEST(Csv, HeaderIsTheListOfColumnsInFileOrder) {
   std::string expected;
 #define COLUMN(name, type, doc) expected += #name ",";
@@ -83,8 +91,17 @@ TEST(Csv, CellsWithCommasAndQuotesAreQuotedAndLinesStayWhole) {
   EXPECT_EQ(event_row(3, 1.5, event), "3,1.5,,,crash,\"said \"\"no\"\", twice and died\"");
 }
 
+TEST(Csv, RowsAreSplitAsTheyWereWritten) {
+  Event event;
+  event.event = "crash";
+  event.detail = "said \"no\", twice";
+  EXPECT_EQ(split_row(event_row(3, 1.5, event)),
+            (std::vector<std::string>{"3", "1.5", "", "", "crash", "said \"no\", twice"}));
+  EXPECT_EQ(split_row(",,"), (std::vector<std::string>{"", "", ""}));
+}
+
 TEST(LineFile, FullDeviceIsAnErrorThatNamesFileAndMend) {
-  LineFile file("/dev/full");
+  LineFile file("/dev/full", LineFile::Start::kEmpty);
   try {
     file.append("row");
     FAIL() << "writing to a full device went unnoticed";
@@ -101,12 +118,35 @@ TEST_F(OutputTest, LineThatDoesNotFitIsCutOffAgain) {
   rlimit before = {};
   getrlimit(RLIMIT_FSIZE, &before);
   const rlimit small = {10, before.rlim_max};
-  LineFile file(path);
+  LineFile file(path, LineFile::Start::kEmpty);
   setrlimit(RLIMIT_FSIZE, &small);
   file.append("12345");
   EXPECT_THROW(file.append("678901234"), Error);
   setrlimit(RLIMIT_FSIZE, &before);
   EXPECT_EQ(read_file(path), "12345\n");
+}
+
+TEST_F(OutputTest, ContinuedFileLosesItsCutOffLineAndNoOther) {
+  fs::create_directories(folder_);
+  const std::string path = folder_ + "/rows.csv";
+  // The second is longer than what is read at a time.
+  for (const std::string &cut_off : {std::string("4,5"), std::string(10'000, 'x'), std::string()}) {
+    std::ofstream(path) << "1,2\n3,4\n" + cut_off;
+    LineFile(path, LineFile::Start::kContinue).append("5,6");
+    EXPECT_EQ(read_file(path), "1,2\n3,4\n5,6\n");
+  }
+  std::ofstream(path) << "no line at all";
+  EXPECT_TRUE(LineFile(path, LineFile::Start::kContinue).is_empty());
+}
+
+TEST_F(OutputTest, FileIsWrittenByOneAtATime) {
+  fs::create_directories(folder_);
+  const std::string path = folder_ + "/rows.csv";
+  LineFile first(path, LineFile::Start::kEmpty);
+  first.append("1,2");
+  for (const auto start : {LineFile::Start::kEmpty, LineFile::Start::kContinue})
+    EXPECT_THROW(LineFile(path, start), Error);
+  EXPECT_EQ(read_file(path), "1,2\n");
 }
 
 TEST_F(OutputTest, FolderIsValidFromTheFirstMoment) {

@@ -18,7 +18,7 @@ int check(const std::string &name) {
   std::string error;
   if (!resolve_plugin(name, plugin_folder(), &subject.plugin, &error)) throw Error(error);
   install_interrupt_handlers();
-  const std::vector<CheckLine> lines = check_in_subject(subject, allowed_cpus());
+  const std::vector<CheckLine> lines = check_in_subject(subject, allowed_cpus()).lines;
   size_t width = 5;
   for (const CheckLine &line : lines) width = std::max(width, line.name.size());
   int failed = 0;

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/locations.h"
 #include "cli/measure_options.h"
+#include "cli/resume.h"
 #include "coordinator/cpus.h"
 #include "coordinator/host.h"
 #include "coordinator/interrupt.h"
@@ -71,6 +72,7 @@ json make_manifest(const MergedRun &run, const std::string &command,
   manifest["launches"] = config.launches;
   manifest["blocks"] = config.blocks;
   manifest["warmup_epochs"] = config.warmup_epochs;
+  manifest["timeout_s"] = config.grace_s;
   manifest["cpus"] = {{"subjects", format_cpu_list(config.cpus)},
                       {"coordinator", config.coordinator_cpu}};
   const SyscallTracepoint &syscalls = syscall_tracepoint();
@@ -105,45 +107,92 @@ int show_summary(const std::string &folder) {
   return 0;
 }
 
-int measure(const std::string &command, const MeasureOptions &options,
-            const std::vector<std::string> &argv) {
-  const MergedRun run = merge_options(options);
+// "hakmem-vs-mimalloc"
+std::string joined_names(const RunConfig &config) {
   std::vector<std::string> names;
-  for (const SubjectConfig &subject : run.config.subjects) names.push_back(subject.plugin.name);
-  const std::string joined = join(names, "-vs-");
-  std::string folder = options.output;
-  if (folder.empty())
-    folder = "out/" + time_stamped_name(command == "run" ? "run-" + joined : joined);
+  for (const SubjectConfig &subject : config.subjects) names.push_back(subject.plugin.name);
+  return join(names, "-vs-");
+}
 
-  install_interrupt_handlers();
-  check_subjects(run.config);  // before there is a folder: what fails here has measured nothing
-  ResultFolder results(folder, options.force, make_manifest(run, command, argv));
-  fmt::print("hakbench {}: {}, {} launches of {} {}, result in {}\n", joined,
-             params_text(run.config.workload), run.config.launches, run.config.blocks,
-             names.size() > 1 ? "blocks" : "epochs", folder);
+// From the first launch to the manifest's last status.
+int run_into(ResultFolder *results, const RunConfig &config, bool no_report) {
   fflush(stdout);
   cpu_set_t all_cpus;
   sched_getaffinity(0, sizeof all_cpus, &all_cpus);
-  pin_process(run.config.coordinator_cpu);
+  pin_process(config.coordinator_cpu);
   try {
     Progress progress;
-    Observers observers(&results, &progress);
-    run_session(run.config, &observers);
+    Observers observers(results, &progress);
+    run_session(config, &observers);
   } catch (const Interrupted &interrupted) {
     Event event;
     event.event = "interrupted";
     event.detail = "signal=" + std::to_string(interrupted.signal);
-    results.on_event(event);
-    results.finish("interrupted", "");
-    fmt::print(stderr, "hakbench: interrupted; the epochs so far are in {}\n", folder);
+    results->on_event(event);
+    results->finish("interrupted", "");
+    fmt::print(stderr, "hakbench: interrupted; the epochs so far are in {}\n", results->path());
     throw;
   } catch (const std::exception &error) {
-    results.finish("failed", error.what());
+    results->finish("failed", error.what());
     throw;
   }
-  results.finish("complete", "");
+  results->finish("complete", "");
   sched_setaffinity(0, sizeof all_cpus, &all_cpus);
-  return options.no_report ? 0 : show_summary(folder);
+  return no_report ? 0 : show_summary(results->path());
+}
+
+int measure(const std::string &command, const MeasureOptions &options,
+            const std::vector<std::string> &argv) {
+  const MergedRun run = merge_options(options);
+  const std::string names = joined_names(run.config);
+  std::string folder = options.output;
+  if (folder.empty())
+    folder = "out/" + time_stamped_name(command == "run" ? "run-" + names : names);
+
+  install_interrupt_handlers();
+  check_subjects(run.config);  // before there is a folder: what fails here has measured nothing
+  ResultFolder results(folder, options.force, make_manifest(run, command, argv));
+  fmt::print("hakbench {}: {}, {} launches of {} {}, result in {}\n", names,
+             params_text(run.config.workload), run.config.launches, run.config.blocks,
+             run.config.subjects.size() > 1 ? "blocks" : "epochs", folder);
+  return run_into(&results, run.config, options.no_report);
+}
+
+int resume(const std::string &command, const MeasureOptions &options) {
+  const ResumedRun run = read_resumed_run(options.resume, command, options.launches);
+  install_interrupt_handlers();
+  check_subjects(run.config);  // before the folder is touched
+  ResultFolder results(options.resume, run.manifest, run.point);
+  Event event;
+  event.event = "resumed";
+  event.detail = "from_launch=" + std::to_string(run.config.first_launch);
+  results.on_event(event);
+  fmt::print("hakbench {}: {}, launches {} to {}, result in {}\n", joined_names(run.config),
+             params_text(run.config.workload), run.config.first_launch, run.config.launches - 1,
+             options.resume);
+  return run_into(&results, run.config, options.no_report);
+}
+
+// What a resumed run may be told anew; everything else is in its manifest.
+bool goes_with_resume(const std::string &option) {
+  return option == "--resume" || option == "--launches" || option == "--no-report";
+}
+
+int measure_or_resume(const CLI::App &command, const MeasureOptions &options,
+                      const std::vector<std::string> &argv) {
+  if (!options.resume.empty()) {
+    for (const CLI::Option *option : command.get_options())
+      if (option->count() > 0 && !goes_with_resume(option->get_name()))
+        throw Error(option->get_name() +
+                    " does not go with --resume, whose settings are those of " + options.resume +
+                    "/manifest.json; leave it out");
+    return resume(command.get_name(), options);
+  }
+  for (const auto &[label, allocator] : options.allocators)
+    if (allocator.empty())
+      throw Error((command.get_name() == "run" ? "--allocator" : "--" + label) +
+                  " is required; see hakbench " + command.get_name() + " --help");
+  return measure(command.get_name(), options, argv);
 }
 
 std::vector<std::string> command_line() {
@@ -168,10 +217,8 @@ std::vector<std::string> command_line() {
 void add_run_command(CLI::App *app, int *exit_code) {
   CLI::App *command = app->add_subcommand("run", "Measure one allocator, epoch by epoch");
   auto options = std::make_shared<MeasureOptions>();
-  command
-      ->add_option("-a,--allocator", options->allocators["a"],
-                   "A plugin's name, NAME=/path.so or /path.so")
-      ->required();
+  command->add_option("-a,--allocator", options->allocators["a"],
+                      "A plugin's name, NAME=/path.so or /path.so");
   add_measure_options(command, options.get());
   command->add_option("--epochs", options->blocks, "Epochs in each launch (default 8)")
       ->group("How long, how often");
@@ -179,8 +226,11 @@ void add_run_command(CLI::App *app, int *exit_code) {
       ->add_option("--duration", options->duration,
                    "Time in epochs instead of their number: 30s, 5m; one launch")
       ->group("How long, how often");
-  command->footer("Example: hakbench run -a hakmem --ws 400 --epoch 1s --duration 60s");
-  command->callback([=] { *exit_code = measure("run", *options, command_line()); });
+  command->footer(
+      "Examples:\n"
+      "  hakbench run -a hakmem --ws 400 --epoch 1s --duration 60s\n"
+      "  hakbench run --resume out/DIR --launches 2");
+  command->callback([=] { *exit_code = measure_or_resume(*command, *options, command_line()); });
 }
 
 void add_ab_command(CLI::App *app, int *exit_code) {
@@ -189,11 +239,8 @@ void add_ab_command(CLI::App *app, int *exit_code) {
   auto options = std::make_shared<MeasureOptions>();
   const char *who = "Who is compared";
   command->add_option("--a", options->allocators["a"], "Candidate: NAME, NAME=/path.so or /path.so")
-      ->required()
       ->group(who);
-  command->add_option("--b", options->allocators["b"], "Reference, in the same form")
-      ->required()
-      ->group(who);
+  command->add_option("--b", options->allocators["b"], "Reference, in the same form")->group(who);
   auto more = std::make_shared<std::vector<std::string>>(6);
   for (size_t i = 0; i < more->size(); ++i)
     command
@@ -215,12 +262,13 @@ void add_ab_command(CLI::App *app, int *exit_code) {
       "Examples:\n"
       "  hakbench ab --a hakmem --b mimalloc --profile quick\n"
       "  hakbench ab --a hakmem --b hakmem --env b:HAKMEM_SS_MEM_LEAN=1 --ws 8192\n"
-      "  hakbench ab --a glibc --b je=/usr/lib/x86_64-linux-gnu/libjemalloc.so.2 -o out/je");
+      "  hakbench ab --a glibc --b je=/usr/lib/x86_64-linux-gnu/libjemalloc.so.2 -o out/je\n"
+      "  hakbench ab --resume out/je --launches 10");
   command->callback([=] {
     for (size_t i = 0; i < more->size(); ++i)
       if (!(*more)[i].empty())
         options->allocators[std::string(1, static_cast<char>('c' + i))] = (*more)[i];
-    *exit_code = measure("ab", *options, command_line());
+    *exit_code = measure_or_resume(*command, *options, command_line());
   });
 }
 

@@ -177,6 +177,11 @@ void add_measure_options(CLI::App *command, MeasureOptions *o) {
       ->group(where);
   command->add_option("-o,--output", o->output, "Folder of the result (default out/TIME-NAMES)")
       ->group(where);
+  command
+      ->add_option("--resume", o->resume,
+                   "Continue the run in this folder, with its settings, until it has --launches\n"
+                   "in all (default: as many as it was to have)")
+      ->group(where);
   command->add_flag("--force", o->force, "Write into a folder that is not empty")->group(where);
   command
       ->add_flag("--no-report", o->no_report, "Only measure; `hakbench report DIR` does the rest")

@@ -37,6 +37,7 @@ struct MeasureOptions {
   std::string reference;
   std::vector<std::string> env;   // LABEL:NAME=VALUE
   std::vector<std::string> init;  // LABEL:KEY=VALUE
+  std::string resume;             // a folder: the settings are those of its manifest
   std::string output;
   bool force = false;
   bool no_report = false;

@@ -21,6 +21,7 @@ struct SubjectConfig {
   PluginSpec plugin;
   std::map<std::string, std::string> env;  // added to the subject's environment
   std::string init_json = "{}";            // handed to the plugin's init
+  std::string sha256;                      // of the library it must be; empty: any
 };
 
 // A block with an epoch above one of these is quarantined whole. Empty: no such limit.
@@ -45,7 +46,9 @@ struct RunConfig {
   int coordinator_cpu = 0;
   uint64_t schedule_seed = 1;
   NoiseLimits noise;
-  double grace_s = 60;  // a subject hangs when it takes 20 times what is expected plus this
+  uint32_t first_launch = 0;  // a resumed run: launches before it, and
+  int64_t first_seq = 0;      // epochs before this one, are on record already
+  double grace_s = 60;        // a subject hangs when it takes 20 times what is expected plus this
 };
 
 }  // namespace hakbench

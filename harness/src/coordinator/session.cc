@@ -33,7 +33,8 @@ class Session {
   void run() {
     calibrate();
     announce();
-    for (uint32_t launch = 0; launch < config_.launches; ++launch) run_launch(launch);
+    for (uint32_t launch = config_.first_launch; launch < config_.launches; ++launch)
+      run_launch(launch);
   }
 
  private:
@@ -95,7 +96,7 @@ class Session {
   RunObserver *observer_;
   uint64_t ops_ = 0;  // of an epoch, over all workers
   double expected_epoch_s_ = 0;
-  int64_t next_seq_ = 0;
+  int64_t next_seq_ = config_.first_seq;
   nlohmann::json subject_facts_ = nlohmann::json::array();
 };
 
@@ -124,7 +125,8 @@ void Session::calibrate() {
 void Session::announce() {
   const int64_t per_launch = paired() ? config_.blocks * 2 : config_.blocks;
   RunPlan plan;
-  plan.epochs = static_cast<int64_t>(config_.launches * config_.subjects.size()) *
+  plan.epochs = (static_cast<int64_t>(config_.launches) - config_.first_launch) *
+                static_cast<int64_t>(config_.subjects.size()) *
                 (config_.warmup_epochs + per_launch);
   plan.expected_seconds = static_cast<double>(plan.epochs) * config_.epoch_s;
   nlohmann::json facts;
@@ -272,7 +274,12 @@ void check_subjects(const RunConfig &config) {
   std::set<std::string> checked;
   for (const SubjectConfig &subject : config.subjects) {
     if (!checked.insert(subject.plugin.path + subject.init_json).second) continue;
-    for (const CheckLine &line : check_in_subject(subject, config.cpus)) {
+    const CheckReport report = check_in_subject(subject, config.cpus);
+    if (!subject.sha256.empty() && report.sha256 != subject.sha256)
+      throw Error("allocator " + subject.plugin.name + " (" + subject.plugin.path +
+                  ") is no longer the library that the run began with (its SHA-256 differs); bring "
+                  "that one back, or start a new run");
+    for (const CheckLine &line : report.lines) {
       if (line.ok) continue;
       throw Error("allocator " + subject.plugin.name + " failed the check '" + line.name +
                   "': " + line.detail + "; nothing was timed; look with: hakbench check " +
@@ -281,14 +288,15 @@ void check_subjects(const RunConfig &config) {
   }
 }
 
-std::vector<CheckLine> check_in_subject(const SubjectConfig &subject,
-                                        const std::vector<int> &cpus) {
+CheckReport check_in_subject(const SubjectConfig &subject, const std::vector<int> &cpus) {
   WorkloadConfig no_workload;
   no_workload.threads = 1;
   SubjectProcess process(subject, no_workload, cpus);
-  std::vector<CheckLine> lines;
+  CheckReport report;
+  std::vector<CheckLine> &lines = report.lines;
   try {
     process.execute(CommandKind::kCheck, 0, kCheckTimeout);
+    report.sha256 = process.control().facts.sha256;
     std::istringstream text(process.control().text);
     for (std::string line; std::getline(text, line);) {
       const size_t name_end = line.find('\t');
@@ -304,7 +312,7 @@ std::vector<CheckLine> check_in_subject(const SubjectConfig &subject,
     const std::string during = process.control().check_name;
     lines.push_back({during.empty() ? "load" : during, false, failure.what()});
   }
-  return lines;
+  return report;
 }
 
 }  // namespace hakbench

@@ -21,7 +21,8 @@ namespace hakbench {
 // blame) or Interrupted; what was reported until then stays valid.
 void run_session(const RunConfig &config, RunObserver *observer);
 
-// Runs check_in_subject on every plugin of the run. Throws Error that names allocator and check.
+// Runs check_in_subject on every plugin of the run. Throws Error that names allocator and check, or the
+// library that is not the one it must be.
 void check_subjects(const RunConfig &config);
 
 struct CheckLine {
@@ -30,9 +31,14 @@ struct CheckLine {
   std::string detail;
 };
 
+struct CheckReport {
+  std::vector<CheckLine> lines;
+  std::string sha256;  // of the library that holds malloc
+};
+
 // Runs the contract checks of a plugin in a process of its own. A crash is one failed line that names
 // the check under way. Throws Error if the plugin can't be loaded.
-std::vector<CheckLine> check_in_subject(const SubjectConfig &subject, const std::vector<int> &cpus);
+CheckReport check_in_subject(const SubjectConfig &subject, const std::vector<int> &cpus);
 
 }  // namespace hakbench
 

@@ -16,4 +16,11 @@ std::string relative_to_installation(const std::string &path) {
   return path.compare(0, prefix.size(), prefix) == 0 ? path.substr(prefix.size()) : path;
 }
 
+std::string resolve_in_installation(const std::string &path) {
+  if (fs::path(path).is_absolute()) return path;
+  const std::string below = installation_folder() + "/" + path;
+  std::error_code code;
+  return fs::exists(below, code) ? below : path;
+}
+
 }  // namespace hakbench

@@ -15,6 +15,10 @@ std::string installation_folder();
 // "plugins/hakmem.so" for a file in the installation folder; any other path as it is.
 std::string relative_to_installation(const std::string &path);
 
+// The way back: a relative path that exists below the installation folder, with that folder before it;
+// any other path as it is.
+std::string resolve_in_installation(const std::string &path);
+
 }  // namespace hakbench
 
 #endif  // HAKBENCH_MODEL_INSTALLATION_H_

@@ -50,4 +50,22 @@ std::string event_row(int64_t seq, double wall_time_s, const Event &event) {
                      cell(event.launch), cell(event.event), cell(event.detail));
 }
 
+std::vector<std::string> split_row(const std::string &line) {
+  std::vector<std::string> cells(1);
+  bool quoted = false;
+  for (size_t i = 0; i < line.size(); ++i) {
+    const bool quote = line[i] == '"';
+    if (quote && quoted && i + 1 < line.size() && line[i + 1] == '"') {
+      cells.back() += line[i++];
+    } else if (quote) {
+      quoted = !quoted;
+    } else if (line[i] == ',' && !quoted) {
+      cells.emplace_back();
+    } else {
+      cells.back() += line[i];
+    }
+  }
+  return cells;
+}
+
 }  // namespace hakbench

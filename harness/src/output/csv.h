@@ -27,6 +27,9 @@ std::string epoch_row(const Epoch &epoch);
 std::string event_header();
 std::string event_row(int64_t seq, double wall_time_s, const Event &event);
 
+// The cells of a row that one of these made.
+std::vector<std::string> split_row(const std::string &line);
+
 }  // namespace hakbench
 
 #endif  // HAKBENCH_OUTPUT_CSV_H_

@@ -3,8 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "model/error.h"
 
@@ -29,15 +32,41 @@ bool write_all(int fd, const std::string &text) {
   return true;
 }
 
+// Up to the last line feed and with it.
+off_t complete_bytes(int fd) {
+  char chunk[4096];
+  for (off_t end = lseek(fd, 0, SEEK_END); end > 0;) {
+    const off_t begin = std::max<off_t>(0, end - static_cast<off_t>(sizeof chunk));
+    const ssize_t length = pread(fd, chunk, static_cast<size_t>(end - begin), begin);
+    if (length <= 0) return end;
+    for (ssize_t i = length; i > 0; --i)
+      if (chunk[i - 1] == '\n') return begin + i;
+    end = begin;
+  }
+  return 0;
+}
+
 }  // namespace
 
-LineFile::LineFile(const std::string &path)
-    : path_(path),
-      fd_(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644)) {
+LineFile::LineFile(const std::string &path, Start start)
+    : path_(path), fd_(open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
   if (fd_ < 0) throw_write_error(path_, errno);
+  // A file system without locks is no reason to refuse.
+  if (flock(fd_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    close(fd_);
+    throw Error("another process is writing " + path_ + "; wait for it, or end it");
+  }
+  // Fails on a device only, where there is nothing to cut.
+  const off_t kept = start == Start::kEmpty ? 0 : complete_bytes(fd_);
+  [[maybe_unused]] const int ignored = ftruncate(fd_, kept);
 }
 
 LineFile::~LineFile() { close(fd_); }
+
+bool LineFile::is_empty() const {
+  struct stat now = {};
+  return fstat(fd_, &now) == 0 && now.st_size == 0;
+}
 
 void LineFile::append(const std::string &line) {
   struct stat before = {};

@@ -3,7 +3,8 @@
 // Purpose:    rows that survive a crash: one write(2) a line on an O_APPEND descriptor, no buffer.
 // Owns:       the file descriptor.
 // Invariants: the file holds complete lines only: a line that could be written only in part (disk
-//             full) is cut off again. Errors name the file and the mend.
+//             full, or the machine went down before the file was continued) is cut off again. One
+//             process writes it at a time (flock). Errors name the file and the mend.
 // Threads:    one.
 #ifndef HAKBENCH_OUTPUT_LINE_FILE_H_
 #define HAKBENCH_OUTPUT_LINE_FILE_H_
@@ -14,12 +15,15 @@ namespace hakbench {
 
 class LineFile {
  public:
-  explicit LineFile(const std::string &path);  // creates or empties it; throws Error
+  enum class Start { kEmpty, kContinue };
+
+  LineFile(const std::string &path, Start start);  // creates it if need be; throws Error
   ~LineFile();
   LineFile(const LineFile &) = delete;
   LineFile &operator=(const LineFile &) = delete;
 
   void append(const std::string &line);  // adds the line feed; throws Error
+  bool is_empty() const;
 
  private:
   std::string path_;

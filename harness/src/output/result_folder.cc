@@ -39,14 +39,29 @@ ResultFolder::ResultFolder(const std::string &path, bool force, nlohmann::json m
   manifest_["status"] = "running";
   manifest_["start_time"] = iso_time();
   write_manifest();
-  events_ = std::make_unique<LineFile>(path_ + "/events.csv");
-  events_->append(event_header());
-  epochs_ = std::make_unique<LineFile>(path_ + "/epochs.csv");
-  epochs_->append(epoch_header());
+  open_files(LineFile::Start::kEmpty);
+}
+
+ResultFolder::ResultFolder(const std::string &path, nlohmann::json manifest,
+                           const ResumePoint &point)
+    : path_(path),
+      manifest_(std::move(manifest)),
+      epoch_count_(point.epochs),
+      event_count_(point.events) {
+  open_files(LineFile::Start::kContinue);  // first: it tells whether the run still goes on
+  manifest_["status"] = "running";
+  write_manifest();
+}
+
+void ResultFolder::open_files(LineFile::Start start) {
+  events_ = std::make_unique<LineFile>(path_ + "/events.csv", start);
+  if (events_->is_empty()) events_->append(event_header());
+  epochs_ = std::make_unique<LineFile>(path_ + "/epochs.csv", start);
+  if (epochs_->is_empty()) epochs_->append(epoch_header());
 }
 
 void ResultFolder::on_plan(const RunPlan &plan) {
-  manifest_["planned_epochs"] = plan.epochs;
+  manifest_["planned_epochs"] = epoch_count_ + plan.epochs;
   write_manifest();
 }
 

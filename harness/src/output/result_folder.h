@@ -15,6 +15,7 @@
 
 #include "model/run_observer.h"
 #include "output/line_file.h"
+#include "output/resume_point.h"
 
 namespace hakbench {
 
@@ -23,6 +24,9 @@ class ResultFolder : public RunObserver {
   // Makes the folder and its parents. Refuses one that already holds something, unless `force`: then
   // the run's files replace those of the same name. Throws Error.
   ResultFolder(const std::string &path, bool force, nlohmann::json manifest);
+
+  // Continues a folder: a cut-off last line is removed, rows are appended.
+  ResultFolder(const std::string &path, nlohmann::json manifest, const ResumePoint &point);
 
   void on_plan(const RunPlan &plan) override;
   void on_epoch(const Epoch &epoch) override;
@@ -35,6 +39,7 @@ class ResultFolder : public RunObserver {
   const std::string &path() const { return path_; }
 
  private:
+  void open_files(LineFile::Start start);
   void write_manifest();
 
   std::string path_;
