@@ -259,6 +259,35 @@ TEST_F(RunTest, InitSettingsReachTheirPlugin) {
   expect_refused({"run", "-a", faulty("calling"), "--init", "x=1"}, "takes no settings");
 }
 
+TEST_F(RunTest, LoopRunsInThisProcessAndSaysHowMuch) {
+  const Outcome one = run({"loop", "-a", "hakmem", "--ops", "1001", "--prefault", "10", "--ws", "8",
+                           "--init", "HAKMEM_DEPOT_KB=64"});
+  EXPECT_EQ(one.exit_code, 0) << one.error;
+  EXPECT_EQ(one.out,
+            "hakbench loop hakmem: random_mixed max_size=1039 min_size=16 ws=8 threads=1 seed=1, "
+            "prefault=10, ops=1001, failed_allocs=0\n");
+  const Outcome three = run({"loop", "-a", "glibc", "--ops", "3001", "--threads", "3"});
+  EXPECT_EQ(three.exit_code, 0) << three.error;
+  EXPECT_NE(three.out.find("ops=3000,"), std::string::npos) << three.out;
+  const Outcome pair = run({"loop", "-a", "hakmem", "--ops", "4000", "-w", "producer_consumer"});
+  EXPECT_EQ(pair.exit_code, 0) << pair.error;
+
+  expect_refused({"loop", "-a", "floor", "--ops", "9", "-w", "random_mixd"}, "'random_mixed'");
+  expect_refused({"loop", "-a", "nosuch", "--ops", "9"}, "nosuch");
+  expect_refused({"loop", "-a", "floor"}, "--ops is required");
+  expect_refused({"loop", "-a", "floor", "--ops", "9", "--init", "x=1"}, "init refused");
+  expect_refused({"loop", "-a", faulty("no_malloc"), "--ops", "9"}, "no_malloc.so");
+}
+
+TEST_F(RunTest, LoopMakesRoomForStaticTls) {
+  const std::string jemalloc = fs::path(HAKBENCH_BINARY).parent_path() / "../plugins/jemalloc.so";
+  if (!fs::exists(jemalloc)) GTEST_SKIP() << "needs jemalloc, whose static TLS is large";
+  const Outcome outcome =
+      run({"loop", "-a", "jemalloc", "--ops", "1000"}, [] { unsetenv("GLIBC_TUNABLES"); });
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
+  EXPECT_NE(outcome.out.find("ops=1000,"), std::string::npos) << outcome.out;
+}
+
 TEST_F(RunTest, UnknownCommandsRunToolsOfThatName) {
   const std::string tool = folder_ + "/hakbench-hello";
   std::ofstream(tool) << "#!/bin/sh\necho hello \"$@\"\nexit 3\n";

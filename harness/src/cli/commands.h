@@ -6,13 +6,19 @@
 #define HAKBENCH_CLI_COMMANDS_H_
 
 #include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
 
 namespace hakbench {
 
 void add_run_command(CLI::App *app, int *exit_code);
 void add_ab_command(CLI::App *app, int *exit_code);
+void add_loop_command(CLI::App *app, int *exit_code);
 void add_check_command(CLI::App *app, int *exit_code);
 void add_list_command(CLI::App *app, int *exit_code);
+
+// This process's arguments, as they were typed.
+std::vector<std::string> command_line();
 
 // Replaces this process by hakbench-NAME. Returns only if there is none.
 void exec_tool(const char *name, char **argv);

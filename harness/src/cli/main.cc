@@ -46,6 +46,7 @@ int run(int argc, char **argv) {
   app.get_formatter()->column_width(34);
   add_ab_command(&app, &exit_code);
   add_run_command(&app, &exit_code);
+  add_loop_command(&app, &exit_code);
   add_check_command(&app, &exit_code);
   add_list_command(&app, &exit_code);
 

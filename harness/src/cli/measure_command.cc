@@ -80,12 +80,6 @@ json make_manifest(const MergedRun &run, const std::string &command,
   return manifest;
 }
 
-std::string params_text(const WorkloadConfig &workload) {
-  std::string text = workload.name;
-  for (const auto &[key, value] : workload.params) text += fmt::format(" {}={}", key, value);
-  return text + fmt::format(" threads={} seed={}", workload.threads, workload.seed);
-}
-
 // Prints the summary that the analysis makes of the folder. Its failure does not make the
 // measurement invalid, but must not pass silently either.
 int show_summary(const std::string &folder) {
@@ -153,7 +147,7 @@ int measure(const std::string &command, const MeasureOptions &options,
   check_subjects(run.config);  // before there is a folder: what fails here has measured nothing
   ResultFolder results(folder, options.force, make_manifest(run, command, argv));
   fmt::print("hakbench {}: {}, {} launches of {} {}, result in {}\n", names,
-             params_text(run.config.workload), run.config.launches, run.config.blocks,
+             workload_text(run.config.workload), run.config.launches, run.config.blocks,
              run.config.subjects.size() > 1 ? "blocks" : "epochs", folder);
   return run_into(&results, run.config, options.no_report);
 }
@@ -168,7 +162,7 @@ int resume(const std::string &command, const MeasureOptions &options) {
   event.detail = "from_launch=" + std::to_string(run.config.first_launch);
   results.on_event(event);
   fmt::print("hakbench {}: {}, launches {} to {}, result in {}\n", joined_names(run.config),
-             params_text(run.config.workload), run.config.first_launch, run.config.launches - 1,
+             workload_text(run.config.workload), run.config.first_launch, run.config.launches - 1,
              options.resume);
   return run_into(&results, run.config, options.no_report);
 }
@@ -193,23 +187,6 @@ int measure_or_resume(const CLI::App &command, const MeasureOptions &options,
       throw Error((command.get_name() == "run" ? "--allocator" : "--" + label) +
                   " is required; see hakbench " + command.get_name() + " --help");
   return measure(command.get_name(), options, argv);
-}
-
-std::vector<std::string> command_line() {
-  std::vector<std::string> words;
-  FILE *file = fopen("/proc/self/cmdline", "r");
-  if (file == nullptr) return words;
-  std::string word;
-  for (int c; (c = fgetc(file)) != EOF;) {
-    if (c != '\0') {
-      word += static_cast<char>(c);
-      continue;
-    }
-    words.push_back(word);
-    word.clear();
-  }
-  fclose(file);
-  return words;
 }
 
 }  // namespace

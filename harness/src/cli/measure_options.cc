@@ -17,6 +17,7 @@ namespace hakbench {
 namespace {
 
 constexpr char kPrefaultVariable[] = "HAKMEM_BENCH_PREFAULT";
+constexpr char kWhatIsRun[] = "What is run";
 
 uint64_t parse_number(const std::string &what, const std::string &text) {
   uint64_t value = 0;
@@ -130,24 +131,27 @@ void merge_init(const MeasureOptions &options, std::vector<SubjectConfig> *subje
 
 }  // namespace
 
+void add_workload_options(CLI::App *command, MeasureOptions *o) {
+  const auto add = [&](const char *name, auto *value, const char *doc) {
+    command->add_option(name, *value, doc)->group(kWhatIsRun);
+  };
+  add("-w,--workload", &o->workload, "Workload (default random_mixed)");
+  add("--ws", &o->ws, "Working set: slots of a worker (default 400)");
+  add("--param", &o->params, "Another parameter of the workload, KEY=VALUE");
+  add("--seed", &o->seed, "Seed of the workload (default 1)");
+  add("--threads", &o->threads, "Workers");
+  add("--init", &o->init,
+      "A setting for the plugin's init: HAKMEM_SS_MEM_LEAN=1, or b:... for one");
+}
+
 void add_measure_options(CLI::App *command, MeasureOptions *o) {
-  const char *what = "What is run";
   command->add_option("-p,--profile", o->profile, "Settings from a profile: its name or its file")
-      ->group(what);
-  command->add_option("-w,--workload", o->workload, "Workload (default random_mixed)")->group(what);
-  command->add_option("--ws", o->ws, "Working set: slots of a worker (default 400)")->group(what);
-  command->add_option("--param", o->params, "Another parameter of the workload, KEY=VALUE")
-      ->group(what);
-  command->add_option("--seed", o->seed, "Seed of the workload (default 1)")->group(what);
-  command->add_option("--threads", o->threads, "Workers in each subject")->group(what);
+      ->group(kWhatIsRun);
+  add_workload_options(command, o);
   command
       ->add_option("--env", o->env,
                    "NAME=VALUE for every subject, or b:NAME=VALUE for the one labelled b")
-      ->group(what);
-  command
-      ->add_option("--init", o->init,
-                   "A setting for the plugin's init, in the same form: b:HAKMEM_SS_MEM_LEAN=1")
-      ->group(what);
+      ->group(kWhatIsRun);
 
   const char *how = "How long, how often";
   command->add_option("--epoch", o->epoch, "Length of an epoch: 0.25, 250ms (default 0.25 s)")
@@ -243,6 +247,12 @@ MergedRun merge_options(const MeasureOptions &options) {
                 "' is no subject of this run; choose one of " + join(labels));
   merged.profile = merged_profile(config, profile);
   return merged;
+}
+
+std::string workload_text(const WorkloadConfig &workload) {
+  std::string text = workload.name;
+  for (const auto &[key, value] : workload.params) text += fmt::format(" {}={}", key, value);
+  return text + fmt::format(" threads={} seed={}", workload.threads, workload.seed);
 }
 
 }  // namespace hakbench

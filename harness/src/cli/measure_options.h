@@ -43,6 +43,9 @@ struct MeasureOptions {
   bool no_report = false;
 };
 
+// Those of the options that say what is run; `loop` has no others.
+void add_workload_options(CLI::App *command, MeasureOptions *options);
+
 // The options of every measuring command.
 void add_measure_options(CLI::App *command, MeasureOptions *options);
 
@@ -56,6 +59,9 @@ struct MergedRun {
 
 // Throws Error.
 MergedRun merge_options(const MeasureOptions &options);
+
+// "random_mixed ws=400 threads=1 seed=1"
+std::string workload_text(const WorkloadConfig &workload);
 
 }  // namespace hakbench
 

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
@@ -10,6 +11,23 @@ void exec_tool(const char *name, char **argv) {
   if (!tool) return;
   argv[0] = const_cast<char *>(tool->c_str());
   execv(tool->c_str(), argv);
+}
+
+std::vector<std::string> command_line() {
+  std::vector<std::string> words;
+  FILE *file = fopen("/proc/self/cmdline", "r");
+  if (file == nullptr) return words;
+  std::string word;
+  for (int c; (c = fgetc(file)) != EOF;) {
+    if (c != '\0') {
+      word += static_cast<char>(c);
+      continue;
+    }
+    words.push_back(word);
+    word.clear();
+  }
+  fclose(file);
+  return words;
 }
 
 }  // namespace hakbench
