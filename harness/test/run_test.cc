@@ -1,6 +1,7 @@
 // The real hakbench, end to end: what it writes, what it says when things go wrong, what it survives.
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 
 #include <chrono>
 #include <thread>
@@ -286,6 +287,35 @@ TEST_F(RunTest, LoopMakesRoomForStaticTls) {
       run({"loop", "-a", "jemalloc", "--ops", "1000"}, [] { unsetenv("GLIBC_TUNABLES"); });
   EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
   EXPECT_NE(outcome.out.find("ops=1000,"), std::string::npos) << outcome.out;
+}
+
+TEST_F(RunTest, DoctorInformsAndRunsRecordItsWarnings) {
+  const Outcome text = run({"doctor"});
+  EXPECT_EQ(text.exit_code, 0) << text.error;
+  const Outcome as_json = run({"doctor", "--format", "json", "--cpus", "0"});
+  EXPECT_EQ(as_json.exit_code, 0) << as_json.error;
+  const json findings = json::parse(as_json.out)["findings"];
+  EXPECT_EQ(static_cast<size_t>(std::count(text.out.begin(), text.out.end(), '\n')),
+            findings.size());
+  expect_refused({"doctor", "--format", "xml"}, "--format xml");
+  expect_refused({"doctor", "--cpus", "x"}, "--cpus x");
+
+  // Where every process sees the same layout, each run says so.
+  const Outcome fixed = run({"run", "-a", "floor", "--ops", "1000", "--no-report", "-o", result_},
+                            [] { personality(ADDR_NO_RANDOMIZE); });
+  EXPECT_EQ(fixed.exit_code, 0) << fixed.error;
+  EXPECT_NE(fixed.error.find("warning: address-space layout is not random; see hakbench doctor\n"),
+            std::string::npos)
+      << fixed.error;
+  const json warnings = manifest()["host_warnings"];
+  EXPECT_NE(std::find(warnings.begin(), warnings.end(), "address-space layout is not random"),
+            warnings.end())
+      << warnings;
+  ASSERT_EQ(run({"run", "--resume", result_, "--launches", "6", "--no-report"}).exit_code, 0);
+  const json later = manifest()["host_warnings"];
+  EXPECT_NE(std::find(later.begin(), later.end(), "address-space layout is not random"),
+            later.end())
+      << later;
 }
 
 TEST_F(RunTest, UnknownCommandsRunToolsOfThatName) {

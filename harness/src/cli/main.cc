@@ -22,6 +22,7 @@ Examples:
   hakbench ab --a hakmem --b old=/tmp/libhakmem.so   two builds of the same allocator
   hakbench run -a jemalloc --ws 8192 --duration 30s  one allocator, epoch by epoch
   hakbench check hakmem                              does the plugin keep its contract?
+  hakbench doctor                                    does this machine measure well?
   hakbench report out/20260101-120000-a-vs-b         the report of a result folder, again
 
 `hakbench NAME` with any other name runs the program hakbench-NAME, as git does.
@@ -48,6 +49,7 @@ int run(int argc, char **argv) {
   add_run_command(&app, &exit_code);
   add_loop_command(&app, &exit_code);
   add_check_command(&app, &exit_code);
+  add_doctor_command(&app, &exit_code);
   add_list_command(&app, &exit_code);
 
   if (argc > 1 && argv[1][0] != '-' && !is_built_in(app, argv[1])) {

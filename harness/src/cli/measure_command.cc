@@ -4,11 +4,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "cli/commands.h"
 #include "cli/locations.h"
 #include "cli/measure_options.h"
 #include "cli/resume.h"
 #include "coordinator/cpus.h"
+#include "coordinator/doctor.h"
 #include "coordinator/host.h"
 #include "coordinator/interrupt.h"
 #include "coordinator/session.h"
@@ -23,6 +26,9 @@ namespace hakbench {
 namespace {
 
 using nlohmann::json;
+
+// The calibration and the launches that follow take seconds; this is not to be felt.
+constexpr std::chrono::milliseconds kMachineSample{200};
 
 // Results first: when a row can't be written, nothing is shown as done.
 class Observers : public RunObserver {
@@ -108,6 +114,17 @@ std::string joined_names(const RunConfig &config) {
   return join(names, "-vs-");
 }
 
+// What of this machine would bias the run: to the manifest, with what an earlier part of the run met, and
+// to the person.
+void warn_of_machine(ResultFolder *results, const std::vector<int> &cpus, json known) {
+  const MachineFacts facts = collect_machine_facts(cpus, kMachineSample);
+  for (const std::string &line : bias_warnings(judge_machine(facts))) {
+    fmt::print(stderr, "hakbench: warning: {}; see hakbench doctor\n", line);
+    if (std::find(known.begin(), known.end(), line) == known.end()) known.push_back(line);
+  }
+  results->on_facts({{"host_warnings", known}});
+}
+
 // From the first launch to the manifest's last status.
 int run_into(ResultFolder *results, const RunConfig &config, bool no_report) {
   fflush(stdout);
@@ -149,6 +166,7 @@ int measure(const std::string &command, const MeasureOptions &options,
   fmt::print("hakbench {}: {}, {} launches of {} {}, result in {}\n", names,
              workload_text(run.config.workload), run.config.launches, run.config.blocks,
              run.config.subjects.size() > 1 ? "blocks" : "epochs", folder);
+  warn_of_machine(&results, run.config.cpus, json::array());
   return run_into(&results, run.config, options.no_report);
 }
 
@@ -164,6 +182,7 @@ int resume(const std::string &command, const MeasureOptions &options) {
   fmt::print("hakbench {}: {}, launches {} to {}, result in {}\n", joined_names(run.config),
              workload_text(run.config.workload), run.config.first_launch, run.config.launches - 1,
              options.resume);
+  warn_of_machine(&results, run.config.cpus, run.manifest.value("host_warnings", json::array()));
   return run_into(&results, run.config, options.no_report);
 }
 
