@@ -15,7 +15,7 @@
 /* Returns 0 or an errno value, which stops the walk. */
 typedef int (*plugin_setting_fn)(const char *name, const char *value);
 
-enum { PLUGIN_SETTING_BYTES = 128 }; /* longest name or value, NUL included */
+enum { PLUGIN_SETTING_BYTES = 512 }; /* longest name or value (paths too), NUL included */
 
 static inline const char *plugin_skip_space(const char *at) { return at + strspn(at, " \t\r\n"); }
 

@@ -16,10 +16,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void list_allocators() {
+// Told by the name, because to list is not to load.
+bool is_named_control(const PluginSpec &plugin) { return plugin.name.rfind("control_", 0) == 0; }
+
+void list_those(bool controls) {
   for (const PluginSpec &plugin : list_plugins(plugin_folder()))
-    fmt::print("  {:<20} {}\n", plugin.name, plugin.path);
+    if (is_named_control(plugin) == controls) fmt::print("  {:<20} {}\n", plugin.name, plugin.path);
 }
+
+void list_allocators() { list_those(false); }
+
+// Planted faults around another plugin; no allocators to choose.
+void list_controls() { list_those(true); }
 
 void list_the_workloads() {
   for (const WorkloadInfo &info : list_workloads()) {
@@ -54,6 +62,7 @@ struct Listing {
   void (*print)();
 };
 constexpr Listing kListings[] = {{"allocators", list_allocators},
+                                 {"controls", list_controls},
                                  {"workloads", list_the_workloads},
                                  {"profiles", list_profiles},
                                  {"columns", list_columns}};
@@ -68,7 +77,8 @@ void list(const std::string &what) {
     known = true;
   }
   if (!known)
-    throw Error("cannot list '" + what + "'; known: allocators, workloads, profiles, columns");
+    throw Error("cannot list '" + what +
+                "'; known: allocators, controls, workloads, profiles, columns");
 }
 
 }  // namespace
@@ -77,7 +87,8 @@ void add_list_command(CLI::App *app, int *exit_code) {
   CLI::App *command =
       app->add_subcommand("list", "Show what can be measured, and the CSV's columns");
   auto what = std::make_shared<std::string>();
-  command->add_option("WHAT", *what, "allocators, workloads, profiles or columns");
+  command->add_option("WHAT", *what,
+                      "allocators, controls (planted faults), workloads, profiles or columns");
   command->callback([=] {
     list(*what);
     *exit_code = 0;

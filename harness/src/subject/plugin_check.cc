@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstring>
+#include <string_view>
 #include <thread>
 
 #include "subject/plugin_contract.h"
@@ -22,6 +23,14 @@ const void *as_address(Function *function) {
 bool is_allocator(const allocator_plugin &table) {
   return table.build_config == nullptr ||
          std::strstr(table.build_config, "not-an-allocator") == nullptr;
+}
+
+// Of a control: "hakmem 0.1.0". Empty if it does not say (init has not been called).
+std::string wrapped_by(const allocator_plugin &control) {
+  constexpr std::string_view kBegin = "control: wraps ";
+  const std::string_view text = control.build_config;
+  if (text.substr(0, kBegin.size()) != kBegin) return "";
+  return std::string(text.substr(kBegin.size(), text.find(';') - kBegin.size()));
 }
 
 // Every timed pointer lies inside the file that holds malloc.
@@ -55,6 +64,13 @@ CheckResult check_pointers(const LoadedPlugin &plugin) {
 // A malloc in the plugin's own file while the plugin also brings an allocator's library is a
 // wrapper, which would charge that allocator for a second call.
 CheckResult check_no_wrapper(const LoadedPlugin &plugin) {
+  if (is_control(*plugin.table)) {
+    const std::string wrapped = wrapped_by(*plugin.table);
+    return {"no_wrapper", !wrapped.empty(),
+            wrapped.empty()
+                ? "a control that does not say what it wraps; init must set build_config"
+                : "a control: wraps " + wrapped + " on purpose"};
+  }
   void *const handle = dlopen(plugin.path.c_str(), RTLD_NOW | RTLD_NOLOAD);
   void *const other = handle == nullptr ? nullptr : find_any_malloc(handle);
   const link_map *const holder = other == nullptr ? nullptr : object_of(other);
@@ -68,13 +84,15 @@ CheckResult check_no_wrapper(const LoadedPlugin &plugin) {
 }
 
 // Do calls really enter the library? The C library's own books must not move, unless it is the one
-// that is tested; then they must.
+// that is tested, or that a control wraps; then they must.
 CheckResult check_canary(const LoadedPlugin &plugin) {
   constexpr size_t kBytes = size_t{1} << 20;
   void *const libc = libc_handle();
   const auto books = reinterpret_cast<struct mallinfo2 (*)()>(dlsym(libc, "mallinfo2"));
   if (books == nullptr) return {"canary", false, "the C library has no mallinfo2 to compare with"};
-  const bool is_libc = object_of(as_address(plugin.table->malloc)) == object_of_handle(libc);
+  const bool is_libc =
+      object_of(as_address(plugin.table->malloc)) == object_of_handle(libc) ||
+      (is_control(*plugin.table) && wrapped_by(*plugin.table).rfind("glibc ", 0) == 0);
 
   const auto in_use = [&] {
     const struct mallinfo2 info = books();

@@ -4,7 +4,8 @@
 // Boundary: sees the table and the loader's facts; knows no workload, clock or file.
 // Invariants: a check that needs a function the table does not offer is left out, never passed. A
 //   plugin whose build_config contains "not-an-allocator" (floor) gets only the pointer checks, and so
-//   does one whose pointers fail them.
+//   does one whose pointers fail them. A control is a wrapper on purpose, and is held to the contract of
+//   the plugin that it wraps.
 // Threads: table->init has been called. Runs on worker threads of its own, with thread_begin and
 //   thread_end around them, so the caller's thread stays untouched.
 #ifndef HAKBENCH_SUBJECT_PLUGIN_CHECK_H_

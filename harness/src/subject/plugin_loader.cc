@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <string_view>
 #include <system_error>
 
 #include "subject/plugin_generic.h"
@@ -102,6 +103,7 @@ void describe(LoadedPlugin *plugin) {
   plugin->sha256 = sha256_of_file(plugin->library_path);
   plugin->build_id = build_id_of(object);
   plugin->link_kind = plugin->generic                        ? "generic adapter"
+                      : is_control(*plugin->table)           ? "control"
                       : plugin->library_path == plugin->path ? "static in plugin"
                                                              : "shared library";
 }
@@ -146,6 +148,11 @@ bool resolve_plugin(const std::string &text, const std::string &plugin_dir, Plug
     return false;
   }
   return true;
+}
+
+bool is_control(const allocator_plugin &table) {
+  return table.build_config != nullptr &&
+         std::string_view(table.build_config).substr(0, 7) == "control";
 }
 
 bool load_plugin(const PluginSpec &spec, LoadedPlugin *out, std::string *error) {

@@ -38,11 +38,15 @@ struct LoadedPlugin {
   std::string library_path;  // of the file that holds table->malloc
   std::string sha256;        // of library_path, lower-case hex; empty if it can't be read
   std::string build_id;      // of library_path, lower-case hex; empty if it has none
-  std::string link_kind;     // "static in plugin", "shared library", "generic adapter"
+  std::string link_kind;     // "static in plugin", "shared library", "generic adapter", "control"
   bool generic = false;      // wrapped by the generic adapter
 
   std::shared_ptr<const void> storage;  // of `table`, if generic
 };
+
+// A planted fault around another plugin, by its own account. After init, build_config says "control:
+// wraps NAME VERSION; ...".
+bool is_control(const allocator_plugin &table);
 
 // RTLD_NOW|RTLD_LOCAL. Does not call init.
 bool load_plugin(const PluginSpec &spec, LoadedPlugin *out, std::string *error);

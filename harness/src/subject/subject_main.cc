@@ -67,9 +67,6 @@ bool load(Subject *s) {
   }
   const allocator_plugin *table = s->plugin.table;
   PluginFacts &facts = s->control->facts;
-  set_text(facts.name, table->name);
-  set_text(facts.version, table->version);
-  set_text(facts.build_config, table->build_config);
   set_text(facts.library_path, s->plugin.library_path.c_str());
   set_text(facts.sha256, s->plugin.sha256.c_str());
   set_text(facts.build_id, s->plugin.build_id.c_str());
@@ -79,6 +76,10 @@ bool load(Subject *s) {
     fail(s, error);
     return false;
   }
+  // Only now: a control knows what it wraps once it has its settings.
+  set_text(facts.name, table->name);
+  set_text(facts.version, table->version);
+  set_text(facts.build_config, table->build_config);
   return true;
 }
 
