@@ -70,6 +70,20 @@ def test_a_against_a_says_that_nothing_is_shown(tmp_path):
     assert any("A/A" in note for note in notes)
 
 
+def test_a_control_is_called_one(tmp_path):
+    folder = make_folder(tmp_path / "run", names=("control_slow", "control_slow"), ratios=(0.97, 1))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for entry, percent in zip(manifest["subjects"], (3, 0)):
+        entry["build_config"] = "control: wraps hakmem 0.1.0; linked statically"
+        entry["init"] = {"percent": percent} if percent else {}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    notes = report_tool.build(folder).notes
+    assert "control_slow (a) is a control (percent=3): a planted fault, no allocator to choose" in notes
+    assert "control_slow (b) is a control (no fault set): a planted fault, no allocator to choose" in notes
+    plain = report_tool.build(make_folder(tmp_path / "plain")).notes
+    assert not any("control" in note for note in plain)
+
+
 def test_a_false_alarm_in_a_against_a_is_called_one(tmp_path):
     folder = make_folder(tmp_path / "run", names=("hakmem", "hakmem"), ratios=(1.1, 1))
     assert "false alarm" in summary(folder)

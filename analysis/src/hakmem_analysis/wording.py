@@ -98,9 +98,21 @@ def noise_notes(result: Result, summaries: list, comparisons: list) -> list:
     return items
 
 
+def control_notes(result: Result) -> list:
+    """One line a control: its figures are a test of the verdicts, not of an allocator."""
+    items = []
+    for entry in result.manifest["subjects"]:
+        if not (entry.get("build_config") or "").startswith("control"):
+            continue
+        settings = ", ".join(f"{key}={value}" for key, value in (entry.get("init") or {}).items())
+        items.append(f"{result.display_name(entry['label'])} is a control ({settings or 'no fault set'}): a "
+                     "planted fault, no allocator to choose")
+    return items
+
+
 def notes(result: Result, summaries: list, comparisons: list) -> list:
     """What a reader must know to trust the figures or not: damage, noise, few data, launches."""
-    items = result.warnings + noise_notes(result, summaries, comparisons)
+    items = result.warnings + control_notes(result) + noise_notes(result, summaries, comparisons)
     if not noise_limits(result):
         items.append("no noise limit was declared (profile: run.noise), so no epoch could be quarantined")
     elif not any(summary.quarantined_epochs for summary in summaries):
