@@ -56,8 +56,9 @@ def make_folder(folder: Path, names=("hakmem", "mimalloc"), ratios=(1.12, 1.0), 
             "live_bytes": 105_000, "rss_base_kb": BASE_KB, "rss_kb": rss, "rss_above_base_kb": rss - BASE_KB,
             "peak_rss_kb": rss + 8, "peak_rss_above_base_kb": rss + 8 - BASE_KB, "anon_huge_kb": 0,
             "vm_size_kb": 50_000, "minor_faults": int(rng.integers(0, 5)), "major_faults": 0,
-            "syscalls": syscalls[i % len(syscalls)], "voluntary_switches": 0, "involuntary_switches": 1,
-            "run_delay_ns": 1000, "steal_ns": "", "psi_cpu_us": 0,
+            "syscalls": syscalls[i % len(syscalls)], "instructions": "",
+            "voluntary_switches": 0, "involuntary_switches": 1, "run_delay_ns": 1000,
+            "steal_ns": "", "psi_cpu_us": 0, "load_1min": 0.5,
             "quarantined": 1 if block in quarantined and slot == 1 else 0}
         rows.append([values[column.name] for column in COLUMNS])
 

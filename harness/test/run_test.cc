@@ -65,6 +65,19 @@ TEST_F(RunTest, HarnessMakesNoSystemCallWithinAnEpochOfSeveralWorkers) {
 }
 
 TEST_F(RunTest, SystemCallsOfAnAllocatorAreCountedExactly) {
+TEST_F(RunTest, InstructionsAreCountedOrTheReasonIsRecorded) {
+  run(quick_ab("floor", "floor"));
+  const json facts = manifest()["instructions"];
+  EXPECT_NE(facts["source"].get<std::string>().empty(), facts["reason"].get<std::string>().empty());
+  for (const Row &row : epochs()) {
+    EXPECT_NE(row.at("load_1min"), "");
+    EXPECT_EQ(row.at("instructions").empty(), facts["source"] == "");
+    if (facts["source"] == "") continue;
+    EXPECT_GT(std::stoll(row.at("instructions")), 100'000) << "at least one an op";
+    EXPECT_LT(std::stoll(row.at("instructions")), 100'000'000);
+  }
+}
+
   run(quick_ab(faulty("calling"), "floor"));
   if (manifest()["syscalls"]["source"] == "")
     GTEST_SKIP() << manifest()["syscalls"]["reason"].get<std::string>();

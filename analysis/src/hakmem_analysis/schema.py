@@ -54,12 +54,14 @@ COLUMNS = (
     Column("minor_faults", "integer"),
     Column("major_faults", "integer"),
     Column("syscalls", "integer"),
+    Column("instructions", "integer"),
     Column("voluntary_switches", "integer"),
     Column("involuntary_switches", "integer"),
     Column("run_delay_ns", "integer"),
     Column("steal_ns", "integer"),
     Column("psi_cpu_us", "integer"),
     Column("quarantined", "integer", True),
+    Column("load_1min", "real"),
 )
 
 TYPES = {column.name: column.type for column in COLUMNS}

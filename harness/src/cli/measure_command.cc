@@ -14,8 +14,8 @@
 #include "coordinator/doctor.h"
 #include "coordinator/host.h"
 #include "coordinator/interrupt.h"
+#include "coordinator/kernel_counter.h"
 #include "coordinator/session.h"
-#include "coordinator/syscall_counter.h"
 #include "model/error.h"
 #include "model/installation.h"
 #include "model/text.h"
@@ -54,6 +54,10 @@ class Observers : public RunObserver {
 json make_manifest(const MergedRun &run, const std::string &command,
                    const std::vector<std::string> &argv) {
   const RunConfig &config = run.config;
+json counter_facts(const CounterSource &counter) {
+  return {{"source", counter.source}, {"reason", counter.reason}};
+}
+
   json manifest;
   manifest["format"] = "hakbench-result/1";
   manifest["tool"] = {{"name", "hakbench"}, {"version", HAKBENCH_VERSION}};
@@ -81,8 +85,8 @@ json make_manifest(const MergedRun &run, const std::string &command,
   manifest["timeout_s"] = config.grace_s;
   manifest["cpus"] = {{"subjects", format_cpu_list(config.cpus)},
                       {"coordinator", config.coordinator_cpu}};
-  const SyscallTracepoint &syscalls = syscall_tracepoint();
-  manifest["syscalls"] = {{"source", syscalls.source}, {"reason", syscalls.reason}};
+  manifest["syscalls"] = counter_facts(syscall_source());
+  manifest["instructions"] = counter_facts(instruction_source());
   return manifest;
 }
 

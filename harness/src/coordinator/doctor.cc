@@ -129,8 +129,7 @@ void judge_counters(const MachineFacts &facts, Findings *out) {
   const bool instructions = facts.instructions_reason.empty();
   out->add("instructions", instructions, Effect::kNoise,
            instructions ? "instructions can be counted" : "instructions can't be counted",
-           "the column instructions stays empty (" + facts.instructions_reason +
-               "): no PMU here, or not for this user; callgrind counts them with hakbench loop");
+           "the column instructions stays empty: " + facts.instructions_reason);
 }
 
 }  // namespace

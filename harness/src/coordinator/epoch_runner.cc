@@ -62,11 +62,13 @@ Epoch measure_epoch(SubjectProcess *subject, uint64_t ops, const std::vector<int
   const Integer syscalls_before = subject->syscalls().read_total();
 
   subject->execute(CommandKind::kRun, ops / threads, timeout);
+  const Integer instructions_before = subject->instructions().read_total();
 
   const bool slept_after = wait_until_asleep(subject->pid(), kSleepTimeout);
   const Integer syscalls_after = subject->syscalls().read_total();
   const ProcCounters after = sample_counters(subject->pid(), cpus);
   const ProcMemory memory = sample_memory(subject->pid());
+  const Integer instructions_after = subject->instructions().read_total();
 
   Epoch epoch;
   epoch.wall_time_s = wall_time_s();
@@ -78,10 +80,13 @@ Epoch measure_epoch(SubjectProcess *subject, uint64_t ops, const std::vector<int
   epoch.ns_per_op = static_cast<double>(*epoch.elapsed_ns) / static_cast<double>(ops);
   epoch.failed_allocs = failed_allocs(control);
   fill_counters(before, after, threads, &epoch);
-  if (slept_before && slept_after)
+  if (slept_before && slept_after) {
     epoch.syscalls = difference(syscalls_after, syscalls_before, threads + 1);
   epoch.rss_kb = memory.rss_kb;
   if (peak_known) epoch.peak_rss_kb = memory.peak_rss_kb;
+    epoch.instructions = difference(instructions_after, instructions_before);
+  }
+  epoch.load_1min = load_1min();
   epoch.anon_huge_kb = memory.anon_huge_kb;
   epoch.vm_size_kb = memory.vm_size_kb;
 

@@ -1,11 +1,7 @@
 #include "coordinator/machine_facts.h"
 
-#include <errno.h>
-#include <linux/perf_event.h>
 #include <sched.h>
-#include <string.h>
 #include <sys/personality.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,7 +11,8 @@
 #include <thread>
 
 #include "coordinator/cpus.h"
-#include "coordinator/syscall_counter.h"
+#include "coordinator/kernel_counter.h"
+#include "coordinator/proc_sampler.h"
 #include "coordinator/text_file.h"
 
 namespace hakbench {
@@ -150,20 +147,6 @@ Integer memory_limit_kb(Integer memory_kb) {
   return static_cast<int64_t>(*limit);
 }
 
-std::string why_no_instructions() {
-  perf_event_attr attributes = {};
-  attributes.size = sizeof attributes;
-  attributes.type = PERF_TYPE_HARDWARE;
-  attributes.config = PERF_COUNT_HW_INSTRUCTIONS;
-  attributes.exclude_kernel = 1;
-  attributes.exclude_hv = 1;
-  const auto fd =
-      static_cast<int>(syscall(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC));
-  if (fd < 0) return strerror(errno);
-  close(fd);
-  return "";
-}
-
 }  // namespace
 
 MachineFacts collect_machine_facts(const std::vector<int> &cpus, std::chrono::milliseconds sample) {
@@ -183,8 +166,7 @@ MachineFacts collect_machine_facts(const std::vector<int> &cpus, std::chrono::mi
       read_line_file("/sys/devices/system/clocksource/clocksource0/current_clocksource");
   facts.hypervisor =
       read_text_file("/proc/cpuinfo").value_or("").find(" hypervisor") != std::string::npos;
-  double load = 0;
-  if (sscanf(read_line_file("/proc/loadavg").c_str(), "%lf", &load) == 1) facts.load_1min = load;
+  facts.load_1min = load_1min();
   facts.thp = chosen(read_line_file("/sys/kernel/mm/transparent_hugepage/enabled"));
   facts.aslr = number_after(read_text_file("/proc/sys/kernel/randomize_va_space").value_or(""), "");
   const int personality_now = personality(0xffffffff);
@@ -197,8 +179,8 @@ MachineFacts collect_machine_facts(const std::vector<int> &cpus, std::chrono::mi
   if (swap_kb && swap_free_kb) facts.swap_used_kb = *swap_kb - *swap_free_kb;
   facts.cpu_quota = cpu_quota();
   facts.memory_limit_kb = memory_limit_kb(facts.memory_kb);
-  facts.syscalls_reason = syscall_tracepoint().reason;
-  facts.instructions_reason = why_no_instructions();
+  facts.syscalls_reason = syscall_source().reason;
+  facts.instructions_reason = instruction_source().reason;
   return facts;
 }
 

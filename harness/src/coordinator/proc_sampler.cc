@@ -124,6 +124,12 @@ ProcMemory sample_memory(pid_t pid) {
   return memory;
 }
 
+Real load_1min() {
+  double load = 0;
+  if (sscanf(read_line_file("/proc/loadavg").c_str(), "%lf", &load) != 1) return {};
+  return load;
+}
+
 bool reset_peak_rss(pid_t pid) {
   const int fd = open(proc_path(pid, "clear_refs").c_str(), O_WRONLY | O_CLOEXEC);
   if (fd < 0) return false;

@@ -39,6 +39,9 @@ struct ProcMemory {
 ProcCounters sample_counters(pid_t pid, const std::vector<int> &cpus);
 ProcMemory sample_memory(pid_t pid);
 
+// The machine's load average over the last minute.
+Real load_1min();
+
 // Makes the kernel's high-water mark start again from the present RSS. False if not permitted; then
 // peaks are those since the process began.
 bool reset_peak_rss(pid_t pid);

@@ -120,7 +120,8 @@ SubjectProcess::SubjectProcess(const SubjectConfig &config, const WorkloadConfig
     release();
     throw;
   }
-  syscalls_.attach(pid_);
+  syscalls_.attach(syscall_source(), pid_);
+  instructions_.attach(instruction_source(), pid_);
 }
 
 SubjectProcess::~SubjectProcess() { release(); }

@@ -1,7 +1,7 @@
 // subject_process.h - one process under test, seen from the coordinator.
 //
 // Purpose:    start a subject, give it commands, notice when it dies or hangs, end it.
-// Owns:       the child process, the shared control block, the child's system-call counter.
+// Owns:       the child process, the shared control block, the child's kernel counters.
 // Boundary:   knows the protocol (subject/control_block.h); knows no schedule, epoch row or file.
 // Invariants: between two commands the subject sleeps. A subject never outlives this object, nor the
 //             coordinator's death.
@@ -15,8 +15,8 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/kernel_counter.h"
 #include "coordinator/run_config.h"
-#include "coordinator/syscall_counter.h"
 #include "model/error.h"
 #include "subject/control_block.h"
 
@@ -46,7 +46,8 @@ class SubjectProcess {
 
   pid_t pid() const { return pid_; }
   const ControlBlock &control() const { return *control_; }
-  const SyscallCounter &syscalls() const { return syscalls_; }
+  const KernelCounter &syscalls() const { return syscalls_; }
+  const KernelCounter &instructions() const { return instructions_; }
 
  private:
   void spawn(const SubjectConfig &config, int control_fd, const std::vector<int> &cpus);
@@ -58,7 +59,8 @@ class SubjectProcess {
   pid_t pid_ = -1;
   ControlBlock *control_ = nullptr;
   bool loaded_ = false;  // all workers exist and take part in commands
-  SyscallCounter syscalls_;
+  KernelCounter syscalls_;
+  KernelCounter instructions_;
 };
 
 // A subject's environment as NAME=VALUE: this process's, then `extra`, then GLIBC_TUNABLES extended so

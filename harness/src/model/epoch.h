@@ -52,6 +52,7 @@ struct Epoch {
   Integer minor_faults;
   Integer major_faults;
   Integer syscalls;
+  Integer instructions;
 
   Integer voluntary_switches;
   Integer involuntary_switches;
@@ -59,6 +60,7 @@ struct Epoch {
   Integer steal_ns;
   Integer psi_cpu_us;
   Integer quarantined;
+  Real load_1min;
 };
 
 // A row of events.csv. `launch` is empty for events of the whole run.
