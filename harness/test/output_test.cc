@@ -166,6 +166,29 @@ TEST_F(OutputTest, FolderIsValidFromTheFirstMoment) {
   EXPECT_EQ(manifest["epochs"], 1);
 }
 
+TEST_F(OutputTest, LatencyFileBeginsWithTheFirstLatencyEpoch) {
+  ResultFolder results(folder_, false, nlohmann::json::object());
+  const std::string path = results.path() + "/latency.csv";
+  EXPECT_FALSE(fs::exists(path));
+  results.on_latency({7, "b", 2, {{"free", 4, 4.4, 3}, {"malloc", 33.25, 34.5, 1'000'000'000}}});
+  results.on_latency({9, "a", 2, {{"timer", 0, 0.4, 1}}});
+  EXPECT_EQ(read_file(path),
+            "seq,subject,launch,op,low_ns,high_ns,count\n7,b,2,free,4,4.4,3\n"
+            "7,b,2,malloc,33.25,34.5,1000000000\n9,a,2,timer,0,0.4,1\n");
+}
+
+TEST_F(OutputTest, LatencyFileIsContinuedWithTheRunAndGoesWithIt) {
+  const std::string path = folder_ + "/latency.csv";
+  const LatencyEpoch epoch = {7, "b", 2, {{"free", 4, 4.4, 3}}};
+  const std::string row = "7,b,2,free,4,4.4,3\n";
+  { ResultFolder(folder_, false, nlohmann::json::object()).on_latency(epoch); }
+  std::ofstream(path, std::ios::app) << "8,a,2,fr";
+  { ResultFolder(folder_, nlohmann::json::object(), ResumePoint{}).on_latency(epoch); }
+  EXPECT_EQ(read_file(path), "seq,subject,launch,op,low_ns,high_ns,count\n" + row + row);
+  { ResultFolder(folder_, true, nlohmann::json::object()); }
+  EXPECT_FALSE(fs::exists(path)) << "it would belong to another run's epochs";
+}
+
 TEST_F(OutputTest, FolderThatIsNotEmptyIsRefusedUnlessForced) {
   fs::create_directories(folder_ + "/x");
   EXPECT_THROW(ResultFolder(folder_, false, {}), Error);

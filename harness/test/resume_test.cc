@@ -64,6 +64,25 @@ TEST_F(ResumeTest, MoreLaunchesAreThoseOfAnUnbrokenRun) {
   EXPECT_NE(events().find(",resumed,from_launch=2"), std::string::npos) << events();
 }
 
+TEST_F(ResumeTest, LatencyEpochsGoOnInTheirFile) {
+  std::vector<std::string> arguments = quick_ab("glibc", "floor");
+  arguments.insert(arguments.end(), {"--latency", "1"});
+  ASSERT_EQ(run(arguments).exit_code, 0);
+  const Outcome outcome = run(resume({"--launches", "3"}));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.error;
+  std::map<std::string, int64_t> timed;  // seq -> operations
+  for (const Row &row : read_csv(result_ + "/latency.csv"))
+    if (row.at("op") != "timer") timed[row.at("seq")] += std::stoll(row.at("count"));
+  size_t latency_epochs = 0;
+  for (const Row &row : epochs())
+    if (row.at("kind") == "latency") {
+      ++latency_epochs;
+      EXPECT_EQ(timed[row.at("seq")], 100000);
+    }
+  EXPECT_EQ(latency_epochs, 3u * 2);
+  EXPECT_NE(manifest()["latency_clock"], "");
+}
+
 TEST_F(ResumeTest, KilledRunGoesOnWithTheFrozenOps) {
   run(
       {"ab", "--a", "glibc", "--b", "floor", "--epoch", "5ms", "--launches", "3", "--blocks", "40",

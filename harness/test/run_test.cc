@@ -20,6 +20,7 @@ TEST_F(RunTest, AbWritesACompleteFolder) {
   EXPECT_EQ(facts["subjects"][0]["sha256"].get<std::string>().size(), 64u);
   EXPECT_EQ(facts["ops_per_epoch"], 100000);
   EXPECT_EQ(facts["workload"]["params"]["ws"], 400);
+  EXPECT_FALSE(fs::exists(result_ + "/latency.csv")) << "nothing was timed singly";
   const std::vector<Row> rows = epochs();
   ASSERT_EQ(rows.size(), 2u * 2 * (1 + 3 * 2));
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -64,7 +65,6 @@ TEST_F(RunTest, HarnessMakesNoSystemCallWithinAnEpochOfSeveralWorkers) {
   }
 }
 
-TEST_F(RunTest, SystemCallsOfAnAllocatorAreCountedExactly) {
 TEST_F(RunTest, InstructionsAreCountedOrTheReasonIsRecorded) {
   run(quick_ab("floor", "floor"));
   const json facts = manifest()["instructions"];
@@ -78,6 +78,7 @@ TEST_F(RunTest, InstructionsAreCountedOrTheReasonIsRecorded) {
   }
 }
 
+TEST_F(RunTest, SystemCallsOfAnAllocatorAreCountedExactly) {
   run(quick_ab(faulty("calling"), "floor"));
   if (manifest()["syscalls"]["source"] == "")
     GTEST_SKIP() << manifest()["syscalls"]["reason"].get<std::string>();
@@ -217,6 +218,64 @@ TEST_F(RunTest, SubjectDiesWithItsCoordinator) {
   EXPECT_NE(kill(subject, 0), 0);
   EXPECT_EQ(manifest()["status"], "running") << "a killed run leaves a folder that loads";
   EXPECT_GE(epochs().size(), 3u);
+}
+
+TEST_F(RunTest, LatencyEpochsTimeEveryOperation) {
+  std::vector<std::string> arguments = quick_ab("glibc", "floor");
+  arguments.insert(arguments.end(), {"--latency", "2"});
+  ASSERT_EQ(run(arguments).exit_code, 0);
+  EXPECT_NE(manifest()["latency_clock"], "");
+  std::map<std::string, int64_t> timed;  // seq -> operations
+  std::map<std::string, int64_t> timer;
+  for (const Row &row : read_csv(result_ + "/latency.csv")) {
+    auto &sums = row.at("op") == "timer" ? timer : timed;
+    sums[row.at("seq")] += std::stoll(row.at("count"));
+    EXPECT_TRUE(row.at("op") == "malloc" || row.at("op") == "free" || row.at("op") == "timer");
+    EXPECT_LT(std::stod(row.at("low_ns")), std::stod(row.at("high_ns")));
+  }
+  size_t epochs_timed = 0;
+  for (const Row &row : epochs()) {
+    if (row.at("kind") != "latency") {
+      EXPECT_EQ(timed.count(row.at("seq")), 0u);
+      continue;
+    }
+    ++epochs_timed;
+    EXPECT_EQ(row.at("block") + row.at("slot"), "");
+    EXPECT_EQ(timed[row.at("seq")], std::stoll(row.at("ops")));
+    EXPECT_EQ(timer[row.at("seq")], std::stoll(row.at("ops")) / 16);
+    const bool counted = row.at("subject") == "b" && !row.at("syscalls").empty();
+    EXPECT_TRUE(!counted || row.at("syscalls") == "0") << "the probe makes no system call";
+  }
+  EXPECT_EQ(epochs_timed, 2u * 2 * 2);
+}
+
+TEST_F(RunTest, LatencyEpochsFollowThreadsThatComeAndGo) {
+  for (const char *workload : {"thread_churn", "producer_consumer"}) {
+    ASSERT_EQ(
+        run({"run", "-a", "glibc", "-w", workload, "--threads", "2", "--ops", "20000", "--launches",
+             "1", "--epochs", "1", "--latency", "1", "--no-report", "--force", "-o", result_})
+            .exit_code,
+        0)
+        << workload;
+    int64_t timed = 0;
+    for (const Row &row : read_csv(result_ + "/latency.csv"))
+      if (row.at("op") != "timer") timed += std::stoll(row.at("count"));
+    EXPECT_EQ(timed, 20000) << workload;
+  }
+}
+
+// floor allocates nothing, so what grows is the harness's.
+TEST_F(RunTest, HistogramsAreNotTheAllocatorsMemory) {
+  ASSERT_EQ(run({"run", "-a", "floor", "--ops", "100000", "--launches", "1", "--epochs", "1",
+                 "--latency", "2", "--no-report", "-o", result_})
+                .exit_code,
+            0);
+  const std::vector<Row> rows = epochs();
+  ASSERT_EQ(rows.back().at("kind"), "latency");
+  const Row &throughput = rows[rows.size() - 3];
+  ASSERT_EQ(throughput.at("kind"), "throughput");
+  const int64_t before_kb = std::stoll(throughput.at("rss_above_base_kb"));
+  EXPECT_LT(std::stoll(rows.back().at("rss_above_base_kb")), before_kb + 64);
 }
 
 TEST_F(RunTest, MoreThanTwoSubjectsAndOneAlone) {

@@ -40,6 +40,9 @@ class Observers : public RunObserver {
   void on_epoch(const Epoch &epoch) override {
     for (RunObserver *o : both_) o->on_epoch(epoch);
   }
+  void on_latency(const LatencyEpoch &latency) override {
+    for (RunObserver *o : both_) o->on_latency(latency);
+  }
   void on_event(const Event &event) override {
     for (RunObserver *o : both_) o->on_event(event);
   }
@@ -51,13 +54,13 @@ class Observers : public RunObserver {
   RunObserver *both_[2];
 };
 
-json make_manifest(const MergedRun &run, const std::string &command,
-                   const std::vector<std::string> &argv) {
-  const RunConfig &config = run.config;
 json counter_facts(const CounterSource &counter) {
   return {{"source", counter.source}, {"reason", counter.reason}};
 }
 
+json make_manifest(const MergedRun &run, const std::string &command,
+                   const std::vector<std::string> &argv) {
+  const RunConfig &config = run.config;
   json manifest;
   manifest["format"] = "hakbench-result/1";
   manifest["tool"] = {{"name", "hakbench"}, {"version", HAKBENCH_VERSION}};
@@ -82,6 +85,7 @@ json counter_facts(const CounterSource &counter) {
   manifest["launches"] = config.launches;
   manifest["blocks"] = config.blocks;
   manifest["warmup_epochs"] = config.warmup_epochs;
+  manifest["latency_epochs"] = config.latency_epochs;
   manifest["timeout_s"] = config.grace_s;
   manifest["cpus"] = {{"subjects", format_cpu_list(config.cpus)},
                       {"coordinator", config.coordinator_cpu}};

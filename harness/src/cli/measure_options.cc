@@ -165,6 +165,10 @@ void add_measure_options(CLI::App *command, MeasureOptions *o) {
   command->add_option("--warmup", o->warmup, "Epochs before the first counted one (default 1)")
       ->group(how);
   command
+      ->add_option("--latency", o->latency,
+                   "Epochs after the blocks of a launch that time each operation (default 0)")
+      ->group(how);
+  command
       ->add_option("--prefault", o->prefault,
                    "Operations before the warm-up, from another seed; 0 is none (default\n"
                    "$HAKMEM_BENCH_PREFAULT, else a tenth of an epoch)")
@@ -221,6 +225,7 @@ MergedRun merge_options(const MeasureOptions &options) {
   take(options.launches, "--launches", 1, 10'000, &config.launches);
   take(options.blocks, "--blocks", 1, 1'000'000, &config.blocks);
   take(options.warmup, "--warmup", 0, 1000, &config.warmup_epochs);
+  take(options.latency, "--latency", 0, 1000, &config.latency_epochs);
   if (options.schedule_seed) config.schedule_seed = *options.schedule_seed;
   if (!options.duration.empty()) {
     const double seconds = parse_seconds("--duration", options.duration);

@@ -30,6 +30,7 @@ struct MeasureOptions {
   std::optional<uint64_t> launches;
   std::optional<uint64_t> blocks;
   std::optional<uint64_t> warmup;
+  std::optional<uint64_t> latency;
   std::optional<uint64_t> prefault;
   std::string timeout;
   std::string cpus;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "coordinator/proc_sampler.h"
+#include "coordinator/service_time.h"
 #include "model/clock.h"
 
 namespace hakbench {
@@ -10,6 +11,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kSleepTimeout{1000};
 constexpr std::chrono::seconds kLiveBytesTimeout{600};
+constexpr std::chrono::seconds kLatencyTimeout{60};
 
 struct Span {
   uint64_t start_ns;
@@ -52,23 +54,23 @@ void fill_counters(const ProcCounters &before, const ProcCounters &after, int64_
 
 }  // namespace
 
-Epoch measure_epoch(SubjectProcess *subject, uint64_t ops, const std::vector<int> &cpus,
-                    std::chrono::nanoseconds timeout) {
+Epoch measure_epoch(SubjectProcess *subject, CommandKind run, uint64_t ops,
+                    const std::vector<int> &cpus, std::chrono::nanoseconds timeout) {
   const ControlBlock &control = subject->control();
   const int64_t threads = control.spec.threads;
   const bool slept_before = wait_until_asleep(subject->pid(), kSleepTimeout);
   const bool peak_known = reset_peak_rss(subject->pid());
   const ProcCounters before = sample_counters(subject->pid(), cpus);
   const Integer syscalls_before = subject->syscalls().read_total();
-
-  subject->execute(CommandKind::kRun, ops / threads, timeout);
   const Integer instructions_before = subject->instructions().read_total();
+
+  subject->execute(run, ops / threads, timeout);
 
   const bool slept_after = wait_until_asleep(subject->pid(), kSleepTimeout);
   const Integer syscalls_after = subject->syscalls().read_total();
+  const Integer instructions_after = subject->instructions().read_total();
   const ProcCounters after = sample_counters(subject->pid(), cpus);
   const ProcMemory memory = sample_memory(subject->pid());
-  const Integer instructions_after = subject->instructions().read_total();
 
   Epoch epoch;
   epoch.wall_time_s = wall_time_s();
@@ -82,17 +84,22 @@ Epoch measure_epoch(SubjectProcess *subject, uint64_t ops, const std::vector<int
   fill_counters(before, after, threads, &epoch);
   if (slept_before && slept_after) {
     epoch.syscalls = difference(syscalls_after, syscalls_before, threads + 1);
-  epoch.rss_kb = memory.rss_kb;
-  if (peak_known) epoch.peak_rss_kb = memory.peak_rss_kb;
     epoch.instructions = difference(instructions_after, instructions_before);
   }
   epoch.load_1min = load_1min();
+  epoch.rss_kb = memory.rss_kb;
+  if (peak_known) epoch.peak_rss_kb = memory.peak_rss_kb;
   epoch.anon_huge_kb = memory.anon_huge_kb;
   epoch.vm_size_kb = memory.vm_size_kb;
 
   subject->execute(CommandKind::kLiveBytes, 0, kLiveBytesTimeout);
   epoch.live_bytes = static_cast<int64_t>(control.live_bytes);
   return epoch;
+}
+
+std::vector<LatencyBucket> fetch_latency(SubjectProcess *subject) {
+  subject->execute(CommandKind::kLatency, 0, kLatencyTimeout);
+  return latency_buckets(subject->control().latency);
 }
 
 double time_epoch(SubjectProcess *subject, uint64_t ops, std::chrono::nanoseconds timeout) {

@@ -12,12 +12,16 @@
 
 #include "coordinator/subject_process.h"
 #include "model/epoch.h"
+#include "model/latency.h"
 
 namespace hakbench {
 
-// ops is over all workers. Throws SubjectFailure or Interrupted.
-Epoch measure_epoch(SubjectProcess *subject, uint64_t ops, const std::vector<int> &cpus,
-                    std::chrono::nanoseconds timeout);
+// ops is over all workers; `run` is kRun or kTimedRun. Throws SubjectFailure or Interrupted.
+Epoch measure_epoch(SubjectProcess *subject, CommandKind run, uint64_t ops,
+                    const std::vector<int> &cpus, std::chrono::nanoseconds timeout);
+
+// The service times of the kTimedRun before.
+std::vector<LatencyBucket> fetch_latency(SubjectProcess *subject);
 
 // Seconds from the first worker's start to the last one's end; the bare run, without samples.
 double time_epoch(SubjectProcess *subject, uint64_t ops, std::chrono::nanoseconds timeout);

@@ -171,6 +171,8 @@ const std::vector<ProfileKey> &profile_keys() {
       {"run.launches", kInteger, 1, 10000, "fresh processes of each subject"},
       {"run.blocks", kInteger, 1, 1000000, "blocks in each launch (epochs, with one subject)"},
       {"run.warmup_epochs", kInteger, 0, 1000, "epochs before the first block of a launch"},
+      {"run.latency_epochs", kInteger, 0, 1000,
+       "epochs that time each operation, after the blocks"},
       {"run.prefault", kInteger, 0, kMaxInteger, "operations before the warm-up; 0 is none"},
       {"run.cpus", kText, 0, 0, "CPUs of the subjects as a list: 1 or 1,3-4"},
       {"run.reference", kText, 0, 0, "label of the subject that calibrates the epoch: a, b ..."},
@@ -223,6 +225,7 @@ void apply_profile(const json &profile, RunConfig *config) {
   take_value(run, "launches", &config->launches);
   take_value(run, "blocks", &config->blocks);
   take_value(run, "warmup_epochs", &config->warmup_epochs);
+  take_value(run, "latency_epochs", &config->latency_epochs);
   take(run, "prefault", &config->prefault_ops);
   take_value(run, "reference", &config->reference);
   take_value(run, "schedule_seed", &config->schedule_seed);
@@ -260,6 +263,7 @@ json merged_profile(const RunConfig &config, const json &profile) {
   run["launches"] = config.launches;
   run["blocks"] = config.blocks;
   run["warmup_epochs"] = config.warmup_epochs;
+  run["latency_epochs"] = config.latency_epochs;
   if (config.prefault_ops) run["prefault"] = *config.prefault_ops;
   run["cpus"] = format_cpu_list(config.cpus);
   run["reference"] = config.reference;

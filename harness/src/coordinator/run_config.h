@@ -41,6 +41,7 @@ struct RunConfig {
   uint32_t launches = 5;
   uint32_t blocks = 8;                   // in each launch
   uint32_t warmup_epochs = 1;            // of each subject in each launch
+  uint32_t latency_epochs = 0;           // of each subject in each launch, after its blocks
   std::optional<uint64_t> prefault_ops;  // over all workers; empty: a tenth of an epoch's ops
   std::vector<int> cpus;                 // of the subjects
   int coordinator_cpu = 0;

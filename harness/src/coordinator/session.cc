@@ -22,6 +22,9 @@ namespace {
 
 using Seconds = std::chrono::duration<double>;
 
+constexpr char kLatencyKind[] = "latency";
+// What reading the clock twice and counting cost at most, for the timeout.
+constexpr double kProbeSecondsPerOp = 500e-9;
 constexpr std::chrono::seconds kLoadTimeout{60};
 constexpr std::chrono::seconds kCheckTimeout{120};
 constexpr std::chrono::milliseconds kSleepTimeout{1000};
@@ -90,6 +93,7 @@ class Session {
   void run_launch(uint32_t launch);
   void run_block(std::vector<Turn> *turns, const Block &block, int64_t number);
   Epoch run_epoch(Turn *turn, const char *kind, const Block *block, Integer number, Integer slot);
+  void run_latency_epoch(Turn *turn);
   bool is_noisy(const Epoch &epoch) const;
 
   const RunConfig &config_;
@@ -127,7 +131,7 @@ void Session::announce() {
   RunPlan plan;
   plan.epochs = (static_cast<int64_t>(config_.launches) - config_.first_launch) *
                 static_cast<int64_t>(config_.subjects.size()) *
-                (config_.warmup_epochs + per_launch);
+                (config_.warmup_epochs + per_launch + config_.latency_epochs);
   plan.expected_seconds = static_cast<double>(plan.epochs) * config_.epoch_s;
   nlohmann::json facts;
   facts["ops_per_epoch"] = ops_;
@@ -146,7 +150,8 @@ Session::Turn Session::start(const SubjectConfig &subject, int64_t launch) {
   turn.config = &subject;
   turn.launch = launch;
   blame(turn, "start", [&] {
-    turn.process = std::make_unique<SubjectProcess>(subject, config_.workload, config_.cpus);
+    turn.process = std::make_unique<SubjectProcess>(subject, config_.workload, config_.cpus,
+                                                    config_.latency_epochs > 0);
     wait_until_asleep(turn.process->pid(), kSleepTimeout);
     turn.rss_base_kb = sample_memory(turn.process->pid()).rss_kb;
     turn.process->execute(CommandKind::kLoad, 0, kLoadTimeout);
@@ -170,6 +175,8 @@ void Session::note_facts(const Turn &turn) {
                             {"env", turn.config->env},
                             {"init", nlohmann::json::parse(turn.config->init_json)}});
   observer_->on_facts({{"subjects", subject_facts_}});
+  if (config_.latency_epochs > 0)
+    observer_->on_facts({{"latency_clock", turn.process->control().latency.clock}});
 }
 
 void Session::warm_up(Turn *turn) {
@@ -206,6 +213,8 @@ void Session::run_launch(uint32_t launch) {
       run_epoch(&turns[0], "throughput", nullptr, {}, {});
     }
   }
+  for (uint32_t epoch = 0; epoch < config_.latency_epochs; ++epoch)
+    for (uint32_t i = 0; i < subjects; ++i) run_latency_epoch(&turns[blocks.front().turns[i]]);
   for (const Turn &turn : turns) blame(turn, "end", [&] { turn.process->shut_down(); });
 }
 
@@ -227,7 +236,10 @@ void Session::run_block(std::vector<Turn> *turns, const Block &block, int64_t nu
 Epoch Session::run_epoch(Turn *turn, const char *kind, const Block *block, Integer number,
                          Integer slot) {
   Epoch epoch = blame(*turn, "epoch " + std::to_string(turn->next_epoch), [&] {
-    return measure_epoch(turn->process.get(), ops_, config_.cpus, timeout_for(expected_epoch_s_));
+    const bool timed = std::string_view(kind) == kLatencyKind;
+    const double probe_s = timed ? static_cast<double>(ops_) * kProbeSecondsPerOp : 0;
+    return measure_epoch(turn->process.get(), timed ? CommandKind::kTimedRun : CommandKind::kRun,
+                         ops_, config_.cpus, timeout_for(expected_epoch_s_ + probe_s));
   });
   epoch.seq = next_seq_++;
   epoch.subject = turn->config->label;
@@ -249,6 +261,18 @@ Epoch Session::run_epoch(Turn *turn, const char *kind, const Block *block, Integ
   epoch.quarantined = is_noisy(epoch) ? 1 : 0;
   observer_->on_epoch(epoch);
   return epoch;
+}
+
+// The same ops as in every epoch, each timed by itself; the epoch takes longer by the probe's cost.
+void Session::run_latency_epoch(Turn *turn) {
+  const Epoch epoch = run_epoch(turn, kLatencyKind, nullptr, {}, {});
+  LatencyEpoch latency;
+  latency.seq = *epoch.seq;
+  latency.subject = epoch.subject;
+  latency.launch = *epoch.launch;
+  latency.buckets = blame(*turn, "service times of epoch " + std::to_string(*epoch.epoch),
+                          [&] { return fetch_latency(turn->process.get()); });
+  observer_->on_latency(latency);
 }
 
 bool Session::is_noisy(const Epoch &epoch) const {

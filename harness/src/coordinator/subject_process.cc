@@ -97,7 +97,7 @@ std::vector<std::string> subject_environment(const std::map<std::string, std::st
 }
 
 SubjectProcess::SubjectProcess(const SubjectConfig &config, const WorkloadConfig &workload,
-                               const std::vector<int> &cpus) {
+                               const std::vector<int> &cpus, bool times_ops) {
   const int fd = memfd_create("hakbench-control", MFD_CLOEXEC);
   if (fd < 0 || ftruncate(fd, sizeof(ControlBlock)) != 0)
     throw Error(std::string("cannot make the shared control block: ") + strerror(errno) +
@@ -110,6 +110,7 @@ SubjectProcess::SubjectProcess(const SubjectConfig &config, const WorkloadConfig
   control_ = static_cast<ControlBlock *>(memory);
   try {
     fill_spec(config, workload, cpus, &control_->spec);
+    control_->spec.times_ops = times_ops;
     // Command 1, "be there", is under way from the start.
     control_->remaining.store(1, std::memory_order_relaxed);
     control_->go.store(1, std::memory_order_release);

@@ -31,9 +31,10 @@ class SubjectFailure : public Error {
 
 class SubjectProcess {
  public:
-  // Starts the process and waits until it sleeps for the first time; nothing is loaded yet.
+  // Starts the process and waits until it sleeps for the first time; nothing is loaded yet. times_ops:
+  // there will be kTimedRun commands.
   SubjectProcess(const SubjectConfig &config, const WorkloadConfig &workload,
-                 const std::vector<int> &cpus);
+                 const std::vector<int> &cpus, bool times_ops = false);
   ~SubjectProcess();
   SubjectProcess(const SubjectProcess &) = delete;
   SubjectProcess &operator=(const SubjectProcess &) = delete;

@@ -11,6 +11,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "model/epoch.h"
+#include "model/latency.h"
 
 namespace hakbench {
 
@@ -25,6 +26,8 @@ class RunObserver {
   virtual ~RunObserver() = default;
   virtual void on_plan(const RunPlan &plan) = 0;
   virtual void on_epoch(const Epoch &epoch) = 0;
+  // After the on_epoch of the same epoch; persisted when it returns, like it.
+  virtual void on_latency(const LatencyEpoch &latency) = 0;
   virtual void on_event(const Event &event) = 0;
   // Facts that become known while the run goes on (calibrated ops, plugin hashes), for the manifest:
   // an object that is merged over what is known.

@@ -43,6 +43,17 @@ std::string epoch_row(const Epoch &epoch) {
   return line;
 }
 
+std::string latency_header() { return "seq,subject,launch,op,low_ns,high_ns,count"; }
+
+std::string latency_rows(const LatencyEpoch &epoch) {
+  std::string lines;
+  for (const LatencyBucket &bucket : epoch.buckets)
+    lines += fmt::format("{}{},{},{},{},{:.10g},{:.10g},{}", lines.empty() ? "" : "\n", epoch.seq,
+                         cell(epoch.subject), epoch.launch, bucket.op, bucket.low_ns,
+                         bucket.high_ns, bucket.count);
+  return lines;
+}
+
 std::string event_header() { return "seq,wall_time_s,subject,launch,event,detail"; }
 
 std::string event_row(int64_t seq, double wall_time_s, const Event &event) {

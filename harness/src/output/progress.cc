@@ -45,6 +45,7 @@ void Progress::on_epoch(const Epoch &epoch) {
                    minutes(elapsed_s / static_cast<double>(done_) * left)));
 }
 
+void Progress::on_latency(const LatencyEpoch &) {}
 void Progress::on_event(const Event &) {}
 void Progress::on_facts(const nlohmann::json &) {}
 

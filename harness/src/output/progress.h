@@ -18,6 +18,7 @@ class Progress : public RunObserver {
 
   void on_plan(const RunPlan &plan) override;
   void on_epoch(const Epoch &epoch) override;
+  void on_latency(const LatencyEpoch &latency) override;
   void on_event(const Event &event) override;
   void on_facts(const nlohmann::json &facts) override;
 

@@ -39,6 +39,8 @@ ResultFolder::ResultFolder(const std::string &path, bool force, nlohmann::json m
   manifest_["status"] = "running";
   manifest_["start_time"] = iso_time();
   write_manifest();
+  std::error_code none_there;
+  std::filesystem::remove(latency_path(), none_there);  // one that another run left, with --force
   open_files(LineFile::Start::kEmpty);
 }
 
@@ -68,6 +70,14 @@ void ResultFolder::on_plan(const RunPlan &plan) {
 void ResultFolder::on_epoch(const Epoch &epoch) {
   epochs_->append(epoch_row(epoch));
   ++epoch_count_;
+}
+
+void ResultFolder::on_latency(const LatencyEpoch &latency) {
+  if (latency_ == nullptr) {
+    latency_ = std::make_unique<LineFile>(latency_path(), LineFile::Start::kContinue);
+    if (latency_->is_empty()) latency_->append(latency_header());
+  }
+  latency_->append(latency_rows(latency));
 }
 
 void ResultFolder::on_event(const Event &event) {

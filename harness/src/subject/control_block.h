@@ -8,7 +8,7 @@
 //             wakes, works, fills its answer and then sets `done` to the value of `go` it served.
 //             From waking to sleeping again a subject with T threads makes exactly T + 1 system calls
 //             of the harness's own: each worker's FUTEX_WAIT on `go`, and the last worker's FUTEX_WAKE
-//             of `done`. Nothing of a kRun command beyond those enters the kernel.
+//             of `done`. Nothing of a kRun or kTimedRun command beyond those enters the kernel.
 // Threads:    each worker writes only its own WorkerResult; `remaining` elects the last worker.
 #ifndef HAKBENCH_SUBJECT_CONTROL_BLOCK_H_
 #define HAKBENCH_SUBJECT_CONTROL_BLOCK_H_
@@ -16,6 +16,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+
+#include "subject/latency_probe.h"
 
 namespace hakbench {
 
@@ -31,6 +33,7 @@ struct SubjectSpec {
   char workload[64];
   uint64_t seed;
   uint32_t threads;
+  bool times_ops;  // there will be kTimedRun commands
   uint32_t param_count;
   struct Param {
     char key[48];
@@ -44,6 +47,8 @@ enum class CommandKind : uint32_t {
   kLoad,       // load the plugin, init, start the workers, set the workload up
   kPrefault,   // warm-up of `ops` operations a worker
   kRun,        // the timed loop: `ops` operations a worker
+  kTimedRun,   // the same loop, each call of the allocator timed by itself
+  kLatency,    // fill latency with the service times since the last such command
   kLiveBytes,  // fill live_bytes; apart from kRun because it may be slow
   kCheck,      // run check_plugin instead of a workload; only after start, never with kLoad
   kExit        // tear the workload down, shut the allocator down, exit with 0
@@ -67,6 +72,14 @@ struct PluginFacts {
   bool generic;
 };
 
+// Service times in ticks of the subject's clock, and what those are: span_ticks took span_ns.
+struct LatencyResult {
+  char clock[128];
+  uint64_t span_ticks;
+  uint64_t span_ns;
+  LatencyCounts counts;
+};
+
 struct ControlBlock {
   SubjectSpec spec;
 
@@ -88,6 +101,7 @@ struct ControlBlock {
   char check_name[128];  // the check under way, so that a crash can be named
 
   WorkerResult workers[kMaxWorkers];
+  LatencyResult latency;
 };
 
 static_assert(std::atomic<uint32_t>::is_always_lock_free);

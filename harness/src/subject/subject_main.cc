@@ -15,6 +15,7 @@
 #include "allocator_plugin.h"
 #include "subject/control_block.h"
 #include "subject/futex.h"
+#include "subject/latency_probe.h"
 #include "subject/plugin_check.h"
 #include "subject/plugin_loader.h"
 #include "workload/workload.h"
@@ -29,7 +30,8 @@ constexpr int kMaxBarrierSpins = 20000;
 struct Subject {
   ControlBlock *control = nullptr;
   LoadedPlugin plugin;
-  std::unique_ptr<Workload> workload;  // NULL: workload_error says why
+  const allocator_plugin *timed = nullptr;  // NULL unless spec.times_ops
+  std::unique_ptr<Workload> workload;       // NULL: workload_error says why
   std::string workload_error;
   bool set_up = false;  // worker 0 has set the workload up with the plugin
 };
@@ -72,6 +74,7 @@ bool load(Subject *s) {
   set_text(facts.build_id, s->plugin.build_id.c_str());
   set_text(facts.link_kind, s->plugin.link_kind.c_str());
   facts.generic = s->plugin.generic;
+  if (spec.times_ops) s->timed = &wrap_timed(*table);
   if (!init_plugin(s->plugin, spec.init_json, &error)) {
     fail(s, error);
     return false;
@@ -159,15 +162,27 @@ void start_together(ControlBlock *control) {
   }
 }
 
-void run_epoch(Subject *s, uint32_t worker) {
+void run_epoch(Subject *s, uint32_t worker, const allocator_plugin &table) {
   ControlBlock *control = s->control;
   WorkerResult &result = control->workers[worker];
   const uint64_t ops = control->ops;
   start_together(control);
   const uint64_t start_ns = now_ns();
-  const uint64_t failed = s->workload->run(*s->plugin.table, worker, ops);
+  const uint64_t failed = s->workload->run(table, worker, ops);
   const uint64_t end_ns = now_ns();
   result = {start_ns, end_ns, failed};
+}
+
+// Worker 0 also measures how long a tick of the clock is.
+void run_timed_epoch(Subject *s, uint32_t worker) {
+  const uint64_t start_ns = now_ns();
+  const uint64_t start_ticks = read_latency_clock();
+  run_epoch(s, worker, *s->timed);
+  const uint64_t end_ns = now_ns();
+  const uint64_t end_ticks = read_latency_clock();
+  if (worker != 0) return;
+  s->control->latency.span_ns = end_ns - start_ns;
+  s->control->latency.span_ticks = end_ticks - start_ticks;
 }
 
 [[noreturn]] void exit_subject(Subject *s, uint32_t worker) {
@@ -188,7 +203,13 @@ void execute(Subject *s, uint32_t worker) {
           s->workload->prefault(*s->plugin.table, worker, s->control->ops);
       break;
     case CommandKind::kRun:
-      run_epoch(s, worker);
+      run_epoch(s, worker, *s->plugin.table);
+      break;
+    case CommandKind::kTimedRun:
+      run_timed_epoch(s, worker);
+      break;
+    case CommandKind::kLatency:
+      if (worker == 0) collect_latency(&s->control->latency.counts);
       break;
     case CommandKind::kLiveBytes:
       if (worker == 0) s->control->live_bytes = s->workload->live_bytes();
@@ -203,6 +224,19 @@ void execute(Subject *s, uint32_t worker) {
       if (!s->set_up) _exit(0);
       exit_subject(s, worker);
   }
+}
+
+// Done before the baseline too: the histograms must not count as the allocator's memory.
+void prepare_timing(Subject *s) {
+  ControlBlock *control = s->control;
+  if (!control->spec.times_ops) return;
+  if (!prepare_latency_probe(control->spec.threads)) {
+    s->workload = nullptr;
+    s->workload_error = "no memory for the histograms of service times; use fewer threads";
+    return;
+  }
+  memset(&control->latency.counts, 0, sizeof control->latency.counts);  // makes them resident too
+  set_text(control->latency.clock, latency_clock());
 }
 
 // The last worker to finish publishes the answers (release) to the coordinator. A failure is published
@@ -238,6 +272,7 @@ int subject_main(const char *control_fd_text) {
   subject.control = static_cast<ControlBlock *>(memory);
   pin_to_cpu(subject.control->spec, 0);
   make_own_workload(&subject);
+  prepare_timing(&subject);
   // Command 1 is "be there"; the coordinator issued it before the start and then takes the baseline.
   serve(&subject, 0, 1);
   return 0;
