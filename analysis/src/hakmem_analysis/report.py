@@ -11,9 +11,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from . import cli, document, text, wording
+from . import cli, document, latency, text, wording
 from .compare import above_floor, compare, number
-from .describe import summarise_all
+from .describe import finite, summarise_all
 from .errors import InputError
 from .load import Result, load_result
 from .schema import VERDICT_FORMAT
@@ -37,6 +37,7 @@ class Report:
     comparisons: list
     floors: dict
     notes: list
+    service: list
 
     @property
     def headlines(self) -> list:
@@ -52,7 +53,9 @@ def build(folder) -> Report:
     summaries = summarise_all(result)
     comparisons = compare(result)
     floors = {summary.subject: above_floor(result, summary.subject) for summary in summaries}
-    return Report(result, summaries, comparisons, floors, wording.notes(result, summaries, comparisons))
+    service = latency.summarise_all(result)  # may add a warning to the result, which the notes repeat
+    return Report(result, summaries, comparisons, floors, wording.notes(result, summaries, comparisons),
+                  service)
 
 
 def _clean(value):
@@ -80,6 +83,7 @@ def verdict(report: Report) -> dict:
         "headlines": report.headlines,
         "comparisons": [_clean(row.as_dict()) for row in report.comparisons],
         "subjects": [_clean(subject) for subject in subjects],
+        "service_time": [_clean(row.as_dict()) for row in report.service],
         "notes": report.notes,
     }
 
@@ -100,6 +104,33 @@ def _subject_table(report: Report) -> document.Table:
                        else text.MISSING)
         rows.append(row)
     return document.Table(header, rows)
+
+
+def _service_table(report: Report) -> document.Table:
+    rows = [[row.name, *(text.service_time(value) for value in (
+        row.p50_ns, row.p99_ns, row.p99_9_ns, row.p99_99_ns, row.max_ns)),
+        text.plain(row.slow_ops_per_mop, "{:.3g}"), text.service_time(row.timer_p50_ns),
+        text.plain(row.timer_slow_per_mop, "{:.3g}")] for row in report.service]
+    return document.Table(["", "p50", "p99", "p99.9", "p99.99", "max", "slow ops per million",
+                           "timer, p50", "slow timer readings per million"], rows)
+
+
+def _service_parts(report: Report) -> list:
+    """The section on service time; nothing without latency epochs."""
+    if not report.service:
+        return []
+    clock = report.result.manifest.get("latency_clock") or "unknown"
+    noisy = sum(row.noisy_epochs for row in report.service)
+    fewest = min(row.ops for row in report.service)
+    step_ns = max((row.clock_step_ns for row in report.service if finite(row.clock_step_ns)), default=0)
+    return [document.Heading("Service time"), _service_table(report), document.Paragraph(
+        "Service time of single operations, the timer's own cost included, in epochs of their own (clock: "
+        f"{clock}; at least {fewest:,} operations of each). Slow is above {latency.SLOW_NS // 1000} us: the "
+        "timer's empty readings show how much of that is the machine's doing. Percentiles are good to 1/32 "
+        "of the value" + (f", and no better than the clock's step of {step_ns:.0f} ns." if step_ns >= 1
+                          else ".")
+        + (f" {noisy} epochs were over the noise limit and are left out if others are left." if noisy
+           else ""))]
 
 
 def _value(metric: str, value) -> str:
@@ -141,6 +172,7 @@ def page(report: Report, picture) -> list:
             "Ratio = candidate / reference: above 1 is better for throughput, below 1 for all else. An "
             "interval that contains 1 shows no difference; \"would have caught\" is the smallest change such "
             "a run shows in 95 of 100 cases. How each interval is made: docs/design/statistics.md.")]
+    parts += _service_parts(report)
     if report.notes:
         parts += [document.Heading("Noise and limits"), document.Bullets(report.notes)]
     parts += [document.Heading("Where it comes from"),

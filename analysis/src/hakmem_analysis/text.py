@@ -19,6 +19,17 @@ def nanoseconds(ns) -> str:
     return plain(ns, "{:.3f} ns")
 
 
+def service_time(ns) -> str:
+    """The time of one operation: whole ns, from 10,000 ns on in us, from 10,000 us on in ms."""
+    if not finite(ns):
+        return MISSING
+    for unit in ("ns", "us"):
+        if ns < 10_000:
+            return f"{ns:.0f} {unit}"
+        ns /= 1000
+    return f"{ns:.0f} ms"
+
+
 def percent(fraction, digits: int = 2) -> str:
     return plain(100 * fraction, f"{{:.{digits}f}} %") if finite(fraction) else MISSING
 
