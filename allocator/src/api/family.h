@@ -63,9 +63,7 @@ inline int posix_memalign(void **out, size_t alignment, size_t size) {
   return 0;
 }
 
-inline size_t usable_size(void *block) {
-  return block == nullptr ? 0 : usable_size_of(block);
-}
+inline size_t usable_size(void *block) { return block == nullptr ? 0 : usable_size_of(block); }
 
 inline void free_sized(void *block, size_t size) {
   if (t_heap == empty_heap()) [[unlikely]]
