@@ -66,9 +66,9 @@ def test_an_empty_histogram_has_no_percentiles():
 def test_slow_operations_are_counted_by_launch_and_the_timer_is_not_one():
     quick = np.full(999_990, 30.0)
     frame = pd.concat([
-        histogram(np.concatenate([quick, np.full(10, 50_000.0)]), launch=0),
+        histogram(np.concatenate([quick, np.full(10, 90_000.0)]), launch=0),
         histogram(np.concatenate([quick, np.full(10, 30.0)]), op="free", launch=1),
-        histogram(np.full(1_000_000, 60_000.0), subject="b", launch=0),
+        histogram(np.full(1_000_000, 95_000.0), subject="b", launch=0),
         histogram(np.full(500, 90_000.0), op=latency.TIMER, launch=1)])
     slow = latency.slow_ops_per_mop(frame)
     assert slow.to_dict() == {("a", 0): pytest.approx(10), ("a", 1): 0, ("b", 0): pytest.approx(1e6)}
@@ -85,7 +85,7 @@ def test_a_clock_that_advances_in_steps_is_noticed(step_ns, expected):
 
 
 def test_a_bucket_across_the_threshold_counts_by_its_share():
-    frame = pd.DataFrame([[0, "a", 0, "free", 19_000.0, 21_000.0, 8], [0, "a", 0, "free", 30.0, 31.0, 2]],
+    frame = pd.DataFrame([[0, "a", 0, "free", 79_000.0, 81_000.0, 8], [0, "a", 0, "free", 30.0, 31.0, 2]],
                          columns=HEADER)
     assert latency.slow_ops_per_mop(frame)["a", 0] == pytest.approx(4e5)
 

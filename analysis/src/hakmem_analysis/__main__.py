@@ -2,7 +2,7 @@
 import importlib
 import sys
 
-TOOLS = {"report": "report"}
+TOOLS = ("baseline", "experiment", "gate", "plan", "report")
 
 
 def main() -> int:
@@ -10,7 +10,7 @@ def main() -> int:
     if tool not in TOOLS:
         sys.stderr.write(f"hakmem_analysis: error: no tool '{tool}'; there are: {', '.join(TOOLS)}\n")
         return 1
-    return importlib.import_module(f"hakmem_analysis.{TOOLS[tool]}").main(sys.argv[2:])
+    return importlib.import_module(f"hakmem_analysis.{tool}").main(sys.argv[2:])
 
 
 sys.exit(main())

@@ -34,6 +34,15 @@ def add_format(parser: argparse.ArgumentParser) -> None:
                         help="text for people (default) or json for machines, on standard output")
 
 
+def parse_with_rest(parser: argparse.ArgumentParser, argv: Optional[Sequence[str]]) -> tuple:
+    """(options, words behind "--"): what a tool hands on to another command."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if "--" not in words:
+        return parser.parse_args(words), []
+    place = words.index("--")
+    return parser.parse_args(words[:place]), words[place + 1:]
+
+
 def run_tool(prog: str, main: Callable[[Optional[Sequence[str]]], int],
              argv: Optional[Sequence[str]] = None) -> int:
     """Runs a tool's main and turns what people can mend into one line on stderr and exit code 1."""

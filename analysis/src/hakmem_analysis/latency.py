@@ -23,7 +23,7 @@ from .load import Result
 
 TIMER = "timer"
 PERCENTILES = (50, 99, 99.9, 99.99)
-SLOW_NS = 20_000
+SLOW_NS = 80_000  # above what a timer interrupt takes of an operation on a virtual machine
 OPS = ("malloc", "free", "calloc", "realloc", "aligned_alloc", TIMER)
 NUMBERS = ("seq", "launch", "low_ns", "high_ns", "count")
 
@@ -107,7 +107,7 @@ def clock_step_ns(timer: pd.DataFrame) -> float:
     return float(np.diff(common).min()) if len(common) > 1 else float("nan")
 
 
-def _slower(hist: pd.DataFrame, threshold_ns: float) -> pd.Series:
+def slow_counts(hist: pd.DataFrame, threshold_ns: float = SLOW_NS) -> pd.Series:
     """How many of each bucket are slower; of the bucket that holds the threshold, the share above it."""
     share = (hist["high_ns"] - threshold_ns) / (hist["high_ns"] - hist["low_ns"])
     return hist["count"] * share.clip(0, 1)
@@ -117,7 +117,7 @@ def slow_ops_per_mop(hist: pd.DataFrame, threshold_ns: float = SLOW_NS) -> pd.Se
     """Operations slower than threshold_ns in a million operations: a Series by (subject, launch)."""
     hist = operations(hist)
     parts = pd.DataFrame({"subject": hist["subject"], "launch": hist["launch"], "count": hist["count"],
-                          "slow": _slower(hist, threshold_ns)})
+                          "slow": slow_counts(hist, threshold_ns)})
     sums = parts.groupby(["subject", "launch"])[["slow", "count"]].sum()
     return 1e6 * sums["slow"] / sums["count"]
 
@@ -139,7 +139,7 @@ def summarise(result: Result, frame: pd.DataFrame, label: str) -> Optional[Servi
         p50_ns=p50, p99_ns=p99, p99_9_ns=p99_9, p99_99_ns=p99_99, max_ns=float(ops["high_ns"].max()),
         slow_ops_per_mop=float(slow_ops_per_mop(ops).median()),
         timer_p50_ns=float(percentiles(timer, (50,))[0]),
-        timer_slow_per_mop=float(1e6 * _slower(timer, SLOW_NS).sum() / timer_count) if timer_count
+        timer_slow_per_mop=float(1e6 * slow_counts(timer).sum() / timer_count) if timer_count
         else float("nan"), clock_step_ns=clock_step_ns(timer))
 
 

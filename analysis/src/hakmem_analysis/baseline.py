@@ -1,0 +1,148 @@
+"""hakbench baseline: what an allocator did, stored so that a later gate can be held against it.
+
+Purpose     Save the launches of a run as JSON; judge another run against such a file.
+Owns        The format of the file.
+Boundary    Times are stored relative to an anchor (`floor`, the least work the ABI permits) that ran in the same blocks,
+            so that the machine's speed of the day cancels; memory and counts as they are.
+Invariants  Runs that are not comparable (another kind of machine, profile, op stream) are refused, unless forced.
+"""
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from . import cli, launch_stats, looks
+from .errors import InputError
+from .gate_settings import GateSettings, load_settings
+from .judge import Row, centre, counts_of, make_row
+from .load import Result
+from .metrics import METRICS, RATIO, launch_values
+
+PROG = "hakbench-baseline"
+BASELINE_FORMAT = "hakbench-baseline/1"
+ANCHOR = "floor"
+CANDIDATE, ANCHOR_LABEL = "a", "b"
+NOT_OF_THE_PROFILE = ("launches", "ops", "cpus", "schedule_seed", "reference")
+
+
+def host_class(result: Result) -> dict:
+    """What must be the same for two machines to be compared."""
+    host = result.manifest.get("host", {})
+    kernel = str(host.get("kernel", "")).split()[-1].split(".")[:2]
+    return {"cpu_model": host.get("cpu_model"), "machine": host.get("machine"), "kernel": ".".join(kernel),
+            "cpus_online": host.get("cpus_online"), "thp_enabled": host.get("thp_enabled")}
+
+
+def workload_settings(result: Result) -> dict:
+    """The part of the merged profile that decides what is measured."""
+    profile = result.manifest.get("profile", {})
+    run = {key: value for key, value in profile.get("run", {}).items() if key not in NOT_OF_THE_PROFILE}
+    return {"workload": profile.get("workload"), "run": run}
+
+
+def make(result: Result, settings: GateSettings) -> dict:
+    """The content of a baseline file from a run of a candidate and the anchor."""
+    metrics = {}
+    for name in settings.metrics:
+        metric = METRICS[name]
+        values = launch_values(result, metric, CANDIDATE, ANCHOR_LABEL)
+        if not len(values):
+            continue
+        metrics[name] = {"values": [float(value) for value in values]}
+        if metric.events:
+            metrics[name]["events"] = list(metric.events(result, CANDIDATE))
+    subject = result.subject(CANDIDATE)
+    return {"format": BASELINE_FORMAT, "candidate": subject["allocator"], "version": subject.get("version"),
+            "sha256": subject.get("sha256"), "anchor": ANCHOR, "created_s": round(time.time()),
+            "host_class": host_class(result), "settings": workload_settings(result),
+            "ops_per_epoch": result.manifest.get("ops_per_epoch"),
+            "op_stream_hash": result.manifest.get("op_stream_hash"), "metrics": metrics}
+
+
+def read(path: str) -> dict:
+    """A baseline file. Raises InputError."""
+    try:
+        stored = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); make one with hakbench baseline") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not valid JSON ({error}); make it anew with hakbench baseline") from None
+    if not isinstance(stored, dict) or stored.get("format") != BASELINE_FORMAT:
+        raise InputError(f"{path}: is no baseline of the format {BASELINE_FORMAT}; make one with hakbench baseline")
+    return stored
+
+
+def differences(stored: dict, result: Result) -> list:
+    """What makes a run not comparable with a baseline, one phrase each."""
+    now = {"host_class": host_class(result), "settings": workload_settings(result),
+           "op_stream_hash": {"op stream": result.manifest.get("op_stream_hash")}}
+    before = {"host_class": stored["host_class"], "settings": stored["settings"],
+              "op_stream_hash": {"op stream": stored["op_stream_hash"]}}
+    return [f"{key} was {before[part].get(key)}, is {now[part].get(key)}" for part in now for key in now[part]
+            if before[part].get(key) != now[part].get(key)]
+
+
+def check_comparable(stored: dict, result: Result, force: bool) -> list:
+    """Warnings for what differs, if forced. Raises InputError otherwise."""
+    found = differences(stored, result)
+    if found and not force:
+        raise InputError(f"not comparable with the baseline: {'; '.join(found)}; measure the baseline anew here, or "
+                         "compare all the same with --force")
+    return [f"compared although {phrase}" for phrase in found]
+
+
+def judge_rows(stored: dict, result: Result, candidate: str, anchor: str, workload: str,
+               settings: GateSettings) -> list:
+    """Rows as judge.judge_same_run gives, by Welch's interval between the two measurements' launches."""
+    return [_row(name, stored["metrics"].get(name), result, candidate, anchor, workload, settings)
+            for name in settings.metrics]
+
+
+def _row(name: str, before, result: Result, candidate: str, anchor: str, workload: str,
+         settings: GateSettings) -> Row:
+    metric = METRICS[name]
+    now = launch_values(result, metric, candidate, anchor)
+    then = pd.Series(before["values"] if before else [], dtype=float)
+    counts = None
+    if metric.events and before and before.get("events"):
+        counts = counts_of(metric, metric.events(result, candidate), tuple(before["events"]))
+    estimate = launch_stats.welch(now, then, counts)
+    logs = metric.scale == RATIO
+    return make_row(name, workload, estimate, centre(now, logs), centre(then, logs), settings, len(settings.looks))
+
+
+def _run(argv, command=looks.run_hakbench) -> int:
+    parser = cli.make_parser(
+        PROG, "Measures an allocator beside the anchor and stores it for `hakbench gate --baseline`.",
+        "examples:\n  hakbench baseline --candidate hakmem -o results/baselines/hakmem-ws400.json\n"
+        "  hakbench baseline --candidate hakmem --profile ci_gate -o b.json -- --ws 8192\n\n"
+        "exit codes: 0 stored, 1 the tool or its input failed")
+    parser.add_argument("--candidate", required=True, metavar="ALLOCATOR", help="NAME, NAME=/path.so or /path.so")
+    parser.add_argument("-p", "--profile", default="ci_gate", metavar="PROFILE", help="(default ci_gate)")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the baseline file to write")
+    parser.add_argument("--folder", metavar="DIR", help="folder of the run (default out/baseline-TIME)")
+    options, extra = cli.parse_with_rest(parser, argv)
+    settings = load_settings(options.profile)
+    folder = Path(options.folder or f"out/baseline-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
+    plan = looks.Plan({CANDIDATE: options.candidate, ANCHOR_LABEL: ANCHOR}, ANCHOR_LABEL, options.profile,
+                      tuple(extra), folder)
+    measured = looks.grow(plan, settings.looks[-1:], lambda _: True, command)
+    content = make(measured.result, settings)
+    if "throughput" not in content["metrics"]:
+        raise InputError(f"{folder}: noise left no launch whole, nothing is stored; measure on a quieter machine")
+    try:
+        Path(options.output).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{options.output}: cannot be written ({error.strerror}); the run is kept in "
+                         f"{folder}") from None
+    print(f"stored {content['candidate']} ({len(content['metrics']['throughput']['values'])} launches, "
+          f"{len(content['metrics'])} metrics) in {options.output}; data: {folder}")
+    return cli.EXIT_PASS
+
+
+def main(argv=None) -> int:
+    return cli.run_tool(PROG, _run, argv)

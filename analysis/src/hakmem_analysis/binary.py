@@ -1,0 +1,31 @@
+"""Where the program hakbench is, and what was built with it.
+
+Boundary    $HAKBENCH (the launchers bin/hakbench-TOOL set it to the one beside them), else PATH.
+"""
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from .errors import InputError
+
+VARIABLE = "HAKBENCH"
+
+
+def find_hakbench() -> str:
+    """The path of the program. Raises InputError when there is none."""
+    wanted = os.environ.get(VARIABLE, "hakbench")
+    path = shutil.which(wanted)
+    if path is None:
+        raise InputError(f"no program {wanted}: build it (cmake --build --preset release), or name it with "
+                         f"{VARIABLE}=/path/hakbench")
+    return os.path.abspath(path)
+
+
+def find_steady() -> str:
+    """The library that makes a process do the same each time (harness/standalone/steady.c). Raises InputError."""
+    path = Path(find_hakbench()).resolve().parents[1] / "lib" / "hakbench_steady.so"
+    if not path.exists():
+        raise InputError(f"{path} is not there: build it (cmake --build --preset release)")
+    return str(path)

@@ -1,0 +1,148 @@
+"""hakbench experiment: is a change worth having? GO, NO-GO or NEUTRAL, measured and recorded by one command.
+
+Purpose     Measure a variant against what is there, decide, and write the decision down with its figures.
+Boundary    main() is the tool. Throughput decides; memory, system calls and page faults are guards: a variant that
+            fails one of their margins is NO-GO however fast it is.
+Invariants  The gain that is asked for is fixed before anything is measured.
+"""
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import cli, gate_output, judge, looks, verdicts
+from .errors import InputError
+from .gate_settings import load_settings
+
+PROG = "hakbench-experiment"
+GUARDS = ("peak_rss_above_base", "rss_above_base", "minor_faults_per_mop", "syscalls_per_op")
+CANDIDATE, REFERENCE = "a", "b"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`verdict` is GO, NO-GO or NEUTRAL; `reason` one sentence; `rows` throughput first, then the guards."""
+
+    verdict: str
+    reason: str
+    gain: float
+    rows: list
+    candidate: str
+    reference: str
+    folder: str
+    workload: str
+
+
+def decide(rows: list, gain: float) -> tuple:
+    """(verdict, reason) of judged rows. NEUTRAL where the interval holds 1 + gain, or nothing was measured."""
+    throughput = next(row for row in rows if row.metric == "throughput")
+    failed = [row for row in rows if row.metric in GUARDS and row.verdict == judge.FAIL]
+    if failed:
+        return "NO-GO", "; ".join(gate_output.what_failed(row, rows) for row in failed)
+    if throughput.decided_lower is None or throughput.launches < judge.LEAST_LAUNCHES:
+        return "NEUTRAL", "throughput could not be judged: " + (throughput.note or "too few launches")
+    interval = (f"throughput {gate_output.amount(throughput, throughput.value)} "
+                f"({100 * throughput.decided_confidence:.1f} % interval "
+                f"{gate_output.bounds(throughput, throughput.decided_lower, throughput.decided_upper)})")
+    verdict = verdicts.experiment(throughput.decided_lower, throughput.decided_upper, gain)
+    words = {"GO": "all of the interval is above", "NO-GO": "all of the interval is below",
+             "NEUTRAL": "the interval holds"}[verdict]
+    return verdict, f"{interval}; {words} the gain of {100 * gain:g} % that was asked for"
+
+
+def for_people(decision: Decision) -> str:
+    rows = [["metric", "reference", "candidate", "change", "95 % interval"]]
+    rows += [line[:5] for line in gate_output.table(_as_verdict(decision))[1:]]
+    return "\n".join([f"experiment: {decision.candidate} against {decision.reference}, {decision.workload}", "",
+                      gate_output.text.text_table(rows), "", f"{decision.verdict}: {decision.reason}.",
+                      f"data: {decision.folder}"])
+
+
+def _as_verdict(decision: Decision) -> gate_output.Verdict:
+    return gate_output.Verdict("experiment", decision.verdict, decision.candidate, decision.reference, decision.rows,
+                               1, [1], {}, {decision.workload: decision.folder})
+
+
+def as_dict(decision: Decision) -> dict:
+    return {"format": "hakbench-experiment/1", "verdict": decision.verdict, "reason": decision.reason,
+            "gain": decision.gain, "candidate": decision.candidate, "reference": decision.reference,
+            "workload": decision.workload, "folder": decision.folder,
+            "metrics": [row.as_dict() for row in decision.rows]}
+
+
+def record(decision: Decision, title: str, lesson: str, command: str, host: dict) -> str:
+    """The decision as a note in Markdown."""
+    cells = gate_output.table(_as_verdict(decision))
+    lines = [f"# {title}", "", f"**{decision.verdict}**: {decision.reason}.", "",
+             "| " + " | ".join(cells[0][:5]) + " |", "|" + " --- |" * 5]
+    lines += ["| " + " | ".join(row[:5]) + " |" for row in cells[1:]]
+    lines += ["", f"- date: {time.strftime('%Y-%m-%d')}", f"- machine: {host.get('cpu_model', 'unknown')}, "
+              f"{host.get('cpus_online', '?')} CPUs, {host.get('kernel', '')}",
+              f"- launches of each: {decision.rows[0].launches}; gain asked for: {100 * decision.gain:g} %",
+              "", "To repeat:", "", "```sh", command, "```"]
+    if lesson:
+        lines += ["", f"Lesson: {lesson}"]
+    return "\n".join(lines) + "\n"
+
+
+def _percent(text: str) -> float:
+    try:
+        return float(text.rstrip(" %")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise InputError(f"--gain {text} is no share; write 0.5% or 0.005") from None
+
+
+def _run(argv, command=looks.run_hakbench) -> int:
+    parser = cli.make_parser(
+        PROG, "Measures a variant against what is there and decides: GO, NO-GO or NEUTRAL.",
+        "examples:\n  hakbench experiment --candidate hakmem_passdown --reference hakmem\n"
+        "  hakbench experiment --candidate hakmem --reference hakmem --gain 1% --record note.md --title 'Lean mode' "
+        "\\\n      -- --env a:HAKMEM_SS_MEM_LEAN=1 --ws 8192\n\nWhat stands behind -- is handed to hakbench ab.\n"
+        "exit codes: 0 a decision was reached, whichever, 1 the tool or its input failed")
+    parser.add_argument("--candidate", required=True, metavar="ALLOCATOR", help="the variant")
+    parser.add_argument("--reference", required=True, metavar="ALLOCATOR", help="what is there")
+    parser.add_argument("-p", "--profile", default="ci_gate", metavar="PROFILE", help="(default ci_gate)")
+    parser.add_argument("--gain", metavar="SHARE", help="gain of throughput that is worth it (default the profile's)")
+    parser.add_argument("--record", metavar="FILE", help="also write the decision down as Markdown")
+    parser.add_argument("--title", default="Experiment", help="heading of the record")
+    parser.add_argument("--lesson", default="", help="one sentence for the record")
+    parser.add_argument("-o", "--output", metavar="DIR", help="folder of the result (default out/experiment-TIME)")
+    cli.add_format(parser)
+    options, extra = cli.parse_with_rest(parser, argv)
+    settings = load_settings(options.profile)
+    gain = settings.gain if options.gain is None else _percent(options.gain)
+    folder = Path(options.output or f"out/experiment-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
+    plan = looks.Plan({CANDIDATE: options.candidate, REFERENCE: options.reference}, REFERENCE, options.profile,
+                      tuple(extra), folder)
+    rows: list = []
+
+    def decided(measured) -> bool:
+        rows[:] = [row for row in judge.judge_same_run(measured.result, CANDIDATE, REFERENCE, None,
+                                                       Path(options.profile).stem, settings, len(settings.looks))
+                   if row.metric == "throughput" or row.metric in GUARDS]
+        return decide(rows, gain)[0] != "NEUTRAL"
+
+    result = looks.grow(plan, settings.looks, decided, command).result
+    decision = Decision(*decide(rows, gain), gain, rows, result.display_name(CANDIDATE),
+                        result.display_name(REFERENCE), str(folder), Path(options.profile).stem)
+    try:
+        (folder / "experiment.json").write_text(json.dumps(as_dict(decision), indent=2) + "\n", encoding="utf-8")
+        if options.record:
+            words = shlex.join(["hakbench", "experiment", *(sys.argv[2:] if argv is None else argv)])
+            Path(options.record).write_text(
+                record(decision, options.title, options.lesson, words, result.manifest.get("host", {})),
+                encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be written ({error.strerror}); the measurement is kept in "
+                         f"{folder}") from None
+    print(json.dumps(as_dict(decision), indent=2) if options.format == "json" else for_people(decision))
+    return cli.EXIT_PASS
+
+
+def main(argv=None) -> int:
+    return cli.run_tool(PROG, _run, argv)

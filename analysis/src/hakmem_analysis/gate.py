@@ -1,0 +1,162 @@
+"""hakbench gate: did a candidate get worse than a reference by more than is allowed?
+
+Purpose     Measure, judge every gated metric, say so to people and machines, end with 0, 2 or, where asked, 3.
+Boundary    main() is the tool. Measuring is looks.py's, judging judge.py's, wording gate_output.py's.
+Invariants  gate.json lies in the (first) result folder whatever the verdict.
+"""
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+from . import baseline, cli, gate_output, judge, looks
+from .errors import InputError
+from .gate_output import Verdict
+from .gate_settings import load_settings
+
+PROG = "hakbench-gate"
+DEFAULT_PROFILE = "ci_gate"
+CANDIDATE, REFERENCE, FLOOR = "a", "b", "c"
+
+EPILOG = """examples:
+  hakbench gate --candidate new=build/libhakmem.so --reference old=/tmp/libhakmem.so
+  hakbench gate --candidate hakmem --reference mimalloc --profile ci_gate_long
+  hakbench gate --candidate hakmem --baseline results/baselines/hakmem-ws400.json
+  hakbench gate --candidate control_slow --reference control_slow -- --init a:percent=3
+
+What stands behind -- is handed to hakbench ab.
+exit codes: 0 pass (or inconclusive), 1 the tool or its input failed, 2 the gate failed, 3 inconclusive with
+--fail-on-inconclusive"""
+
+
+def same_run(options, settings: dict, command) -> Verdict:
+    """Candidate against reference, interleaved in the same run; one growing run a profile."""
+    rows, folders, warnings, used, names = [], {}, [], 1, {}
+    for profile, gate in settings.items():
+        workload = Path(profile).stem
+        subjects = {CANDIDATE: options.candidate, REFERENCE: options.reference}
+        if "ns_above_floor" in gate.metrics:
+            subjects[FLOOR] = "floor"
+        plan = looks.Plan(subjects, REFERENCE, profile, tuple(options.extra), _folder(options, workload, settings))
+        found: list = []
+
+        def decided(measured) -> bool:
+            found[:] = judge.judge_same_run(measured.result, CANDIDATE, REFERENCE,
+                                            FLOOR if FLOOR in subjects else None, workload, gate, len(gate.looks))
+            return judge.overall(found) != judge.INCONCLUSIVE
+
+        measured = looks.grow(plan, gate.looks, decided, command)
+        used = max(used, measured.look)
+        rows += found
+        folders[workload] = str(plan.folder)
+        warnings += measured.result.warnings
+        names = {label: measured.result.display_name(label) for label in (CANDIDATE, REFERENCE)}
+    first = next(iter(settings.values()))
+    rows = judge.with_holm(rows, first, len(first.looks))
+    return Verdict("same-run", judge.overall(rows), names[CANDIDATE], names[REFERENCE], rows, used, list(first.looks),
+                   first.as_dict(), folders, warnings)
+
+
+def against_baseline(options, settings: dict, command) -> Verdict:
+    """Candidate against what was stored, both relative to the same anchor."""
+    if len(settings) > 1:
+        raise InputError("--baseline holds one workload; give one --profile, or run the gate once for each")
+    stored = baseline.read(options.baseline)
+    profile, gate = next(iter(settings.items()))
+    plan = looks.Plan({CANDIDATE: options.candidate, REFERENCE: baseline.ANCHOR}, REFERENCE, profile,
+                      (*options.extra, "--ops", str(stored["ops_per_epoch"])),
+                      _folder(options, Path(profile).stem, settings))
+    found: list = []
+    warnings: list = []
+
+    def decided(measured) -> bool:
+        warnings[:] = baseline.check_comparable(stored, measured.result, options.force)
+        found[:] = baseline.judge_rows(stored, measured.result, CANDIDATE, REFERENCE, Path(profile).stem, gate)
+        return judge.overall(found) != judge.INCONCLUSIVE
+
+    measured = looks.grow(plan, gate.looks, decided, command)
+    return Verdict("stored-baseline", judge.overall(found), measured.result.display_name(CANDIDATE),
+                   f"{stored['candidate']} of {options.baseline}", found, measured.look, list(gate.looks),
+                   gate.as_dict(), {Path(profile).stem: str(plan.folder)}, [*warnings, *measured.result.warnings])
+
+
+def _folder(options, workload: str, settings: dict) -> Path:
+    base = Path(options.output or f"out/gate-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
+    return base / workload if len(settings) > 1 else base
+
+
+def publish(verdict: Verdict, options) -> None:
+    """gate.json beside the data, and the forms that were asked for. Raises InputError if one cannot be written."""
+    content = json.dumps(gate_output.as_dict(verdict), indent=2) + "\n"
+    files = {Path(next(iter(verdict.folders.values()))) / "gate.json": content}
+    if options.json:
+        files[Path(options.json)] = content
+    if options.junit:
+        files[Path(options.junit)] = gate_output.junit(verdict)
+    for path, text in files.items():
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror}); the measurement is kept in "
+                             f"{', '.join(verdict.folders.values())}") from None
+    if options.format == "json":
+        print(content, end="")
+    else:
+        print(gate_output.for_people(verdict))
+    if options.github or os.environ.get("GITHUB_ACTIONS") == "true":
+        if options.format != "json":  # annotations share standard output
+            print("\n".join(gate_output.github_annotations(verdict)))
+        summary = os.environ.get("GITHUB_STEP_SUMMARY")
+        if summary:
+            with open(summary, "a", encoding="utf-8") as stream:
+                stream.write(gate_output.markdown(verdict))
+
+
+def parse(argv):
+    parser = cli.make_parser(PROG, "Fails when a candidate is worse than a reference by more than the profile allows.",
+                             EPILOG)
+    parser.add_argument("--candidate", required=True, metavar="ALLOCATOR", help="NAME, NAME=/path.so or /path.so")
+    against = parser.add_mutually_exclusive_group(required=True)
+    against.add_argument("--reference", metavar="ALLOCATOR", help="measured in the same run (recommended)")
+    against.add_argument("--baseline", metavar="FILE", help="stored by hakbench baseline")
+    parser.add_argument("-p", "--profile", action="append", metavar="PROFILE",
+                        help=f"workload, looks and margins; again for several workloads (default {DEFAULT_PROFILE})")
+    parser.add_argument("-o", "--output", metavar="DIR", help="folder of the result (default out/gate-TIME)")
+    parser.add_argument("--junit", metavar="FILE", help="also write JUnit XML, a test case a metric")
+    parser.add_argument("--json", metavar="FILE", help="also write gate.json there")
+    parser.add_argument("--github", action="store_true",
+                        help="GitHub annotations and step summary (by itself where GITHUB_ACTIONS=true)")
+    parser.add_argument("--fail-on-inconclusive", action="store_true", help="exit 3 when nothing could be decided")
+    parser.add_argument("--force", action="store_true",
+                        help="compare with a baseline of another machine, profile or op stream all the same")
+    cli.add_format(parser)
+    options, extra = cli.parse_with_rest(parser, argv)
+    options.extra = extra
+    options.profile = options.profile or [DEFAULT_PROFILE]
+    return options
+
+
+def exit_code(verdict: str, fail_on_inconclusive: bool) -> int:
+    if verdict == judge.FAIL:
+        return cli.EXIT_GATE_FAILED
+    if verdict == judge.INCONCLUSIVE and fail_on_inconclusive:
+        return cli.EXIT_INCONCLUSIVE
+    return cli.EXIT_PASS
+
+
+def _run(argv, command=looks.run_hakbench) -> int:
+    options = parse(argv)
+    settings: dict = {profile: load_settings(profile) for profile in options.profile}
+    if len({(gate.confidence, gate.looks) for gate in settings.values()}) > 1:
+        raise InputError("the profiles differ in gate.confidence or gate.looks; gate them one by one")
+    verdict = (against_baseline if options.baseline else same_run)(options, settings, command)
+    publish(verdict, options)
+    return exit_code(verdict.verdict, options.fail_on_inconclusive)
+
+
+def main(argv=None) -> int:
+    return cli.run_tool(PROG, _run, argv)
+
+

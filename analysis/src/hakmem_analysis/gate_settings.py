@@ -1,0 +1,117 @@
+"""What a profile's `gate` part says: confidence, planned looks, margins, gain.
+
+Purpose     Read and check it before anything is measured.
+Boundary    Profile name or file in, GateSettings out. The rest of a profile is the harness's, which checks it itself.
+Invariants  An unknown key or metric is an error that names file, key and what was expected.
+"""
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Optional
+
+from .errors import InputError
+from .metrics import METRICS
+
+PROFILES = Path(__file__).resolve().parents[3] / "profiles"
+KEYS = ("confidence", "looks", "margins", "gain", "metrics")
+
+
+@dataclass(frozen=True)
+class GateSettings:
+    """`looks`: launches in all at each planned look, rising. `margins`: by metric name, the defaults included."""
+
+    confidence: float = 0.95
+    looks: tuple = (10, 20, 40)
+    gain: float = 0.005
+    margins: dict = field(default_factory=dict)
+    metrics: tuple = tuple(METRICS)
+
+    def margin(self, name: str) -> float:
+        return self.margins.get(name, METRICS[name].margin)
+
+    def as_dict(self) -> dict:
+        return {"confidence": self.confidence, "looks": list(self.looks), "gain": self.gain,
+                "margins": {name: self.margin(name) for name in self.metrics}}
+
+
+def find_profile(name: str) -> Path:
+    """The file of a profile: a path, or a name of the profiles that come with hakbench. Raises InputError."""
+    path = Path(name)
+    if path.suffix == ".json" or "/" in name:
+        if path.is_file():
+            return path
+        raise InputError(f"{name}: no such profile; name a file, or one of: {', '.join(known_profiles())}")
+    if (PROFILES / f"{name}.json").is_file():
+        return PROFILES / f"{name}.json"
+    raise InputError(f"no profile '{name}'{_suggest(name, known_profiles())}; there are: "
+                     f"{', '.join(known_profiles())}")
+
+
+def known_profiles() -> list:
+    return sorted(path.stem for path in PROFILES.glob("*.json") if path.stem != "schema")
+
+
+def _suggest(word: str, known) -> str:
+    near = difflib.get_close_matches(word, known, 1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def without_comments(text: str) -> str:
+    """JSON from JSON with // and /* */ comments; texts are left alone, lines keep their numbers."""
+    def replace(match):
+        token = match.group(0)
+        return token if token.startswith('"') else re.sub(r"[^\n]", " ", token)
+    return re.sub(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', replace, text, flags=re.DOTALL)
+
+
+def load_settings(profile: Optional[str]) -> GateSettings:
+    """The gate part of a profile; the defaults without one. Raises InputError."""
+    if profile is None:
+        return GateSettings()
+    path = find_profile(profile)
+    try:
+        document = json.loads(without_comments(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as JSON ({error}); mend the profile") from None
+    return check_settings(document.get("gate", {}), str(path))
+
+
+def check_settings(gate: dict, where: str) -> GateSettings:
+    """GateSettings of a `gate` object. Raises InputError, which names `where`."""
+    def need(good: bool, key: str, expected: str):
+        if not good:
+            raise InputError(f"{where}: 'gate.{key}' must be {expected}, not {json.dumps(gate.get(key))}")
+
+    if not isinstance(gate, dict):
+        raise InputError(f"{where}: 'gate' must be an object {{ ... }}")
+    for key in gate:
+        if key not in KEYS:
+            raise InputError(f"{where}: unknown key 'gate.{key}'{_suggest(key, KEYS)}; there are: {', '.join(KEYS)}")
+    default = GateSettings()
+    confidence, gain = gate.get("confidence", default.confidence), gate.get("gain", default.gain)
+    need(_is_number(confidence) and 0.5 <= confidence < 1, "confidence", "a fraction from 0.5 to 1, as 0.95")
+    need(_is_number(gain) and 0 <= gain < 1, "gain", "a fraction, as 0.005")
+    looks = gate.get("looks", list(default.looks))
+    need(isinstance(looks, list) and 1 <= len(looks) <= 3 and all(isinstance(n, int) and n >= 2 for n in looks)
+         and looks == sorted(set(looks)), "looks", "one to three rising numbers of launches, as [10, 20, 40]")
+    margins, names = gate.get("margins", {}), gate.get("metrics", list(METRICS))
+    need(isinstance(margins, dict) and all(map(_is_margin, margins.values())), "margins",
+         "an object of positive numbers by metric")
+    need(isinstance(names, list) and names, "metrics", "a list of metric names")
+    for name in [*margins, *names]:
+        if name not in METRICS:
+            raise InputError(f"{where}: unknown metric '{name}' in 'gate'{_suggest(str(name), METRICS)}; there are: "
+                             f"{', '.join(METRICS)}")
+    return GateSettings(confidence, tuple(looks), gain, dict(margins), tuple(names))
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_margin(value) -> bool:
+    return _is_number(value) and value > 0

@@ -1,0 +1,180 @@
+"""From the launches of a run to a verdict on each metric.
+
+Purpose     Estimate every metric's change, hold its interval against the margin, and put several workloads together.
+Owns        Row, the entries of `metrics` in gate.json.
+Boundary    Results in, rows out; runs nothing, writes nothing.
+Invariants  A metric that was not measured is "not measured", never a pass. Times come from launches that noise left
+            whole; counts and memory from all. Between the looks of one run the error rate is shared out.
+"""
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field, replace
+from typing import Optional
+
+import numpy as np
+import pandas as pd
+
+from . import launch_stats, verdicts
+from .compare import number
+from .gate_settings import GateSettings
+from .launch_stats import Counts, Estimate
+from .load import Result
+from .metrics import METRICS, RATIO, Metric, launch_values, log_ratio
+from .power import shift_shown
+
+PASS, FAIL, INCONCLUSIVE, NOT_MEASURED = "pass", "fail", "inconclusive", "not measured"
+LEAST_LAUNCHES = 4
+PLAIN_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of one workload. `value`, its bounds and `margin` are ratios (candidate / reference) or differences
+    (candidate - reference) in `unit`. lower..upper is the plain 95 % interval, decided_lower..decided_upper the wider
+    one of a planned look that gave the verdict. `resolves`: the smallest worsening that would have been shown in 95 of
+    100 such runs. `p_worse`: one-sided p of the claim that the worsening is beyond the margin."""
+
+    metric: str
+    words: str
+    workload: str
+    scale: str
+    unit: str
+    better: str
+    reference_value: Optional[float]
+    candidate_value: Optional[float]
+    value: Optional[float]
+    lower: Optional[float]
+    upper: Optional[float]
+    decided_lower: Optional[float]
+    decided_upper: Optional[float]
+    decided_confidence: float
+    margin: float
+    verdict: str
+    resolves: Optional[float]
+    launches: int
+    p_worse: Optional[float]
+    note: str = ""
+    estimate: Optional[Estimate] = field(default=None, repr=False, compare=False)
+
+    def as_dict(self) -> dict:
+        row = asdict(replace(self, estimate=None))
+        del row["estimate"]
+        return {key: number(value) if isinstance(value, float) else value for key, value in row.items()}
+
+
+def limit(metric: Metric, margin: float) -> float:
+    """Where the margin lies on the scale of the estimate: log(1 - m), log(1 + m), or m itself."""
+    if metric.scale == RATIO:
+        return math.log(1 - margin) if metric.better == "higher" else math.log(1 + margin)
+    return -margin if metric.better == "higher" else margin
+
+
+def hold_against(metric: Metric, lower: float, upper: float, bound: float) -> str:
+    """"pass" if the whole interval is on the good side of `bound`, "fail" if on the bad one."""
+    if not (math.isfinite(lower) and math.isfinite(upper)):
+        return INCONCLUSIVE
+    good, bad = (lower > bound, upper < bound) if metric.better == "higher" else (upper < bound, lower > bound)
+    return PASS if good else FAIL if bad else INCONCLUSIVE
+
+
+def same_run(result: Result, name: str, candidate: str, reference: str, floor: Optional[str]) -> tuple:
+    """(Estimate, candidate's value, reference's value) of a metric of two subjects of one run."""
+    metric = METRICS[name]
+    if name == "throughput":
+        sides = [result.measured(label).groupby("launch")["ops_per_s"].median() for label in (candidate, reference)]
+        estimate = launch_stats.paired(log_ratio(result, candidate, reference))
+        return estimate, *[centre(side, False) for side in sides]
+    sides = [launch_values(result, metric, label, floor) for label in (candidate, reference)]
+    pairs = pd.concat(sides, axis=1, keys=("candidate", "reference")).dropna()
+    counts = None
+    if metric.events:
+        counts = counts_of(metric, metric.events(result, candidate), metric.events(result, reference))
+    estimate = launch_stats.paired(pairs["candidate"] - pairs["reference"], counts)
+    return estimate, *[centre(side, metric.scale == RATIO) for side in sides]
+
+
+def counts_of(metric: Metric, candidate: tuple, reference: tuple) -> Optional[Counts]:
+    """The counted events of both sides; None if a side counted nothing at all."""
+    if not (candidate[1] > 0 and reference[1] > 0):
+        return None
+    return Counts(candidate[0], candidate[1], reference[0], reference[1], metric.per)
+
+
+def centre(values: pd.Series, logs: bool) -> Optional[float]:
+    if not len(values):
+        return None
+    return float(np.exp(values.median()) if logs else values.median())
+
+
+def make_row(name: str, workload: str, estimate: Estimate, candidate_value, reference_value,
+             settings: GateSettings, looks: int) -> Row:
+    """The row of one metric, judged at the confidence that one of `looks` planned looks has."""
+    metric, margin = METRICS[name], settings.margin(name)
+    bound = limit(metric, margin)
+    confidence = verdicts.look_confidence(settings.confidence, looks)
+    plain, deciding = estimate.interval(PLAIN_CONFIDENCE), estimate.interval(confidence)
+    note, verdict = "", INCONCLUSIVE
+    if estimate.launches == 0:
+        note, verdict = "not measured in this run", NOT_MEASURED
+    elif estimate.launches < LEAST_LAUNCHES:
+        note = f"too noisy: only {estimate.launches} launch(es) left, {LEAST_LAUNCHES} are needed"
+    else:
+        verdict = hold_against(metric, deciding.lower, deciding.upper, bound)
+    shown = math.exp if metric.scale == RATIO else float
+    side = "below" if metric.better == "higher" else "above"
+    judged = verdict != NOT_MEASURED
+
+    def value(x: float) -> Optional[float]:
+        return number(shown(x)) if judged and math.isfinite(x) else None
+
+    return Row(
+        metric=name, words=metric.words, workload=workload, scale=metric.scale, unit=metric.unit,
+        better=metric.better, reference_value=number(reference_value), candidate_value=number(candidate_value),
+        value=value(estimate.point), lower=value(plain.lower), upper=value(plain.upper),
+        decided_lower=value(deciding.lower), decided_upper=value(deciding.upper), decided_confidence=confidence,
+        margin=margin, verdict=verdict, resolves=_resolves(metric, estimate, confidence),
+        launches=estimate.launches, p_worse=number(estimate.p_value(bound, side)) if judged else None, note=note,
+        estimate=estimate)
+
+
+def _resolves(metric: Metric, estimate: Estimate, confidence: float) -> Optional[float]:
+    if not estimate.dof > 0:
+        return None
+    shift = shift_shown(estimate.dof, confidence) * estimate.effective_error(confidence)
+    if metric.scale != RATIO:
+        return number(shift)
+    return number(1 - math.exp(-shift) if metric.better == "higher" else math.exp(shift) - 1)
+
+
+def judge_same_run(result: Result, candidate: str, reference: str, floor: Optional[str], workload: str,
+                   settings: GateSettings, looks: int) -> list:
+    """The rows of all metrics of one workload."""
+    return [make_row(name, workload, *same_run(result, name, candidate, reference, floor), settings, looks)
+            for name in settings.metrics]
+
+
+def with_holm(rows: list, settings: GateSettings, looks: int) -> list:
+    """Rows of several workloads: a metric's failures stand only as far as Holm's procedure over its workloads
+    rejects, so that ten workloads do not raise ten times the false alarms. Passes need no correction: all of them
+    must hold together."""
+    alpha = (1 - verdicts.look_confidence(settings.confidence, looks)) / 2
+    judged = list(rows)
+    for name in settings.metrics:
+        places = [i for i, row in enumerate(rows) if row.metric == name and row.p_worse is not None
+                  and row.launches >= LEAST_LAUNCHES]
+        if len(places) < 2:
+            continue
+        for i, rejected in zip(places, verdicts.holm([rows[i].p_worse for i in places], alpha)):
+            if rows[i].verdict == FAIL and not rejected:
+                judged[i] = replace(rows[i], verdict=INCONCLUSIVE,
+                                    note=f"beyond the margin, but not beyond chance among {len(places)} workloads")
+    return judged
+
+
+def overall(rows: list) -> str:
+    """"fail" if a metric failed, "inconclusive" if one could not be decided or nothing was measured, else "pass"."""
+    found = [row.verdict for row in rows]
+    if FAIL in found:
+        return FAIL
+    return PASS if PASS in found and INCONCLUSIVE not in found else INCONCLUSIVE

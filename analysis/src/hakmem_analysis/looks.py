@@ -1,0 +1,79 @@
+"""A run that grows until its question is answered, at a few looks that were planned before.
+
+Purpose     Measure with `hakbench ab`, judge, and continue the same run with more launches while it is undecided.
+Owns        Measured, Plan.
+Boundary    The one place of the package that starts measurements; the command is injected, so tests need no harness.
+Invariants  At most the planned looks; each judges at 1 - alpha / looks (verdicts.look_confidence). What was measured
+            stays in its folder, whatever happens after.
+"""
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Optional, Sequence
+
+from .binary import find_hakbench
+from .errors import InputError
+from .load import Result, load_result
+
+# (arguments after "hakbench") -> exit code
+Command = Callable[[Sequence[str]], int]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A folder as it is after a look, and its result in memory. `look` counts from 1."""
+
+    result: Result
+    look: int
+    last: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one growing run is made of: subjects by label, the profile, further arguments, its folder."""
+
+    subjects: dict
+    reference: str
+    profile: Optional[str]
+    extra: tuple
+    folder: Path
+
+
+def run_hakbench(arguments: Sequence[str]) -> int:
+    """Runs hakbench with its output put on standard error, so that standard output stays the verdict's."""
+    done = subprocess.run([find_hakbench(), *arguments], stdout=sys.stderr, stdin=subprocess.DEVNULL, check=False)
+    return done.returncode
+
+
+def first_arguments(plan: Plan, launches: int) -> list:
+    words = ["ab"]
+    for label, allocator in plan.subjects.items():
+        words += [f"--{label}", allocator]
+    words += ["--reference", plan.reference, "--launches", str(launches)]
+    if plan.profile:
+        words += ["--profile", plan.profile]
+    return [*words, *plan.extra, "-o", str(plan.folder), "--no-report"]
+
+
+def further_arguments(plan: Plan, launches: int) -> list:
+    return ["ab", "--resume", str(plan.folder), "--launches", str(launches), "--no-report"]
+
+
+def grow(plan: Plan, looks: Sequence[int], decided: Callable[[Measured], bool], command: Command = run_hakbench):
+    """Measures look after look until decided() says so or the looks are used up; returns the last Measured.
+
+    Raises InputError when hakbench fails; its own line stands on standard error already.
+    """
+    for number, launches in enumerate(looks, 1):
+        words = first_arguments(plan, launches) if number == 1 else further_arguments(plan, launches)
+        code = command(words)
+        if code != 0:
+            kept = f"; what was measured is in {plan.folder}" if (plan.folder / "epochs.csv").exists() else ""
+            raise InputError(f"hakbench {' '.join(words)} failed with exit code {code}{kept}")
+        measured = Measured(load_result(plan.folder), number, number == len(looks))
+        if decided(measured) or measured.last:
+            return measured
+    raise ValueError("no looks were planned")

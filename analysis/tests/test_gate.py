@@ -1,0 +1,243 @@
+"""hakbench gate, experiment, baseline, plan: looks, exit codes, every output, with a stand-in for hakbench."""
+import json
+from xml.etree import ElementTree as xml
+
+import pytest
+
+from gate_runs import FakeHakbench
+from hakmem_analysis import baseline, cli, experiment, gate, gate_output, gate_settings, looks, plan
+from hakmem_analysis.errors import InputError
+from hakmem_analysis.load import load_result
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for variable in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture
+def profile(tmp_path):
+    def make(name="small", **gate_part):
+        path = tmp_path / f"{name}.json"
+        part = {"looks": [6, 12, 24], "metrics": ["throughput", "peak_rss_above_base", "syscalls_per_op"], **gate_part}
+        path.write_text("// for a test\n" + json.dumps({"gate": part}))
+        return str(path)
+    return make
+
+
+def run(fake, *arguments, tool=gate):
+    return tool._run([str(word) for word in arguments], command=fake)
+
+
+SIDES = ("--candidate", "new", "--reference", "old")
+
+
+def test_pass_stops_at_the_first_look(profile, capsys):
+    fake = FakeHakbench()
+    assert run(fake, *SIDES, "-p", profile(), "-o", "out") == cli.EXIT_PASS
+    assert len(fake.calls) == 1
+    words = fake.calls[0]
+    assert words[:5] == ["ab", "--a", "new", "--b", "old"] and words[words.index("--launches") + 1] == "6"
+    out = capsys.readouterr().out
+    assert "PASS: nothing got worse beyond its margin; would have caught a loss of throughput of" in out
+    assert json.loads(open("out/gate.json").read())["verdict"] == "pass"
+
+
+def test_a_loss_fails_with_its_figures(profile, capsys):
+    fake = FakeHakbench(ratio=0.97)
+    assert run(fake, *SIDES, "-p", profile(), "-o", "out") == cli.EXIT_GATE_FAILED
+    out = capsys.readouterr().out
+    assert "FAIL: throughput fell by 3." in out or "FAIL: throughput fell by 2.9" in out
+    assert "where -1.5 % is allowed" in out
+
+
+def test_undecided_goes_on_to_the_planned_looks_and_no_further(profile, capsys):
+    fake = FakeHakbench(ratio=0.985, noise=0.02, launch_noise=0.01)
+    assert run(fake, *SIDES, "-p", profile(), "-o", "out", "--", "--init", "a:percent=1") == cli.EXIT_PASS
+    assert [call[call.index("--launches") + 1] for call in fake.calls] == ["6", "12", "24"]
+    assert fake.calls[0][-5:] == ["--init", "a:percent=1", "-o", "out", "--no-report"]
+    assert fake.calls[1] == ["ab", "--resume", "out", "--launches", "12", "--no-report"]
+    assert "INCONCLUSIVE: throughput" in capsys.readouterr().out
+    again = FakeHakbench(ratio=0.985, noise=0.02, launch_noise=0.01)
+    assert run(again, *SIDES, "-p", profile(), "-o", "out", "--fail-on-inconclusive") == cli.EXIT_INCONCLUSIVE
+
+
+def test_every_failing_metric_is_named(profile, capsys):
+    fake = FakeHakbench(rss_kb=(990, 900, 500), syscalls=(30, 0, 0))
+    assert run(fake, *SIDES, "-p", profile(), "-o", "out") == cli.EXIT_GATE_FAILED
+    out = capsys.readouterr().out
+    assert "peak RSS rose by" in out and "system calls per operation rose by 1e-06 per op" in out
+
+
+def test_junit_json_and_github(profile, capsys, monkeypatch, tmp_path):
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    fake = FakeHakbench(ratio=0.95)
+    run(fake, *SIDES, "-p", profile(), "-o", "out", "--junit", "j.xml", "--json", "g.json", "--github")
+    suite = xml.parse("j.xml").getroot().find("testsuite")
+    assert suite.attrib["tests"] == "3" and suite.attrib["failures"] == "1"
+    failure = suite.find("testcase[@name='throughput']/failure")
+    assert "fell by" in failure.attrib["message"]
+    assert json.loads(open("g.json").read()) == json.loads(open("out/gate.json").read())
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("::error"))
+    assert line.startswith("::error title=hakbench gate: throughput::throughput fell by") and "%25" in line
+    assert "### hakbench gate: FAIL" in summary.read_text() and "| throughput |" in summary.read_text()
+
+
+def test_json_on_standard_output_is_nothing_but_json(profile, capsys, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    run(FakeHakbench(), *SIDES, "-p", profile(), "-o", "out", "--format", "json")
+    answer = json.loads(capsys.readouterr().out)
+    row = answer["metrics"][0]
+    assert answer["format"] == gate_output.GATE_FORMAT and answer["verdict"] == "pass"
+    assert row["metric"] == "throughput" and row["decided_lower"] < row["lower"] < row["value"] < row["upper"]
+
+
+def test_several_profiles_each_have_their_folder(profile, capsys):
+    fake = FakeHakbench(ratio=0.95)
+    one, two = profile("one"), profile("two")
+    assert run(fake, *SIDES, "-p", one, "-p", two, "-o", "out") == cli.EXIT_GATE_FAILED
+    assert {call[call.index("-o") + 1] for call in fake.calls if "-o" in call} == {"out/one", "out/two"}
+    assert "throughput on one fell" in capsys.readouterr().out
+
+
+def test_floor_is_measured_only_where_it_is_asked_for(profile):
+    fake = FakeHakbench()
+    run(fake, *SIDES, "-p", profile(metrics=["throughput", "ns_above_floor"]), "-o", "out")
+    assert fake.subjects == ["new", "old", "floor"]
+
+
+@pytest.mark.parametrize("part, complaint", [
+    ({"loks": [1]}, "unknown key 'gate.loks'; did you mean 'looks'?"),
+    ({"looks": [20, 10]}, "'gate.looks' must be one to three rising numbers"),
+    ({"margins": {"troughput": 0.1}}, "unknown metric 'troughput' in 'gate'; did you mean 'throughput'?"),
+    ({"margins": {"throughput": -1}}, "'gate.margins' must be an object of positive numbers"),
+    ({"confidence": 95}, "'gate.confidence' must be a fraction")])
+def test_a_bad_gate_part_is_named_before_anything_is_measured(profile, part, complaint, call, tmp_path):
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps({"gate": part}))
+    done = call(gate.main, *SIDES, "-p", path)
+    assert done.code == cli.EXIT_ERROR
+    assert complaint in done.err and str(path) in done.err and len(done.err.splitlines()) == 1
+
+
+def test_wrong_usage_and_unknown_profile(call):
+    assert call(gate.main, "--candidate", "x").code == cli.EXIT_ERROR
+    done = call(gate.main, *SIDES, "-p", "ci_gat")
+    assert done.code == cli.EXIT_ERROR and "did you mean 'ci_gate'?" in done.err
+
+
+def test_a_failing_harness_is_an_error_and_no_verdict(profile):
+    with pytest.raises(InputError, match="failed with exit code 1"):
+        run(FakeHakbench(exit_code=1), *SIDES, "-p", profile(), "-o", "out")
+
+
+def test_comments_do_not_touch_texts():
+    text = '{"a": "http://x", // one\n "b": /* two\n */ 1}'
+    assert json.loads(gate_settings.without_comments(text)) == {"a": "http://x", "b": 1}
+    assert gate_settings.without_comments(text).count("\n") == text.count("\n")
+
+
+def test_the_profiles_that_come_with_it_are_good():
+    for name in ("ci_gate", "ci_gate_long", "ci_gate_short"):
+        assert gate_settings.load_settings(name).margin("throughput") < 0.03
+
+
+# --- the stored baseline
+
+def store(profile, capsys, **fake):
+    assert run(FakeHakbench(**fake), "--candidate", "hak", "-p", profile, "-o", "b.json", "--folder", "stored",
+               tool=baseline) == cli.EXIT_PASS
+    assert "stored hak (24 launches" in capsys.readouterr().out
+    return json.loads(open("b.json").read())
+
+
+def test_baseline_holds_and_catches(profile, capsys):
+    chosen = profile()
+    stored = store(chosen, capsys, seed=5)
+    assert stored["anchor"] == "floor" and stored["ops_per_epoch"] == 30_000_000
+    same, slow = FakeHakbench(seed=6), FakeHakbench(seed=7, ratio=0.97)
+    sides = ("--candidate", "hak", "--baseline", "b.json", "-p", chosen)
+    assert run(same, *sides, "-o", "same") == cli.EXIT_PASS
+    assert same.subjects == ["hak", "floor"] and same.calls[0][same.calls[0].index("--ops") + 1] == "30000000"
+    assert run(slow, *sides, "-o", "slow") == cli.EXIT_GATE_FAILED
+    assert "throughput fell by" in capsys.readouterr().out
+
+
+def test_baseline_of_another_machine_is_refused_unless_forced(profile, capsys):
+    chosen = profile()
+    stored = store(chosen, capsys)
+    stored["host_class"]["cpu_model"] = "another CPU"
+    open("b.json", "w").write(json.dumps(stored))
+    sides = ("--candidate", "hak", "--baseline", "b.json", "-p", chosen)
+    with pytest.raises(InputError, match="cpu_model was another CPU, is A CPU.*--force"):
+        run(FakeHakbench(), *sides, "-o", "again")
+    assert run(FakeHakbench(), *sides, "-o", "forced", "--force") == cli.EXIT_PASS
+    assert "warning: compared although cpu_model was another CPU" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text, complaint", [("{", "not valid JSON"), ("{}", "is no baseline")])
+def test_a_damaged_baseline_is_named(text, complaint, call):
+    open("b.json", "w").write(text)
+    done = call(gate.main, "--candidate", "x", "--baseline", "b.json")
+    assert done.code == cli.EXIT_ERROR and complaint in done.err and "b.json" in done.err
+
+
+# --- the experiment
+
+def test_experiment_go_no_go_neutral(profile, capsys):
+    chosen = profile()
+    for ratio, noise, expected in ((1.03, 0.004, "GO"), (0.99, 0.004, "NO-GO"), (1.005, 0.02, "NEUTRAL")):
+        fake = FakeHakbench(ratio=ratio, noise=noise)
+        assert run(fake, *SIDES, "-p", chosen, "-o", f"out-{expected}", tool=experiment) == cli.EXIT_PASS
+        assert f"\n{expected}: throughput" in capsys.readouterr().out
+        assert len(fake.calls) == (3 if expected == "NEUTRAL" else 1)
+
+
+def test_a_gain_that_costs_memory_is_no_go_and_is_recorded(profile, capsys):
+    fake = FakeHakbench(ratio=1.05, rss_kb=(990, 900, 500))
+    run(fake, *SIDES, "-p", profile(), "-o", "out", "--record", "note.md", "--title", "A box", "--lesson", "Memory.",
+        "--gain", "1%", tool=experiment)
+    note = open("note.md").read()
+    assert note.startswith("# A box\n\n**NO-GO**: peak RSS rose by") and "Lesson: Memory." in note
+    assert "hakbench experiment --candidate new --reference old" in note and "gain asked for: 1 %" in note
+    assert json.loads(open("out/experiment.json").read())["verdict"] == "NO-GO"
+
+
+def test_a_gain_that_is_no_number_is_named(profile, call):
+    done = call(experiment.main, *SIDES, "-p", profile(), "--gain", "much")
+    assert done.code == cli.EXIT_ERROR and "--gain much" in done.err
+
+
+# --- the plan
+
+def test_plan_tells_launches_and_minutes(call):
+    FakeHakbench(noise=0.01, launch_noise=0.005)(["ab", "--a", "x", "--b", "x", "--launches", "12", "-o", "out"])
+    done = call(plan.main, "out", "--format", "json")
+    answer = json.loads(done.out)
+    launches = [row["launches"] for row in answer["plan"]]
+    assert launches == sorted(launches, reverse=True) and answer["launches"] == 12
+    assert 0 < answer["resolves"] < 0.05
+    assert "loss to be seen" in call(plan.main, "out").out
+
+
+def test_plan_needs_a_comparison(call, tmp_path):
+    FakeHakbench(names=["x"])(["ab", "--a", "x", "--launches", "4", "-o", "one"])
+    done = call(plan.main, "one")
+    assert done.code == cli.EXIT_ERROR and "holds one subject" in done.err
+
+
+def test_looks_keep_what_was_measured_when_the_harness_fails(tmp_path):
+    folder = tmp_path / "run"
+    calls = []
+
+    def command(words):
+        calls.append(words)
+        return FakeHakbench()(words) if len(calls) == 1 else 1
+
+    growing = looks.Plan({"a": "x", "b": "y"}, "b", None, (), folder)
+    with pytest.raises(InputError, match="what was measured is in"):
+        looks.grow(growing, (6, 12), lambda measured: False, command)
+    assert len(load_result(folder).epochs)
