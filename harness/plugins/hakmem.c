@@ -1,5 +1,5 @@
-/* hakmem.c - hakmem as a plugin, linked in statically; also hakmem_hardened, which is this
- * source with the hardened variant.
+/* hakmem.c - hakmem as a plugin, linked in statically; also hakmem_hardened and hakmem_passdown,
+ * which are this source with those variants.
  *
  * Settings are hakmem's knobs by their environment names: {"HAKMEM_SS_MEM_LEAN": "1"}.
  */

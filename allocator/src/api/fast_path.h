@@ -16,6 +16,9 @@
 namespace hakmem {
 
 void *malloc_slow(size_t size);
+// malloc_slow() in the pass-down variant (passdown/), of a request whose class is known by the
+// shift and whose magazine looked empty. 0: a request of 0 bytes.
+void *malloc_slow_of_class(Heap *heap, size_t shift_class);
 void free_slow(void *block);
 
 inline void count_one(Heap *heap, std::atomic<uint64_t> ClassCounters::*counter, size_t c) {
@@ -48,8 +51,10 @@ inline void *fast_malloc(size_t size) {
   Heap *heap = t_heap;
   if (size <= kMaxShiftBytes) [[likely]] {
     // A request of 0 bytes is class 0, whose magazine is always empty.
-    if (void *block = pop(heap, class_by_shift(size))) [[likely]]
+    const size_t c = class_by_shift(size);
+    if (void *block = pop(heap, c)) [[likely]]
       return block;
+    if constexpr (kAllocPassdown) return malloc_slow_of_class(heap, c);
   }
   return malloc_slow(size);
 }

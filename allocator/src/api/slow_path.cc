@@ -116,14 +116,7 @@ void *malloc_slow(size_t size) {
     Heap *heap = t_heap;
     // Above kMaxShiftBytes this is where the class's own magazine is looked into.
     if (void *block = pop(heap, c)) return block;
-    // What is watched is hidden, and now and then it is time for more than a swap.
-    if (heap->calls_to_tick != 0 && !heap->watch.hidden()) {
-      if (void *block = pop_from_reserve(heap, c)) {
-        --heap->calls_to_tick;
-        count_one(heap, &ClassCounters::allocs, c);
-        return block;
-      }
-    }
+    if (void *block = swap_and_pop(heap, c)) return block;
     return allocate_class(c, Lending::kAllowed);
   }
   return allocate_big(size, kMinAlign).block;

@@ -17,6 +17,19 @@ struct Big {
   bool zeroed;  // known to be all zero
 };
 
+// A block from the depot, if that is all that is to be done; the class's magazine looks empty.
+inline void *swap_and_pop(Heap *heap, SizeClass c) {
+  // What is watched is hidden, and now and then it is time for more than a swap.
+  if (heap->calls_to_tick != 0 && !heap->watch.hidden()) {
+    if (void *block = pop_from_reserve(heap, c)) {
+      --heap->calls_to_tick;
+      count_one(heap, &ClassCounters::allocs, c);
+      return block;
+    }
+  }
+  return nullptr;
+}
+
 void *allocate_class(SizeClass c, Lending lending);
 // Large or huge; alignment is a power of two.
 Big allocate_big(size_t size, size_t alignment);

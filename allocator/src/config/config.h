@@ -26,6 +26,14 @@ inline constexpr bool kObserve = HAKMEM_OBSERVE != 0;
 #endif
 inline constexpr bool kHardened = HAKMEM_HARDENED != 0;
 
+// The pass-down variant: malloc's fast path hands heap and class to the slow path, which otherwise
+// finds both again. Set by the build (target hakmem_core_passdown); docs/analysis/0004.
+#ifndef HAKMEM_ALLOC_PASSDOWN
+#define HAKMEM_ALLOC_PASSDOWN 0
+#endif
+inline constexpr bool kAllocPassdown = HAKMEM_ALLOC_PASSDOWN != 0;
+static_assert(!(kHardened && kAllocPassdown), "the hardened variant has no thread caches");
+
 struct Config {
 #define KNOB(field, name, default_value, min, max, unit, doc) \
   std::atomic<int64_t> field{default_value};
