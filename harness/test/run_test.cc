@@ -352,6 +352,16 @@ TEST_F(RunTest, LoopRunsInThisProcessAndSaysHowMuch) {
   expect_refused({"loop", "-a", faulty("no_malloc"), "--ops", "9"}, "no_malloc.so");
 }
 
+TEST_F(RunTest, LoopDoesAllTheWorkThatItNames) {
+  const auto crashes = [&](const char *ops, const char *prefault) {
+    return run({"loop", "-a", faulty("crashing"), "--ops", ops, "--prefault", prefault})
+               .exit_code == 1000 + SIGSEGV;
+  };
+  EXPECT_FALSE(crashes("100000", "100000"));
+  EXPECT_TRUE(crashes("10000000", "0"));
+  EXPECT_TRUE(crashes("1", "10000000"));
+}
+
 TEST_F(RunTest, LoopMakesRoomForStaticTls) {
   const std::string jemalloc = fs::path(HAKBENCH_BINARY).parent_path() / "../plugins/jemalloc.so";
   if (!fs::exists(jemalloc)) GTEST_SKIP() << "needs jemalloc, whose static TLS is large";
