@@ -1,0 +1,181 @@
+"""hakbench selftest: proves on this machine that the verdicts can be trusted, and that they can fail.
+
+Purpose     Gate runs with nothing planted must pass, with a planted fault must fail, and the interval must hold the
+            known truth as often as it says.
+Boundary    Starts gates; writes runs.jsonl, summary.json, report.md, report.png into one folder.
+Invariants  What ran is on disk at once: a self-test that was broken off goes on with --resume.
+"""
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+from . import cli, document, loop_check, selftest_page, selftest_summary, text
+from .bursts import bursts
+from .errors import InputError
+from .icount import at_least
+from .rates import BROKEN, OPEN
+from .selftest_runs import SCENARIOS, append_run, do_run, in_turns, read_runs, run_gate
+
+PROG = "hakbench selftest"
+SETTINGS_FILE = "selftest.json"
+DEFAULT_COUNTS, QUICK_COUNTS = (40, 20, 5), (6, 3, 0)
+
+
+def counts_of(options) -> dict:
+    """Scenario name -> how many gate runs."""
+    defaults = QUICK_COUNTS if options.quick else DEFAULT_COUNTS
+    aa, planted, long = (default if given is None else given
+                         for given, default in zip((options.aa, options.planted, options.long), defaults))
+    wanted = {name: planted for name in SCENARIOS}
+    wanted.update(aa=aa, aa_noise=aa if options.noise else 0, slow1_long=long)
+    for text in options.count:
+        name, _, count = text.partition("=")
+        if name not in SCENARIOS or not count.isdecimal():
+            raise InputError(f"--count {text} is not SCENARIO=N; the scenarios are {', '.join(SCENARIOS)}")
+        wanted[name] = int(count)
+    return {name: count for name, count in wanted.items() if count}
+
+
+def prepare(options) -> tuple:
+    """(folder, settings, records so far). Raises InputError when the folder is not what it must be."""
+    if options.resume:
+        folder = Path(options.resume)
+        try:
+            settings = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise InputError(f"{folder} holds no {SETTINGS_FILE} of a self-test; name the folder of one, or start "
+                             "without --resume") from None
+        return folder, settings, read_runs(folder)
+    folder = Path(options.output or f"out/selftest-{time.strftime('%Y%m%d-%H%M%S')}")
+    settings = {"counts": counts_of(options), "first_seed": options.first_seed}
+    if not settings["counts"]:
+        raise InputError("nothing to run; give --aa, --planted or --long a number above 0")
+    try:
+        folder.mkdir(parents=True)
+        (folder / SETTINGS_FILE).write_text(json.dumps(settings) + "\n", encoding="utf-8")
+    except FileExistsError:
+        raise InputError(f"{folder} is there already; continue it with --resume {folder}, or name another") from None
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made ({error.strerror}); name another with -o") from None
+    return folder, settings, []
+
+
+def run_all(folder: Path, settings: dict, records: list, keep: bool, runner) -> None:
+    """Runs what is not in `records` yet and appends to it."""
+    there = {(record["scenario"], record["index"]) for record in records}
+    turns = in_turns(settings["counts"])
+    for number, (name, index) in enumerate(turns, 1):
+        if (name, index) in there:
+            continue
+        scenario = SCENARIOS[name]
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r{number} of {len(turns)}: {scenario.words}\033[K")
+        with bursts() if scenario.noise else nullcontext():
+            record = do_run(scenario, index, settings["first_seed"], folder, keep, runner)
+        append_run(folder, record)
+        records.append(record)
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K")
+
+
+def conclusion(rates) -> str:
+    declared = [rate for rate in rates if rate.is_declared]
+    broken = [rate.name.strip() for rate in declared if rate.state == BROKEN]
+    undecided = [rate.name.strip() for rate in declared if rate.state == OPEN]
+    if broken:
+        return f"FAIL: not as declared: {'; '.join(broken)}"
+    if undecided:
+        return f"INCONCLUSIVE: too few runs to tell: {'; '.join(undecided)}"
+    return f"PASS: all {len(declared)} declared rates are met"
+
+
+def exit_code(words: str, fail_on_inconclusive: bool) -> int:
+    if words.startswith("FAIL"):
+        return cli.EXIT_GATE_FAILED
+    return cli.EXIT_INCONCLUSIVE if words.startswith("INCONCLUSIVE") and fail_on_inconclusive else cli.EXIT_PASS
+
+
+def write(folder: Path, settings: dict, records: list) -> tuple:
+    """Writes summary.json, report.md and report.png; returns (rates, times, conclusion)."""
+    rates, times = selftest_summary.rates(records), selftest_summary.times(records)
+    words = conclusion(rates)
+    summary = {"format": "hakbench-selftest/1", "conclusion": words, "rates": [rate.as_dict() for rate in rates],
+               "times": [{"scenario": name, "runs": runs, "median_s": median_s, "longest_s": longest_s}
+                         for name, runs, median_s, longest_s in times]}
+    found = selftest_summary.cases(records)
+    if found:
+        selftest_page.draw(found, folder / selftest_page.PICTURE)
+    counts = settings["counts"]
+    planted = max([count for name, count in counts.items() if SCENARIOS[name].metric and name != "slow1_long"],
+                  default=0)
+    command = (f"hakbench selftest --aa {counts.get('aa', 0)} --planted {planted} --long "
+               f"{counts.get('slow1_long', 0)} --first-seed {settings['first_seed']}"
+               + (" --noise" if "aa_noise" in counts else ""))
+    parts = selftest_page.page(words, rates, times, command, bool(found))
+    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(document.to_markdown(parts), encoding="utf-8")
+    return rates, times, words
+
+
+def check_loop(options) -> int:
+    cpu = max(os.sched_getaffinity(0))
+    found = loop_check.check(options.pairs, lambda: loop_check.of_hakbench(cpu), lambda: loop_check.of_standalone(cpu))
+    print(json.dumps(found.as_dict(), indent=2) if options.format == "json" else loop_check.sentence(found))
+    return exit_code({"pass": "PASS", "fail": "FAIL"}.get(found.verdict, "INCONCLUSIVE"), options.fail_on_inconclusive)
+
+
+def make_parser():
+    parser = cli.make_parser(
+        PROG, "Proves the verdicts on this machine: gates with nothing planted, and gates with known faults.",
+        "examples:\n  hakbench selftest --quick\n  hakbench selftest --aa 200 --planted 50 --long 10 -o out/selftest\n"
+        "  hakbench selftest --resume out/selftest\n  hakbench selftest --loop\n\n"
+        "exit codes: 0 no declared rate is broken; 1 the tool or its input failed; 2 one is broken; 3 too few runs to\n"
+        "tell, with --fail-on-inconclusive")
+    number = at_least(0)
+    parser.add_argument("--aa", type=number, metavar="N", help="gate runs with nothing planted (default 40)")
+    parser.add_argument("--planted", type=number, metavar="N", help="gate runs of each planted fault (default 20)")
+    parser.add_argument("--long", type=number, metavar="N", help="gate runs of 1 %% with the long profile (default 5)")
+    parser.add_argument("--count", action="append", default=[], metavar="SCENARIO=N",
+                        help=f"another number for one scenario, repeatable: {', '.join(SCENARIOS)}")
+    parser.add_argument("--quick", action="store_true", help="6, 3 and 0 of them: shows that it works, proves little")
+    parser.add_argument("--noise", action="store_true",
+                        help="as many runs again with nothing planted beside bursts of work on every CPU")
+    parser.add_argument("--first-seed", type=at_least(1), default=1, metavar="N",
+                        help="where the schedule seeds begin (default 1); another for another batch")
+    parser.add_argument("-o", "--output", metavar="DIR", help="folder of the result (default out/selftest-TIME)")
+    parser.add_argument("--resume", metavar="DIR", help="go on with the self-test in this folder")
+    parser.add_argument("--keep", action="store_true", help="keep the result folder of every gate run")
+    parser.add_argument("--loop", action="store_true",
+                        help="instead: does the loop through hakbench take as long as the loop alone?")
+    parser.add_argument("--pairs", type=at_least(6), default=loop_check.PAIRS, metavar="N",
+                        help=f"pairs of --loop (default {loop_check.PAIRS})")
+    parser.add_argument("--fail-on-inconclusive", action="store_true", help="exit with 3 when the runs are too few")
+    cli.add_format(parser)
+    return parser
+
+
+def _run(argv, runner=run_gate) -> int:
+    options = make_parser().parse_args(argv)
+    if options.loop:
+        return check_loop(options)
+    folder, settings, records = prepare(options)
+    try:
+        run_all(folder, settings, records, options.keep, runner)
+    except InputError as error:
+        raise InputError(f"{error}; mend it and go on with --resume {folder}") from None
+    rates, times, words = write(folder, settings, records)
+    if options.format == "json":
+        print((folder / "summary.json").read_text(encoding="utf-8"), end="")
+    else:
+        print("\n".join([words, "", text.text_table(selftest_page.rate_rows(rates)), "",
+                         text.text_table(selftest_page.time_rows(times)), "", f"report: {folder / 'report.md'}"]))
+    return exit_code(words, options.fail_on_inconclusive)
+
+
+def main(argv=None) -> int:
+    return cli.run_tool(PROG, _run, argv)
