@@ -30,12 +30,13 @@ def test_nothing_planted_passes_and_says_what_it_would_have_caught(tmp_path):
     assert {row.verdict for name, row in rows.items() if name != "instructions_per_op"} == {judge.PASS}
     assert 0.001 < rows["throughput"].resolves < 0.015
     assert rows["throughput"].lower < 1 < rows["throughput"].upper
+    assert rows["throughput"].p_equivalent < 0.01
     assert rows["throughput"].decided_confidence == pytest.approx(0.95)
 
 
 def test_a_loss_fails_and_is_measured(tmp_path):
     row = judged(run(tmp_path, ratio=0.97))["throughput"]
-    assert row.verdict == judge.FAIL
+    assert row.verdict == judge.FAIL and row.p_equivalent > 0.9
     assert row.value == pytest.approx(0.97, abs=0.005)
     assert row.p_worse < 0.025
 

@@ -33,7 +33,8 @@ class Row:
     """One metric of one workload. `value`, its bounds and `margin` are ratios (candidate / reference) or differences
     (candidate - reference) in `unit`. lower..upper is the plain 95 % interval, decided_lower..decided_upper the wider
     one of a planned look that gave the verdict. `resolves`: the smallest worsening that would have been shown in 95 of
-    100 such runs. `p_worse`: one-sided p of the claim that the worsening is beyond the margin."""
+    100 such runs. `p_worse`: one-sided p of the claim that the worsening is beyond the margin; `p_equivalent`: of the
+    claim that the change is within the margin either way."""
 
     metric: str
     words: str
@@ -54,6 +55,7 @@ class Row:
     resolves: Optional[float]
     launches: int
     p_worse: Optional[float]
+    p_equivalent: Optional[float] = None
     note: str = ""
     estimate: Optional[Estimate] = field(default=None, repr=False, compare=False)
 
@@ -134,8 +136,9 @@ def make_row(name: str, workload: str, estimate: Estimate, candidate_value, refe
         value=value(estimate.point), lower=value(plain.lower), upper=value(plain.upper),
         decided_lower=value(deciding.lower), decided_upper=value(deciding.upper), decided_confidence=confidence,
         margin=margin, verdict=verdict, resolves=_resolves(metric, estimate, confidence),
-        launches=estimate.launches, p_worse=number(estimate.p_value(bound, side)) if judged else None, note=note,
-        estimate=estimate)
+        launches=estimate.launches, p_worse=number(estimate.p_value(bound, side)) if judged else None,
+        p_equivalent=number(launch_stats.equivalence_p(estimate, -abs(bound), abs(bound))) if judged else None,
+        note=note, estimate=estimate)
 
 
 def _resolves(metric: Metric, estimate: Estimate, confidence: float) -> Optional[float]:
