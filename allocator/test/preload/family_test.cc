@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <string>
 #include <vector>
 
 extern "C" {
@@ -194,6 +195,37 @@ TEST(Family, QuestionsAndSettings) {
   ASSERT_EQ(malloc_info(0, stream), 0);
   std::fclose(stream);
   EXPECT_EQ(std::strncmp(text, "<malloc version=\"hakmem", 23), 0) << text;
+}
+
+TEST(Family, TheNarrowMallinfoIsTheWideOneCutToInt) {
+  void *huge = malloc(size_t{3} << 30);
+  ASSERT_NE(huge, nullptr);
+  const struct mallinfo2 wide = mallinfo2();
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  const struct mallinfo narrow = mallinfo();
+#pragma GCC diagnostic pop
+  EXPECT_EQ(narrow.hblks, static_cast<int>(wide.hblks));
+  EXPECT_EQ(narrow.arena, static_cast<int>(wide.arena));
+  EXPECT_EQ(narrow.hblkhd, INT32_MAX);
+  free(huge);
+}
+
+TEST(Family, TrimTellsWhetherMemoryWentBack) {
+  void *block = malloc(3 << 20);
+  ASSERT_NE(block, nullptr);
+  std::memset(block, 1, 3 << 20);
+  free(block);
+  EXPECT_EQ(malloc_trim(0), 1);
+  EXPECT_EQ(malloc_trim(0), 0);
+}
+
+TEST(Family, StatsGoToStandardError) {
+  testing::internal::CaptureStderr();
+  malloc_stats();
+  const std::string text = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(text.rfind("hakmem: {", 0), 0u) << text;
+  EXPECT_EQ(text.back(), '\n');
 }
 
 // --- operators
