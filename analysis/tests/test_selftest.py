@@ -29,15 +29,16 @@ class FakeGate:
         seed = int(option(arguments, "--schedule-seed"))
         plant = option(arguments, "--init")
         scenario = next(s for s in SCENARIOS.values() if option(arguments, "--candidate") == s.control
-                        and plant == f"a:{s.plant.split(',')[0]}" and option(arguments, "--profile") == s.profile)
+                        and plant == f"a:{s.plant.split(',')[0]}"
+                        and option(arguments, "--profile") == s.profile)
         metric = scenario.metric if not self.sleeps else ""
         fails = bool(metric) or self.fails
         truth = scenario.truth or 1.0
         point = truth * np.exp(np.random.default_rng(seed).normal(0, 0.002))
         half = 1.96 * 0.002 * self.narrow
-        rows = [{"metric": name, "verdict": "fail" if name == metric or self.fails else "pass", "value": point,
-                 "lower": point - half, "upper": point + half, "decided_lower": point - 1.2 * half,
-                 "decided_upper": point + 1.2 * half}
+        rows = [{"metric": name, "verdict": "fail" if name == metric or self.fails else "pass",
+                 "value": point, "lower": point - half, "upper": point + half,
+                 "decided_lower": point - 1.2 * half, "decided_upper": point + 1.2 * half}
                 for name in ("throughput", "peak_rss_above_base", "syscalls_per_op", "slow_ops_per_mop")]
         return GateRun(2 if fails else 0, {"verdict": "fail" if fails else "pass", "metrics": rows}, 12.0)
 
@@ -64,12 +65,14 @@ def test_a_right_gate_passes(run, tmp_path):
     assert rates["95 % intervals that hold the truth"]["runs"] == 100
     assert rates["caught: 3 % slower"]["share"] == 1
     page = (tmp_path / "out" / "report.md").read_text()
-    assert "](report.png)" in page and "hakbench selftest --aa 60 --planted 20 --long 20 --first-seed 401" in page
+    assert "](report.png)" in page
+    assert "hakbench selftest --first-seed 401 --aa 0 --planted 0 --long 0 --count aa=60 --count" in page
     assert (tmp_path / "out" / "report.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("gate, broken", [
-    (FakeGate(fails=True), "false failures: nothing planted, one short look"), (FakeGate(sleeps=True), "caught: 3 % slower"),
+    (FakeGate(fails=True), "false failures: nothing planted, one short look"),
+    (FakeGate(sleeps=True), "caught: 3 % slower"),
     (FakeGate(narrow=0.3), "95 % intervals that hold the truth")])
 def test_a_wrong_gate_is_found_out(run, gate, broken):
     done = run(gate, "--aa", "30", "--planted", "20", "--long", "0")
@@ -136,13 +139,15 @@ def test_what_the_gate_is_asked(run, tmp_path):
     gate = FakeGate()
     run(gate, "--aa", "0", "--planted", "1", "--long", "0")
     spike = next(arguments for arguments in gate.calls if "control_spike" in arguments)
-    assert spike[:6] == ["--candidate", "control_spike", "--reference", "control_spike", "--profile", "ci_gate"]
+    assert spike[:6] == ["--candidate", "control_spike", "--reference", "control_spike", "--profile",
+                         "ci_gate"]
     assert spike[spike.index("--"):][:5] == ["--", "--init", "a:per_mop=1", "--init", "a:us=100"]
     assert not (tmp_path / "out" / "runs" / "spike-0").exists()
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (("--aa", "0", "--planted", "0", "--long", "0"), "nothing to run"), (("--resume", "/nowhere"), "selftest.json"),
+    (("--aa", "0", "--planted", "0", "--long", "0"), "nothing to run"),
+    (("--resume", "/nowhere"), "selftest.json"),
     (("--aa", "some"), "is no whole number")])
 def test_bad_usage_is_one_line(run, arguments, words):
     done = run(FakeGate(), *arguments)
@@ -192,7 +197,8 @@ def test_loop_check_needs_its_program(monkeypatch, tmp_path):
     program = tmp_path / "hakbench"
     program.touch(mode=0o755)
     monkeypatch.setenv("HAKBENCH", str(program))
-    monkeypatch.setattr(loop_check.shutil, "which", lambda name: str(program) if name == str(program) else None)
+    monkeypatch.setattr(loop_check.shutil, "which",
+                        lambda name: str(program) if name == str(program) else None)
     with pytest.raises(InputError, match="bench_random_mixed_floor beside hakbench"):
         loop_check.of_standalone(0)
 
@@ -200,7 +206,8 @@ def test_loop_check_needs_its_program(monkeypatch, tmp_path):
 def test_counts_by_scenario(run, tmp_path):
     gate = FakeGate()
     run(gate, "--aa", "0", "--planted", "0", "--long", "0", "--count", "slow3=5", "--count", "aa_full=2")
-    kept = [json.loads(line)["scenario"] for line in (tmp_path / "out" / "runs.jsonl").read_text().splitlines()]
+    lines = (tmp_path / "out" / "runs.jsonl").read_text().splitlines()
+    kept = [json.loads(line)["scenario"] for line in lines]
     assert sorted(kept) == ["aa_full"] * 2 + ["slow3"] * 5
     done = run(gate, "--count", "slow=5", folder="other")
     assert done.code == 1 and "the scenarios are aa, aa_full" in done.err

@@ -1,7 +1,7 @@
 """hakbench selftest: proves on this machine that the verdicts can be trusted, and that they can fail.
 
-Purpose     Gate runs with nothing planted must pass, with a planted fault must fail, and the interval must hold the
-            known truth as often as it says.
+Purpose     Gate runs with nothing planted must pass, with a planted fault must fail, and the interval must
+            hold the known truth as often as it says.
 Boundary    Starts gates; writes runs.jsonl, summary.json, report.md, report.png into one folder.
 Invariants  What ran is on disk at once: a self-test that was broken off goes on with --resume.
 """
@@ -33,10 +33,10 @@ def counts_of(options) -> dict:
                          for given, default in zip((options.aa, options.planted, options.long), defaults))
     wanted = {name: planted for name in SCENARIOS}
     wanted.update(aa=aa, aa_noise=aa if options.noise else 0, slow1_long=long)
-    for text in options.count:
-        name, _, count = text.partition("=")
+    for words in options.count:
+        name, _, count = words.partition("=")
         if name not in SCENARIOS or not count.isdecimal():
-            raise InputError(f"--count {text} is not SCENARIO=N; the scenarios are {', '.join(SCENARIOS)}")
+            raise InputError(f"--count {words} is not SCENARIO=N; the scenarios are {', '.join(SCENARIOS)}")
         wanted[name] = int(count)
     return {name: count for name, count in wanted.items() if count}
 
@@ -48,8 +48,8 @@ def prepare(options) -> tuple:
         try:
             settings = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            raise InputError(f"{folder} holds no {SETTINGS_FILE} of a self-test; name the folder of one, or start "
-                             "without --resume") from None
+            raise InputError(f"{folder} holds no {SETTINGS_FILE} of a self-test; name the folder of one, or "
+                             "start without --resume") from None
         return folder, settings, read_runs(folder)
     folder = Path(options.output or f"out/selftest-{time.strftime('%Y%m%d-%H%M%S')}")
     settings = {"counts": counts_of(options), "first_seed": options.first_seed}
@@ -59,7 +59,8 @@ def prepare(options) -> tuple:
         folder.mkdir(parents=True)
         (folder / SETTINGS_FILE).write_text(json.dumps(settings) + "\n", encoding="utf-8")
     except FileExistsError:
-        raise InputError(f"{folder} is there already; continue it with --resume {folder}, or name another") from None
+        raise InputError(f"{folder} is there already; continue it with --resume {folder}, or name "
+                         "another") from None
     except OSError as error:
         raise InputError(f"{folder} cannot be made ({error.strerror}); name another with -o") from None
     return folder, settings, []
@@ -97,25 +98,23 @@ def conclusion(rates) -> str:
 def exit_code(words: str, fail_on_inconclusive: bool) -> int:
     if words.startswith("FAIL"):
         return cli.EXIT_GATE_FAILED
-    return cli.EXIT_INCONCLUSIVE if words.startswith("INCONCLUSIVE") and fail_on_inconclusive else cli.EXIT_PASS
+    undecided = words.startswith("INCONCLUSIVE") and fail_on_inconclusive
+    return cli.EXIT_INCONCLUSIVE if undecided else cli.EXIT_PASS
 
 
 def write(folder: Path, settings: dict, records: list) -> tuple:
     """Writes summary.json, report.md and report.png; returns (rates, times, conclusion)."""
     rates, times = selftest_summary.rates(records), selftest_summary.times(records)
     words = conclusion(rates)
-    summary = {"format": "hakbench-selftest/1", "conclusion": words, "rates": [rate.as_dict() for rate in rates],
+    summary = {"format": "hakbench-selftest/1", "conclusion": words,
+               "rates": [rate.as_dict() for rate in rates],
                "times": [{"scenario": name, "runs": runs, "median_s": median_s, "longest_s": longest_s}
                          for name, runs, median_s, longest_s in times]}
     found = selftest_summary.cases(records)
     if found:
         selftest_page.draw(found, folder / selftest_page.PICTURE)
-    counts = settings["counts"]
-    planted = max([count for name, count in counts.items() if SCENARIOS[name].metric and name != "slow1_long"],
-                  default=0)
-    command = (f"hakbench selftest --aa {counts.get('aa', 0)} --planted {planted} --long "
-               f"{counts.get('slow1_long', 0)} --first-seed {settings['first_seed']}"
-               + (" --noise" if "aa_noise" in counts else ""))
+    command = (f"hakbench selftest --first-seed {settings['first_seed']} --aa 0 --planted 0 --long 0"
+               + "".join(f" --count {name}={count}" for name, count in settings["counts"].items()))
     parts = selftest_page.page(words, rates, times, command, bool(found))
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     (folder / "report.md").write_text(document.to_markdown(parts), encoding="utf-8")
@@ -124,37 +123,44 @@ def write(folder: Path, settings: dict, records: list) -> tuple:
 
 def check_loop(options) -> int:
     cpu = max(os.sched_getaffinity(0))
-    found = loop_check.check(options.pairs, lambda: loop_check.of_hakbench(cpu), lambda: loop_check.of_standalone(cpu))
+    found = loop_check.check(options.pairs, lambda: loop_check.of_hakbench(cpu),
+                             lambda: loop_check.of_standalone(cpu))
     print(json.dumps(found.as_dict(), indent=2) if options.format == "json" else loop_check.sentence(found))
-    return exit_code({"pass": "PASS", "fail": "FAIL"}.get(found.verdict, "INCONCLUSIVE"), options.fail_on_inconclusive)
+    return exit_code(found.verdict.upper(), options.fail_on_inconclusive)
 
 
 def make_parser():
     parser = cli.make_parser(
         PROG, "Proves the verdicts on this machine: gates with nothing planted, and gates with known faults.",
-        "examples:\n  hakbench selftest --quick\n  hakbench selftest --aa 200 --planted 50 --long 10 -o out/selftest\n"
+        "examples:\n  hakbench selftest --quick\n"
+        "  hakbench selftest --aa 200 --planted 50 --long 10 -o out/selftest\n"
         "  hakbench selftest --resume out/selftest\n  hakbench selftest --loop\n\n"
-        "exit codes: 0 no declared rate is broken; 1 the tool or its input failed; 2 one is broken; 3 too few runs to\n"
-        "tell, with --fail-on-inconclusive")
+        "exit codes: 0 no declared rate is broken; 1 the tool or its input failed; 2 one is broken; 3 too\n"
+        "few runs to tell, with --fail-on-inconclusive")
     number = at_least(0)
     parser.add_argument("--aa", type=number, metavar="N", help="gate runs with nothing planted (default 40)")
-    parser.add_argument("--planted", type=number, metavar="N", help="gate runs of each planted fault (default 20)")
-    parser.add_argument("--long", type=number, metavar="N", help="gate runs of 1 %% with the long profile (default 5)")
+    parser.add_argument("--planted", type=number, metavar="N",
+                        help="gate runs of each planted fault (default 20)")
+    parser.add_argument("--long", type=number, metavar="N",
+                        help="gate runs of 1 %% with the long profile (default 5)")
     parser.add_argument("--count", action="append", default=[], metavar="SCENARIO=N",
                         help=f"another number for one scenario, repeatable: {', '.join(SCENARIOS)}")
-    parser.add_argument("--quick", action="store_true", help="6, 3 and 0 of them: shows that it works, proves little")
+    parser.add_argument("--quick", action="store_true",
+                        help="6, 3 and 0 of them: shows that it works, proves little")
     parser.add_argument("--noise", action="store_true",
                         help="as many runs again with nothing planted beside bursts of work on every CPU")
     parser.add_argument("--first-seed", type=at_least(1), default=1, metavar="N",
                         help="where the schedule seeds begin (default 1); another for another batch")
-    parser.add_argument("-o", "--output", metavar="DIR", help="folder of the result (default out/selftest-TIME)")
+    parser.add_argument("-o", "--output", metavar="DIR",
+                        help="folder of the result (default out/selftest-TIME)")
     parser.add_argument("--resume", metavar="DIR", help="go on with the self-test in this folder")
     parser.add_argument("--keep", action="store_true", help="keep the result folder of every gate run")
     parser.add_argument("--loop", action="store_true",
                         help="instead: does the loop through hakbench take as long as the loop alone?")
     parser.add_argument("--pairs", type=at_least(6), default=loop_check.PAIRS, metavar="N",
                         help=f"pairs of --loop (default {loop_check.PAIRS})")
-    parser.add_argument("--fail-on-inconclusive", action="store_true", help="exit with 3 when the runs are too few")
+    parser.add_argument("--fail-on-inconclusive", action="store_true",
+                        help="exit with 3 when the runs are too few")
     cli.add_format(parser)
     return parser
 
@@ -173,7 +179,8 @@ def _run(argv, runner=run_gate) -> int:
         print((folder / "summary.json").read_text(encoding="utf-8"), end="")
     else:
         print("\n".join([words, "", text.text_table(selftest_page.rate_rows(rates)), "",
-                         text.text_table(selftest_page.time_rows(times)), "", f"report: {folder / 'report.md'}"]))
+                         text.text_table(selftest_page.time_rows(times)), "",
+                         f"report: {folder / 'report.md'}"]))
     return exit_code(words, options.fail_on_inconclusive)
 
 
