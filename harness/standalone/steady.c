@@ -31,7 +31,8 @@ ssize_t getrandom(void *buffer, size_t length, unsigned flags) {
   for (size_t i = 0; i < length; ++i) {
     /* The multiplier of Knuth's MMIX generator; its highest byte. */
     const uint64_t n = atomic_fetch_add_explicit(&drawn, 1, memory_order_relaxed);
-    ((unsigned char *)buffer)[i] = (unsigned char)((n * 6364136223846793005u + 1442695040888963407u) >> 56);
+    ((unsigned char *)buffer)[i] =
+        (unsigned char)((n * 6364136223846793005u + 1442695040888963407u) >> 56);
   }
   return (ssize_t)length;
 }

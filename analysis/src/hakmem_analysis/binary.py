@@ -24,7 +24,8 @@ def find_hakbench() -> str:
 
 
 def find_steady() -> str:
-    """The library that makes a process do the same each time (harness/standalone/steady.c). Raises InputError."""
+    """The library that makes a process do the same each time (harness/standalone/steady.c). Raises
+    InputError."""
     path = Path(find_hakbench()).resolve().parents[1] / "lib" / "hakbench_steady.so"
     if not path.exists():
         raise InputError(f"{path} is not there: build it (cmake --build --preset release)")

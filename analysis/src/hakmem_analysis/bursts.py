@@ -2,7 +2,8 @@
 
 Purpose     Show that the verdicts withstand a neighbour: busy half a second, idle a second, over and over, on
             every CPU, the CPUs out of step.
-Owns        One process a CPU, for as long as the context lasts. They end by themselves when this process dies.
+Owns        One process a CPU, for as long as the context lasts. They end by themselves when this process
+            dies.
 """
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ while os.getppid() == parent:
 @contextlib.contextmanager
 def bursts():
     """Yields the processes; ends them on leaving."""
-    processes = [subprocess.Popen([sys.executable, "-c", _LOOP, str(cpu), str(os.getpid()), str(BUSY_S), str(IDLE_S)])
+    figures = [str(figure) for figure in (os.getpid(), BUSY_S, IDLE_S)]
+    processes = [subprocess.Popen([sys.executable, "-c", _LOOP, str(cpu), *figures])
                  for cpu in sorted(os.sched_getaffinity(0))]
     try:
         yield processes

@@ -50,14 +50,15 @@ def count(command: Sequence[str], data: bool = False, preload: str = "") -> Coun
     with tempfile.TemporaryDirectory(prefix="hakbench-callgrind-") as folder:
         out = Path(folder) / "out"
         # hakbench starts itself anew when a tunable of the C library is missing; hence --trace-children.
-        valgrind = [find_valgrind(), "--tool=callgrind", "--trace-children=yes", f"--callgrind-out-file={out}",
-                    f"--cache-sim={'yes' if data else 'no'}"]
+        valgrind = [find_valgrind(), "--tool=callgrind", "--trace-children=yes",
+                    f"--callgrind-out-file={out}", f"--cache-sim={'yes' if data else 'no'}"]
         try:
             done = subprocess.run([*valgrind, *command], capture_output=True, text=True, check=False,
                                   stdin=subprocess.DEVNULL, timeout=TIMEOUT_S,
                                   env={**os.environ, **({"LD_PRELOAD": preload} if preload else {})})
         except subprocess.TimeoutExpired:
-            raise InputError(f"callgrind took more than {TIMEOUT_S} s; give fewer operations with --ops") from None
+            raise InputError(f"callgrind took more than {TIMEOUT_S} s; give fewer operations with "
+                             "--ops") from None
         if done.returncode != 0:
             raise InputError(f"{' '.join(command)} failed under valgrind: {_last_words(done)}")
         if not out.exists():
@@ -79,7 +80,8 @@ def parse(text: str) -> Counts:
     """Callgrind's profile format, version 1 (valgrind manual, "Callgrind Format Specification").
 
     A cost line is a position, then the counts; trailing zeros may be left out. The line after `calls=` holds
-    the cost of the callee and is passed over. A name stands in full once, later as its number. Raises InputError.
+    the cost of the callee and is passed over. A name stands in full once, later as its number. Raises
+    InputError.
     """
     events, totals, functions = [], None, {}
     names = {"ob": {}, "fn": {}}
@@ -106,7 +108,7 @@ def parse(text: str) -> Counts:
                 if not of_callee:
                     current[kind] = known
     if totals is None or events[:1] != [INSTRUCTIONS]:
-        raise InputError("callgrind's file holds no totals of instructions (Ir): the counted process was cut off; "
-                         "run it again")
+        raise InputError("callgrind's file holds no totals of instructions (Ir): the counted process was cut "
+                         "off; run it again")
     totals += [0] * (len(events) - len(totals))
     return Counts(dict(zip(events, totals)), functions)

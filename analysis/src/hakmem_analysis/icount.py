@@ -5,8 +5,9 @@ Purpose     A gate for machines too noisy for clocks: the same seed gives the sa
 Boundary    Starts `hakbench loop` under callgrind; text or JSON on standard output.
 Invariants  An op = (count of a long run - count of a short one) / more ops: what the start and the end of a
             process cost cancels. The allocator's own = its count - that of `floor`: what the loop costs
-            cancels. One thread: how threads interleave cannot be repeated. The clock goes on by readings and random
-            bytes come from a fixed seed (harness/standalone/steady.c), so ageing by time is not in the count.
+            cancels. One thread: how threads interleave cannot be repeated. The clock goes on by readings and
+            random bytes come from a fixed seed (harness/standalone/steady.c), so ageing by time is not in the
+            count.
 """
 from __future__ import annotations
 
@@ -61,8 +62,8 @@ class Ratio:
 
 
 def measure(label: str, name: str, ops: int, seeds, counter: Counter, pool) -> PerOp:
-    """Counts of `ops` operations an op, for each seed. `pool` runs the processes side by side: counting, unlike
-    timing, does not mind."""
+    """Counts of `ops` operations an op, for each seed. `pool` runs the processes side by side: counting,
+    unlike timing, does not mind."""
     jobs = [(pool.submit(counter, name, label, START_OPS, seed),
              pool.submit(counter, name, label, START_OPS + ops, seed)) for seed in seeds]
     pairs = [(short.result(), long.result()) for short, long in jobs]
@@ -89,8 +90,8 @@ def compare(candidate: PerOp, reference: PerOp, floor: PerOp, margin: float) -> 
     loop = floor.total[INSTRUCTIONS]
     below = reference.total[INSTRUCTIONS] - loop
     if (below <= 0).any():
-        raise InputError(f"--reference {reference.name} needs no instructions above the floor, so there is no "
-                         "ratio to it; name an allocator")
+        raise InputError(f"--reference {reference.name} needs no instructions above the floor, so there is "
+                         "no ratio to it; name an allocator")
     own = _spread((candidate.total[INSTRUCTIONS] - loop) / below)
     total = _spread(candidate.total[INSTRUCTIONS] / reference.total[INSTRUCTIONS])
     return Ratio(candidate.label, reference.label, own, total, regression(own[1], own[2], margin))
@@ -202,10 +203,11 @@ def as_text(options, seeds, subjects, floor: PerOp, ratios) -> str:
         row += [f"{subject.total[event].mean():.3f}" for event in events]
         for event in events:
             own = _spread(subject.total[event] - floor.total[event])
-            row += [text.MISSING] * 2 if subject is floor else [f"{own[0]:.3f}", f"{own[1]:.3f} .. {own[2]:.3f}"]
+            figures = [f"{own[0]:.3f}", f"{own[1]:.3f} .. {own[2]:.3f}"]
+            row += [text.MISSING] * 2 if subject is floor else figures
         rows.append(row)
-    lines = [f"{options.ops} ops after {START_OPS}, seeds {', '.join(map(str, seeds))}, counted by callgrind; own: "
-             "above the floor", "", text.text_table(rows)]
+    lines = [f"{options.ops} ops after {START_OPS}, seeds {', '.join(map(str, seeds))}, counted by "
+             "callgrind; own: above the floor", "", text.text_table(rows)]
     for subject in subjects:
         table = [[names[subject.label] + ": dearest functions", "instructions", "library"]]
         table += [[f"  {function}", f"{cost:.3f}", Path(library).name or text.MISSING]
@@ -214,8 +216,8 @@ def as_text(options, seeds, subjects, floor: PerOp, ratios) -> str:
             lines += ["", text.text_table(table)]
     lines += [""] + [sentence(ratio, names, options.margin) for ratio in ratios]
     if has_pmu():
-        lines.append("Note: this machine counts instructions in hardware; hakbench ab has them too, of every epoch "
-                     "(column instructions).")
+        lines.append("Note: this machine counts instructions in hardware; hakbench ab has them too, of every "
+                     "epoch (column instructions).")
     return "\n".join(lines)
 
 
@@ -226,12 +228,13 @@ def sentence(ratio: Ratio, names: dict, margin: float) -> str:
     amount = f"as many instructions of its own as {reference}" if change < 5e-6 else (
         f"{text.percent(change, 3)} {'more' if ratio.own[0] > 1 else 'fewer'} instructions of its own than "
         f"{reference}")
-    figures = (f"ratio {ratio.own[0]:.5f}, over the seeds {ratio.own[1]:.5f} .. {ratio.own[2]:.5f}; with the loop "
-               f"{ratio.total[0]:.5f}")
+    figures = (f"ratio {ratio.own[0]:.5f}, over the seeds {ratio.own[1]:.5f} .. {ratio.own[2]:.5f}; with the "
+               f"loop {ratio.total[0]:.5f}")
     words = {"pass": f"PASS: {candidate} needs {amount}; {text.percent(margin)} more are allowed",
              "fail": f"FAIL: {candidate} needs {amount}; {text.percent(margin)} more are allowed",
-             "inconclusive": f"INCONCLUSIVE: {candidate} needs {amount}, but the seeds disagree whether that is "
-                             f"more than the {text.percent(margin)} allowed; give more operations with --ops"}
+             "inconclusive": f"INCONCLUSIVE: {candidate} needs {amount}, but the seeds disagree whether that "
+                             f"is more than the {text.percent(margin)} allowed; give more operations with "
+                             "--ops"}
     return f"{words[ratio.verdict]} ({figures})"
 
 
@@ -242,14 +245,15 @@ def has_pmu() -> bool:
 
 def make_parser() -> argparse.ArgumentParser:
     parser = cli.make_parser(
-        PROG, "Counts the instructions of an operation, with valgrind's callgrind: exact, and blind to noise.",
+        PROG,
+        "Counts the instructions of an operation, with valgrind's callgrind: exact, and blind to noise.",
         "examples:\n  hakbench icount --candidate hakmem\n"
         "  hakbench icount --candidate hakmem --reference before=/tmp/libhakmem.so --margin 0.1%\n"
         "  hakbench icount --candidate hakmem --reference mimalloc --also jemalloc --cache --ws 8192\n\n"
-        "What it does not see: cache misses, mispredicted branches, system calls, page faults. A program of fewer\n"
-        "instructions is not always a faster one; hakbench gate times.\n\n"
-        "exit codes: 0 pass, or nothing was judged; 1 the tool or its input failed; 2 the candidate needs more than\n"
-        "the margin; 3 inconclusive, with --fail-on-inconclusive")
+        "What it does not see: cache misses, mispredicted branches, system calls, page faults. A program of\n"
+        "fewer instructions is not always a faster one; hakbench gate times.\n\n"
+        "exit codes: 0 pass, or nothing was judged; 1 the tool or its input failed; 2 the candidate needs\n"
+        "more than the margin; 3 inconclusive, with --fail-on-inconclusive")
     parser.add_argument("--candidate", required=True, metavar="ALLOCATOR",
                         help="a plugin's name, NAME=/path.so or /path.so; label a")
     parser.add_argument("--reference", metavar="ALLOCATOR", help="what it is held against; label b")
@@ -259,8 +263,10 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--ws", type=int, help="working set: slots of a worker (default 400)")
     parser.add_argument("--param", action="append", default=[], metavar="KEY=VALUE",
                         help="another parameter of the workload")
-    parser.add_argument("--seed", type=at_least(0), default=1, help="the first seed of the workload (default 1)")
-    parser.add_argument("--seeds", type=at_least(1), default=3, metavar="N", help="how many seeds (default 3)")
+    parser.add_argument("--seed", type=at_least(0), default=1,
+                        help="the first seed of the workload (default 1)")
+    parser.add_argument("--seeds", type=at_least(1), default=3, metavar="N",
+                        help="how many seeds (default 3)")
     parser.add_argument("--init", action="append", default=[], metavar="[LABEL:]KEY=VALUE",
                         help="a setting of the allocator labelled a, b ..., or of all")
     parser.add_argument("--ops", type=at_least(1000), default=1_000_000,
@@ -269,7 +275,8 @@ def make_parser() -> argparse.ArgumentParser:
                         help="how many more instructions of its own the candidate may need (default 0.1%%)")
     parser.add_argument("--cache", dest="data", action="store_true",
                         help="count reads and writes of memory too, in twice the time")
-    parser.add_argument("--fail-on-inconclusive", action="store_true", help="exit with 3 when the seeds disagree")
+    parser.add_argument("--fail-on-inconclusive", action="store_true",
+                        help="exit with 3 when the seeds disagree")
     cli.add_format(parser)
     return parser
 
@@ -296,7 +303,8 @@ def _run(argv, counter: Optional[Counter] = None) -> int:
     verdict = ratios[0].verdict if ratios else "pass"
     if verdict == "fail":
         return cli.EXIT_GATE_FAILED
-    return cli.EXIT_INCONCLUSIVE if verdict == "inconclusive" and options.fail_on_inconclusive else cli.EXIT_PASS
+    undecided = verdict == "inconclusive" and options.fail_on_inconclusive
+    return cli.EXIT_INCONCLUSIVE if undecided else cli.EXIT_PASS
 
 
 def main(argv=None) -> int:

@@ -15,8 +15,8 @@ MET, OPEN, BROKEN, NOT_RUN = "met", "open", "broken", "not run"
 
 
 def exact_interval(count: int, runs: int, confidence: float = 0.95) -> tuple:
-    """(lower, upper) of a binomial share, exact: Clopper and Pearson, Biometrika 26 (1934), by quantiles of the
-    beta distribution. (0, 1) without runs."""
+    """(lower, upper) of a binomial share, exact: Clopper and Pearson, Biometrika 26 (1934), by quantiles of
+    the beta distribution. (0, 1) without runs."""
     tail = (1 - confidence) / 2
     lower = st.beta.ppf(tail, count, runs - count + 1) if count > 0 else 0.0
     upper = st.beta.ppf(1 - tail, count + 1, runs - count) if count < runs else 1.0

@@ -45,16 +45,18 @@ def page(conclusion: str, rates: Sequence, times: Sequence, command: str, pictur
     rate_table, time_table = rate_rows(rates), time_rows(times)
     parts = [document.Heading("Self-test of the verdicts", 1), document.Paragraph(conclusion, strong=True),
              document.Table(rate_table[0], rate_table[1:]),
-             document.Paragraph("Open: the share is outside what is declared, but so few runs cannot tell; run more. "
-                                "Broken: the whole exact interval is outside. What is planted and how its truth is "
-                                "known: docs/design/selftest.md.")]
+             document.Paragraph("Open: the share is outside what is declared, but so few runs cannot tell; "
+                                "run more. Broken: the whole exact interval is outside. What is planted and "
+                                "how its truth is known: docs/design/selftest.md.")]
     if picture:
         parts += [document.Heading("Every interval against the truth"),
-                  document.Picture(Path(PICTURE), "95 % intervals of the throughput ratio, sorted, and the truth")]
+                  document.Picture(Path(PICTURE),
+                                   "95 % intervals of the throughput ratio, sorted, and the truth")]
     parts += [document.Heading("Time of a gate run"), document.Table(time_table[0], time_table[1:]),
               document.Heading("Where it comes from"),
               document.Bullets([f"date: {datetime.date.today().isoformat()}",
-                                f"kernel: {platform.release()}, {platform.machine()}", f"CPU: {_cpu_model()}"]),
+                                f"kernel: {platform.release()}, {platform.machine()}",
+                                f"CPU: {_cpu_model()}"]),
               document.Paragraph("To repeat:"), document.Code(command)]
     return parts
 
@@ -64,11 +66,13 @@ def _cpu_model() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return text.MISSING
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), text.MISSING)
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else text.MISSING
 
 
 def draw(found: Sequence[Case], path: Path) -> None:
-    """Every run's interval, sorted by its point, one panel a scenario; those that miss the truth stand out."""
+    """Every run's interval, sorted by its point, one panel a scenario; those that miss the truth stand
+    out."""
     from . import plot  # chooses matplotlib's backend, and is slow to load
     plt = plot.plt
     panels = [(name, sorted((case for case in found if case.scenario == name), key=lambda case: case.value))
@@ -81,10 +85,11 @@ def draw(found: Sequence[Case], path: Path) -> None:
             places = [place for place, case in enumerate(rows, 1) if case.holds == holds]
             chosen = [case for case in rows if case.holds == holds]
             if chosen:
-                axis.vlines(places, [case.lower for case in chosen], [case.upper for case in chosen], color=colour,
-                            linewidth=1.2)
-                axis.plot(places, [case.value for case in chosen], linestyle="none", marker=marker, markersize=3.5,
-                          color=colour, label=f"{len(chosen)} {'hold' if holds else 'miss'} the truth")
+                axis.vlines(places, [case.lower for case in chosen], [case.upper for case in chosen],
+                            color=colour, linewidth=1.2)
+                axis.plot(places, [case.value for case in chosen], linestyle="none", marker=marker,
+                          markersize=3.5, color=colour,
+                          label=f"{len(chosen)} {'hold' if holds else 'miss'} the truth")
         axis.axhline(truth, color="black", linewidth=1, label=f"truth: {truth:g}")
         axis.set_title(SCENARIOS[name].words, loc="left", fontsize=10)
         axis.set_xlabel("gate runs, sorted by their ratio")

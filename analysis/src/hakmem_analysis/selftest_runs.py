@@ -2,8 +2,8 @@
 
 Purpose     Real `hakbench gate` runs around the control plugins, whose truth is known.
 Owns        Scenario, SCENARIOS, the file runs.jsonl.
-Boundary    The runner starts a process; a test injects another. One line of runs.jsonl is one gate run, on disk the
-            moment that the run ends, so that a broken self-test can be continued.
+Boundary    The runner starts a process; a test injects another. One line of runs.jsonl is one gate run, on
+            disk the moment that the run ends, so that a broken self-test can be continued.
 Invariants  Each run has a schedule seed of its own: runs share neither their order of turns nor their moment.
 """
 from __future__ import annotations
@@ -28,9 +28,9 @@ PROFILE, SHORT_PROFILE, LONG_PROFILE = "ci_gate", "ci_gate_short", "ci_gate_long
 
 @dataclass(frozen=True)
 class Scenario:
-    """`control` runs on both sides; `plant` (KEY=VALUE) is set for the candidate only. `metric` is the one that must
-    fail, "" where nothing may. `truth` is the ratio of throughput, where it is known exactly. `detected` is the share
-    of the runs that is declared to be caught."""
+    """`control` runs on both sides; `plant` (KEY=VALUE) is set for the candidate only. `metric` is the one
+    that must fail, "" where nothing may. `truth` is the ratio of throughput, where it is known exactly.
+    `detected` is the share of the runs that is declared to be caught."""
 
     name: str
     words: str
@@ -44,7 +44,8 @@ class Scenario:
 
 
 SCENARIOS = {scenario.name: scenario for scenario in (
-    Scenario("aa", "nothing planted, one short look", "control_slow", "percent=0", "", 1.0, profile=SHORT_PROFILE),
+    Scenario("aa", "nothing planted, one short look", "control_slow", "percent=0", "", 1.0,
+             profile=SHORT_PROFILE),
     Scenario("aa_full", "nothing planted, default gate", "control_slow", "percent=0", "", 1.0),
     Scenario("aa_noise", "nothing planted, bursts of work on every CPU", "control_slow", "percent=0", "", 1.0,
              noise=True),
@@ -52,8 +53,8 @@ SCENARIOS = {scenario.name: scenario for scenario in (
     Scenario("slow1_long", "1 % slower, long profile", "control_slow", "percent=1", THROUGHPUT, 0.99,
              profile=LONG_PROFILE, detected=0.8),
     Scenario("rss5", "50 kB more memory (5 %)", "control_rss", "kb=50", "peak_rss_above_base", None),
-    Scenario("syscalls", "one system call more in a million ops", "control_syscalls", "per_mop=1", "syscalls_per_op",
-             None),
+    Scenario("syscalls", "one system call more in a million ops", "control_syscalls", "per_mop=1",
+             "syscalls_per_op", None),
     Scenario("spike", "one pause of 100 us more in a million ops", "control_spike", "per_mop=1,us=100",
              "slow_ops_per_mop", None),
 )}
@@ -87,8 +88,8 @@ def run_gate(arguments: Sequence[str]) -> GateRun:
 
 
 def schedule_seed(scenario: Scenario, index: int, first_seed: int) -> int:
-    """A number that no other run of the self-test has; batches whose first seeds differ by 100 or more of each
-    other's runs do not meet either."""
+    """A number that no other run of the self-test has; batches whose first seeds differ by 100 or more of
+    each other's runs do not meet either."""
     place = list(SCENARIOS).index(scenario.name)
     return (first_seed + index) * len(SCENARIOS) + place
 
@@ -100,14 +101,16 @@ def gate_arguments(scenario: Scenario, seed: int, folder: Path) -> list:
 
 
 def in_turns(counts: dict) -> list:
-    """(scenario name, index) of all runs, mixed evenly, so that an hour of noise does not meet one scenario only."""
+    """(scenario name, index) of all runs, mixed evenly, so that an hour of noise does not meet one scenario
+    only."""
     runs = [((index + 0.5) / count, place, name, index)
             for place, (name, count) in enumerate(counts.items()) for index in range(count)]
     return [(name, index) for _, _, name, index in sorted(runs)]
 
 
 def read_runs(folder: Path) -> list:
-    """The records of runs.jsonl; a last line that was cut off is taken away. Raises InputError on other damage."""
+    """The records of runs.jsonl; a last line that was cut off is taken away. Raises InputError on other
+    damage."""
     path = folder / RUNS_FILE
     if not path.exists():
         return []

@@ -1,11 +1,12 @@
 """What the gate runs of the self-test add up to.
 
-Purpose     Rates of false and right verdicts and of intervals that hold the truth, each with its exact interval and
-            held against what is declared here.
+Purpose     Rates of false and right verdicts and of intervals that hold the truth, each with its exact
+            interval and held against what is declared here.
 Owns        The declared rates.
-Boundary    Records of runs.jsonl in, Rate and Case out; pure. finding() is the one place that knows the gate's JSON.
-Invariants  A share is over runs, never over epochs or launches. A verdict that was not given ("inconclusive") is
-            neither a false failure nor a detection.
+Boundary    Records of runs.jsonl in, Rate and Case out; pure. finding() is the one place that knows the
+            gate's JSON.
+Invariants  A share is over runs, never over epochs or launches. A verdict that was not given ("inconclusive")
+            is neither a false failure nor a detection.
 """
 from __future__ import annotations
 
@@ -26,8 +27,8 @@ GAIN = 0.005  # what an experiment must gain for a GO, as hakbench experiment ha
 
 @dataclass(frozen=True)
 class Finding:
-    """One metric of one gate run. `lower`, `upper`: the plain 95 % interval; `decided_*`: the wider one that the
-    verdict came from. None where the gate had none."""
+    """One metric of one gate run. `lower`, `upper`: the plain 95 % interval; `decided_*`: the wider one that
+    the verdict came from. None where the gate had none."""
 
     verdict: str
     value: Optional[float]
@@ -73,7 +74,8 @@ def cases(records: Sequence[dict]) -> list:
 
 
 def rates(records: Sequence[dict]) -> list:
-    """All rates, those with a declared bound first to last as a person asks: false alarms, truth, detection."""
+    """All rates, those with a declared bound first to last as a person asks: false alarms, truth,
+    detection."""
     found = []
     for scenario in SCENARIOS.values():
         runs = [record for record in records if record["scenario"] == scenario.name]
@@ -104,8 +106,7 @@ def is_caught(scenario: Scenario, record: dict) -> bool:
 
 def _false_verdicts(scenario: Scenario, runs: Sequence[dict]) -> list:
     failed = sum(record["exit_code"] == cli.EXIT_GATE_FAILED for record in runs)
-    undecided = sum(record["exit_code"] == cli.EXIT_INCONCLUSIVE or record["gate"]["verdict"] == "inconclusive"
-                    for record in runs)
+    undecided = sum(record["gate"]["verdict"] == "inconclusive" for record in runs)
     go = sum(_experiment(record) == "GO" for record in runs)
     return [Rate(f"false failures: {scenario.words}", failed, len(runs), at_most=FALSE_FAILURES_AT_MOST),
             Rate(f"false GO: {scenario.words}", go, len(runs), at_most=FALSE_GO_AT_MOST),
