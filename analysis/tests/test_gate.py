@@ -166,6 +166,15 @@ def test_baseline_holds_and_catches(profile, capsys):
     assert "throughput fell by" in capsys.readouterr().out
 
 
+def test_noise_that_spoils_a_run_is_no_pass_against_a_baseline(profile, capsys):
+    chosen = profile()
+    store(chosen, capsys)
+    spoiled = FakeHakbench(quarantined=tuple(range(1000)))
+    assert run(spoiled, "--candidate", "hak", "--baseline", "b.json", "-p", chosen, "-o", "again",
+               "--fail-on-inconclusive") == cli.EXIT_INCONCLUSIVE
+    assert "INCONCLUSIVE: throughput (too noisy: 0 launch" in capsys.readouterr().out
+
+
 def test_baseline_of_another_machine_is_refused_unless_forced(profile, capsys):
     chosen = profile()
     stored = store(chosen, capsys)

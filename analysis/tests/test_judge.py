@@ -80,6 +80,13 @@ def test_too_few_launches_decide_nothing(tmp_path):
     assert row.verdict == judge.INCONCLUSIVE and "3 launch" in row.note
 
 
+def test_a_run_that_noise_spoiled_is_no_pass(tmp_path):
+    rows = judged(run(tmp_path, ratio=0.97, quarantined=tuple(range(200))))
+    assert rows["throughput"].verdict == judge.INCONCLUSIVE and "too noisy: 0 launch" in rows["throughput"].note
+    assert rows["instructions_per_op"].verdict == judge.NOT_MEASURED
+    assert judge.overall(list(rows.values())) == judge.INCONCLUSIVE
+
+
 def test_a_launch_that_is_mostly_noise_is_left_out(tmp_path):
     folder = run(tmp_path, quarantined=tuple(range(0, 6)))  # 6 of the 9 blocks of launch 0
     result = load_result(folder)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -112,7 +113,10 @@ def _row(name: str, before, result: Result, candidate: str, anchor: str, workloa
         counts = counts_of(metric, metric.events(result, candidate), tuple(before["events"]))
     estimate = launch_stats.welch(now, then, counts)
     logs = metric.scale == RATIO
-    return make_row(name, workload, estimate, centre(now, logs), centre(then, logs), settings, len(settings.looks))
+    calm = replace(result, epochs=result.epochs.assign(excluded=False))
+    measured = len(then) > 0 and len(launch_values(calm, metric, candidate, anchor)) > 0
+    return make_row(name, workload, estimate, centre(now, logs), centre(then, logs), settings,
+                    len(settings.looks), measured)
 
 
 def _run(argv, command=looks.run_hakbench) -> int:

@@ -96,6 +96,12 @@ def same_run(result: Result, name: str, candidate: str, reference: str, floor: O
     return estimate, *[centre(side, metric.scale == RATIO) for side in sides]
 
 
+def spoiled(result: Result, name: str, candidate: str, reference: str, floor: Optional[str]) -> bool:
+    """Whether a metric was measured, but in nothing that noise left whole."""
+    calm = replace(result, epochs=result.epochs.assign(excluded=False))
+    return same_run(calm, name, candidate, reference, floor)[0].launches > 0
+
+
 def counts_of(metric: Metric, candidate: tuple, reference: tuple) -> Optional[Counts]:
     """The counted events of both sides; None if a side counted nothing at all."""
     if not (candidate[1] > 0 and reference[1] > 0):
@@ -110,17 +116,18 @@ def centre(values: pd.Series, logs: bool) -> Optional[float]:
 
 
 def make_row(name: str, workload: str, estimate: Estimate, candidate_value, reference_value,
-             settings: GateSettings, looks: int) -> Row:
-    """The row of one metric, judged at the confidence that one of `looks` planned looks has."""
+             settings: GateSettings, looks: int, measured: bool = False) -> Row:
+    """The row of one metric, judged at the confidence that one of `looks` planned looks has. `measured`: there are
+    values, even if the estimate has none because noise spoiled them all."""
     metric, margin = METRICS[name], settings.margin(name)
     bound = limit(metric, margin)
     confidence = verdicts.look_confidence(settings.confidence, looks)
     plain, deciding = estimate.interval(PLAIN_CONFIDENCE), estimate.interval(confidence)
     note, verdict = "", INCONCLUSIVE
-    if estimate.launches == 0:
+    if estimate.launches == 0 and not measured:
         note, verdict = "not measured in this run", NOT_MEASURED
     elif estimate.launches < LEAST_LAUNCHES:
-        note = f"too noisy: only {estimate.launches} launch(es) left, {LEAST_LAUNCHES} are needed"
+        note = f"too noisy: {estimate.launches} launch(es) left, {LEAST_LAUNCHES} are needed"
     else:
         verdict = hold_against(metric, deciding.lower, deciding.upper, bound)
     shown = math.exp if metric.scale == RATIO else float
@@ -153,8 +160,12 @@ def _resolves(metric: Metric, estimate: Estimate, confidence: float) -> Optional
 def judge_same_run(result: Result, candidate: str, reference: str, floor: Optional[str], workload: str,
                    settings: GateSettings, looks: int) -> list:
     """The rows of all metrics of one workload."""
-    return [make_row(name, workload, *same_run(result, name, candidate, reference, floor), settings, looks)
-            for name in settings.metrics]
+    rows = []
+    for name in settings.metrics:
+        estimate, *values = same_run(result, name, candidate, reference, floor)
+        measured = estimate.launches > 0 or spoiled(result, name, candidate, reference, floor)
+        rows.append(make_row(name, workload, estimate, *values, settings, looks, measured))
+    return rows
 
 
 def with_holm(rows: list, settings: GateSettings, looks: int) -> list:
