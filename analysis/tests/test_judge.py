@@ -124,8 +124,8 @@ def test_the_whole_follows_from_the_parts(verdicts, expected):
 
 
 def test_error_rates_over_launches():
-    """2,000 gates of 16 launches, sd 0.7 %: no change fails at most 2.5 % (here the margin makes it none), a loss
-    right at the margin at most 2.5 %, 3 % is caught, and the 95 % interval holds the truth."""
+    """2,000 gates of 16 launches, sd 0.7 %: no change fails at most 2.5 % (here the margin makes it none),
+    a loss right at the margin at most 2.5 %, 3 % is caught, and the 95 % interval holds the truth."""
     rng = np.random.default_rng(11)
     margin = math.log(1 - 0.015)
 

@@ -1,8 +1,8 @@
 """hakbench experiment: is a change worth having? GO, NO-GO or NEUTRAL, measured and recorded by one command.
 
 Purpose     Measure a variant against what is there, decide, and write the decision down with its figures.
-Boundary    main() is the tool. Throughput decides; memory, system calls and page faults are guards: a variant that
-            fails one of their margins is NO-GO however fast it is.
+Boundary    main() is the tool. Throughput decides; memory, system calls and page faults are guards: a
+            variant that fails one of their margins is NO-GO however fast it is.
 Invariants  The gain that is asked for is fixed before anything is measured.
 """
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """hakbench gate: did a candidate get worse than a reference by more than is allowed?
 
-Purpose     Measure, judge every gated metric, say so to people and machines, end with 0, 2 or, where asked, 3.
+Purpose     Measure, judge every gated metric, say so to people and machines, end with 0, 2 or, where asked,
+            3.
 Boundary    main() is the tool. Measuring is looks.py's, judging judge.py's, wording gate_output.py's.
 Invariants  gate.json lies in the (first) result folder whatever the verdict.
 """

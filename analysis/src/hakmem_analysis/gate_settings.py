@@ -1,7 +1,8 @@
 """What a profile's `gate` part says: confidence, planned looks, margins, gain.
 
 Purpose     Read and check it before anything is measured.
-Boundary    Profile name or file in, GateSettings out. The rest of a profile is the harness's, which checks it itself.
+Boundary    Profile name or file in, GateSettings out. The rest of a profile is the harness's, which checks
+            it itself.
 Invariants  An unknown key or metric is an error that names file, key and what was expected.
 """
 from __future__ import annotations

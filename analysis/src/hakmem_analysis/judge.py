@@ -1,11 +1,12 @@
 """From the launches of a run to a verdict on each metric.
 
-Purpose     Estimate every metric's change, hold its interval against the margin, and put several workloads together.
+Purpose     Estimate every metric's change, hold its interval against the margin, and put several workloads
+            together.
 Owns        Row, the entries of `metrics` in gate.json.
 Boundary    Results in, rows out; runs nothing, writes nothing.
-Invariants  A metric that was not measured is "not measured", never a pass. Times come from launches that noise left
-            whole; counts and memory from all. Between the looks of one run the error rate is shared out.
-"""
+Invariants  A metric that was not measured is "not measured", never a pass. Times come from launches that
+            noise left whole; counts and memory from all. Between the looks of one run the error rate is
+            shared out. """
 from __future__ import annotations
 
 import math
@@ -30,11 +31,12 @@ PLAIN_CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Row:
-    """One metric of one workload. `value`, its bounds and `margin` are ratios (candidate / reference) or differences
-    (candidate - reference) in `unit`. lower..upper is the plain 95 % interval, decided_lower..decided_upper the wider
-    one of a planned look that gave the verdict. `resolves`: the smallest worsening that would have been shown in 95 of
-    100 such runs. `p_worse`: one-sided p of the claim that the worsening is beyond the margin; `p_equivalent`: of the
-    claim that the change is within the margin either way."""
+    """One metric of one workload. `value`, its bounds and `margin` are ratios (candidate / reference) or
+    differences (candidate - reference) in `unit`. lower..upper is the plain 95 % interval,
+    decided_lower..decided_upper the wider one of a planned look that gave the verdict. `resolves`: the
+    smallest worsening that would have been shown in 95 of 100 such runs. `p_worse`: one-sided p of the
+    claim that the worsening is beyond the margin; `p_equivalent`: of the claim that the change is within
+    the margin either way."""
 
     metric: str
     words: str
@@ -117,8 +119,8 @@ def centre(values: pd.Series, logs: bool) -> Optional[float]:
 
 def make_row(name: str, workload: str, estimate: Estimate, candidate_value, reference_value,
              settings: GateSettings, looks: int, measured: bool = False) -> Row:
-    """The row of one metric, judged at the confidence that one of `looks` planned looks has. `measured`: there are
-    values, even if the estimate has none because noise spoiled them all."""
+    """The row of one metric, judged at the confidence that one of `looks` planned looks has. `measured`:
+    there are values, even if the estimate has none because noise spoiled them all."""
     metric, margin = METRICS[name], settings.margin(name)
     bound = limit(metric, margin)
     confidence = verdicts.look_confidence(settings.confidence, looks)
@@ -169,9 +171,9 @@ def judge_same_run(result: Result, candidate: str, reference: str, floor: Option
 
 
 def with_holm(rows: list, settings: GateSettings, looks: int) -> list:
-    """Rows of several workloads: a metric's failures stand only as far as Holm's procedure over its workloads
-    rejects, so that ten workloads do not raise ten times the false alarms. Passes need no correction: all of them
-    must hold together."""
+    """Rows of several workloads: a metric's failures stand only as far as Holm's procedure over its
+    workloads rejects, so that ten workloads do not raise ten times the false alarms. Passes need no
+    correction: all of them must hold together."""
     alpha = (1 - verdicts.look_confidence(settings.confidence, looks)) / 2
     judged = list(rows)
     for name in settings.metrics:

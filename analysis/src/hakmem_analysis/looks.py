@@ -1,11 +1,12 @@
 """A run that grows until its question is answered, at a few looks that were planned before.
 
-Purpose     Measure with `hakbench ab`, judge, and continue the same run with more launches while it is undecided.
+Purpose     Measure with `hakbench ab`, judge, and continue the same run with more launches while it is
+            undecided.
 Owns        Measured, Plan.
-Boundary    The one place of the package that starts measurements; the command is injected, so tests need no harness.
-Invariants  At most the planned looks; each judges at 1 - alpha / looks (verdicts.look_confidence). What was measured
-            stays in its folder, whatever happens after.
-"""
+Boundary    The one place of the package that starts measurements; the command is injected, so tests need no
+            harness.
+Invariants  At most the planned looks; each judges at 1 - alpha / looks (verdicts.look_confidence). What was
+            measured stays in its folder, whatever happens after. """
 from __future__ import annotations
 
 import subprocess

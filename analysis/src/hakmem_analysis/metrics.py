@@ -2,11 +2,10 @@
 
 Purpose     Names, directions, margins and words of the gated metrics; how each is taken from a run.
 Owns        METRICS.
-Boundary    Result and a subject's label in, a Series by launch out. Whether a difference matters is decided in
-            judge.py.
-Invariants  A launch that did not measure a metric has no value there; none is made up. A launch with fewer than
-            half its blocks free of noise over the limit gives no time.
-"""
+Boundary    Result and a subject's label in, a Series by launch out. Whether a difference matters is decided
+            in judge.py.
+Invariants  A launch that did not measure a metric has no value there; none is made up. A launch with fewer
+            than half its blocks free of noise over the limit gives no time. """
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -26,10 +25,10 @@ LEAST_SHARE_OF_BLOCKS = 0.5
 
 @dataclass(frozen=True)
 class Metric:
-    """A gated metric. `margin` is the worsening that is allowed: a fraction for RATIO, in `unit` for DIFFERENCE.
-    `words` reads after "the candidate's"; `take` gives (result, label, other label) -> Series by launch; for
-    throughput the Series is of log ratios to the other subject already. `events` gives (count, ops) behind a rate
-    that is counted, and `per` its factor."""
+    """A gated metric. `margin` is the worsening that is allowed: a fraction for RATIO, in `unit` for
+    DIFFERENCE. `words` reads after "the candidate's"; `take` gives (result, label, other label) -> Series
+    by launch; for throughput the Series is of log ratios to the other subject already. `events` gives
+    (count, ops) behind a rate that is counted, and `per` its factor."""
 
     name: str
     words: str
@@ -138,8 +137,9 @@ METRICS = {metric.name: metric for metric in (
 
 
 def launch_values(result: Result, metric: Metric, label: str, floor: Optional[str]) -> pd.Series:
-    """The metric of a subject by launch, on its scale: logarithms for RATIO. Throughput is relative to `floor`, the
-    anchor that takes the machine's speed of the day out. Values that have no logarithm give none."""
+    """The metric of a subject by launch, on its scale: logarithms for RATIO. Throughput is relative to
+    `floor`, the anchor that takes the machine's speed of the day out. Values that have no logarithm give
+    none."""
     values = metric.take(result, label, floor)
     if metric.name == "throughput":
         return values
