@@ -161,3 +161,28 @@ def test_service_time_comes_from_latency_epochs_by_launch(tmp_path):
     assert found["service_time_p99_ns"].value == pytest.approx(1.5, abs=0.03)
     assert found["slow_ops_per_mop"].verdict == judge.FAIL
     assert found["slow_ops_per_mop"].value == pytest.approx(200, rel=0.01)
+
+
+def row(metric, verdict, point):
+    estimate = launch_stats.paired(np.linspace(point - 0.001, point + 0.001, 10))
+    made = judge.make_row(metric, "w", estimate, 1, 1, SETTINGS, 1)
+    return judge.replace(made, verdict=verdict)
+
+
+def test_a_metric_keeps_its_first_decision():
+    before = [row("throughput", "fail", -0.03), row("rss_above_base", "inconclusive", 0.0)]
+    now = [row("throughput", "inconclusive", -0.015), row("rss_above_base", "pass", 0.0)]
+    kept = judge.first_decisions(before, now)
+    assert [(one.metric, one.verdict) for one in kept] == [("throughput", "fail"), ("rss_above_base", "pass")]
+    assert kept[0].value == pytest.approx(math.exp(-0.03))
+
+
+@pytest.mark.parametrize("rows, over", [
+    ([("throughput", "pass", 0.0), ("rss_above_base", "pass", 0.0)], True),
+    ([("throughput", "pass", 0.0), ("rss_above_base", "inconclusive", 0.0)], False),
+    ([("throughput", "fail", -0.03), ("rss_above_base", "inconclusive", 0.0)], True),
+    ([("throughput", "fail", -0.03), ("rss_above_base", "inconclusive", 0.05)], False),
+    ([("throughput", "inconclusive", -0.03), ("rss_above_base", "fail", 0.05)], False),
+    ([("throughput", "inconclusive", -0.01), ("rss_above_base", "fail", 0.05)], True)])
+def test_a_failed_gate_goes_on_only_for_what_leans_to_failing(rows, over):
+    assert judge.is_over([row(*one) for one in rows]) is over

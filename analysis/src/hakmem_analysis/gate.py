@@ -44,9 +44,10 @@ def same_run(options, settings: dict, command) -> Verdict:
         found: list = []
 
         def decided(measured) -> bool:
-            found[:] = judge.judge_same_run(measured.result, CANDIDATE, REFERENCE,
-                                            FLOOR if FLOOR in subjects else None, workload, gate, len(gate.looks))
-            return judge.overall(found) != judge.INCONCLUSIVE
+            now = judge.judge_same_run(measured.result, CANDIDATE, REFERENCE, FLOOR if FLOOR in subjects else None,
+                                       workload, gate, len(gate.looks))
+            found[:] = judge.first_decisions(found, now)
+            return judge.is_over(found)
 
         measured = looks.grow(plan, gate.looks, decided, command)
         used = max(used, measured.look)
@@ -74,8 +75,9 @@ def against_baseline(options, settings: dict, command) -> Verdict:
 
     def decided(measured) -> bool:
         warnings[:] = baseline.check_comparable(stored, measured.result, options.force)
-        found[:] = baseline.judge_rows(stored, measured.result, CANDIDATE, REFERENCE, Path(profile).stem, gate)
-        return judge.overall(found) != judge.INCONCLUSIVE
+        now = baseline.judge_rows(stored, measured.result, CANDIDATE, REFERENCE, Path(profile).stem, gate)
+        found[:] = judge.first_decisions(found, now)
+        return judge.is_over(found)
 
     measured = looks.grow(plan, gate.looks, decided, command)
     return Verdict("stored-baseline", judge.overall(found), measured.result.display_name(CANDIDATE),

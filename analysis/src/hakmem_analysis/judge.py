@@ -188,6 +188,30 @@ def with_holm(rows: list, settings: GateSettings, looks: int) -> list:
     return judged
 
 
+def first_decisions(before: list, now: list) -> list:
+    """The rows after another look: a metric that was decided keeps the row that decided it, because each metric's
+    test ends at its first decision."""
+    decided = {row.metric: row for row in before if row.verdict in (PASS, FAIL)}
+    return [decided.get(row.metric, row) for row in now]
+
+
+def is_over(rows: list) -> bool:
+    """Whether no further look is worth its time: all is decided, or something failed and no open metric leans to
+    failing too."""
+    open_rows = [row for row in rows if row.verdict == INCONCLUSIVE]
+    if not open_rows or not any(row.verdict == FAIL for row in rows):
+        return not open_rows
+    return not any(leans_to_failing(row) for row in open_rows)
+
+
+def leans_to_failing(row: Row) -> bool:
+    """Whether the estimate itself lies beyond the margin."""
+    if row.estimate is None or not math.isfinite(row.estimate.point):
+        return False
+    bound = limit(METRICS[row.metric], row.margin)
+    return row.estimate.point < bound if row.better == "higher" else row.estimate.point > bound
+
+
 def overall(rows: list) -> str:
     """"fail" if a metric failed, "inconclusive" if one could not be decided or nothing was measured, else "pass"."""
     found = [row.verdict for row in rows]
