@@ -5,11 +5,12 @@ from pathlib import Path
 
 from folders import make_folder
 
+
 class FakeHakbench:
     """Called like looks.run_hakbench. `ratio`: throughput of a / b. Remembers its calls."""
 
-    def __init__(self, ratio=1.0, noise=0.004, launch_noise=0.003, seed=1, exit_code=0, rss_kb=(900, 900, 500),
-                 syscalls=(0, 0, 0), names=None, quarantined=()):
+    def __init__(self, ratio=1.0, noise=0.004, launch_noise=0.003, seed=1, exit_code=0,
+                 rss_kb=(900, 900, 500), syscalls=(0, 0, 0), names=None, quarantined=()):
         self.ratio, self.noise, self.launch_noise, self.seed = ratio, noise, launch_noise, seed
         self.exit_code, self.rss_kb, self.syscalls, self.names = exit_code, rss_kb, syscalls, names
         self.quarantined = quarantined
@@ -27,7 +28,7 @@ class FakeHakbench:
         launches = int(words[words.index("--launches") + 1])
         names = self.names or self.subjects
         ratios = (self.ratio, 1.0, 1.3)[:len(names)] if len(names) != 2 else (self.ratio, 1.0)
-        make_folder(folder, names=names, ratios=ratios, launches=launches, blocks_per_launch=8, noise=self.noise,
-                    launch_noise=self.launch_noise, seed=self.seed, rss_kb=self.rss_kb, syscalls=self.syscalls,
-                    quarantined=self.quarantined)
+        make_folder(folder, names=names, ratios=ratios, launches=launches, blocks_per_launch=8,
+                    noise=self.noise, launch_noise=self.launch_noise, seed=self.seed, rss_kb=self.rss_kb,
+                    syscalls=self.syscalls, quarantined=self.quarantined)
         return 0

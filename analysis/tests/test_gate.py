@@ -1,4 +1,4 @@
-"""hakbench gate, experiment, baseline, plan: looks, exit codes, every output, with a stand-in for hakbench."""
+"""gate, experiment, baseline, plan: looks, exit codes, every output, with a stand-in for hakbench."""
 import json
 from xml.etree import ElementTree as xml
 
@@ -21,7 +21,8 @@ def own_folder(tmp_path, monkeypatch):
 def profile(tmp_path):
     def make(name="small", **gate_part):
         path = tmp_path / f"{name}.json"
-        part = {"looks": [6, 12, 24], "metrics": ["throughput", "peak_rss_above_base", "syscalls_per_op"], **gate_part}
+        part = {"looks": [6, 12, 24],
+                "metrics": ["throughput", "peak_rss_above_base", "syscalls_per_op"], **gate_part}
         path.write_text("// for a test\n" + json.dumps({"gate": part}))
         return str(path)
     return make
@@ -148,8 +149,8 @@ def test_the_profiles_that_come_with_it_are_good():
 # --- the stored baseline
 
 def store(profile, capsys, **fake):
-    assert run(FakeHakbench(**fake), "--candidate", "hak", "-p", profile, "-o", "b.json", "--folder", "stored",
-               tool=baseline) == cli.EXIT_PASS
+    assert run(FakeHakbench(**fake), "--candidate", "hak", "-p", profile, "-o", "b.json", "--folder",
+               "stored", tool=baseline) == cli.EXIT_PASS
     assert "stored hak (24 launches" in capsys.readouterr().out
     return json.loads(open("b.json").read())
 
@@ -207,8 +208,8 @@ def test_experiment_go_no_go_neutral(profile, capsys):
 
 def test_a_gain_that_costs_memory_is_no_go_and_is_recorded(profile, capsys):
     fake = FakeHakbench(ratio=1.05, rss_kb=(990, 900, 500))
-    run(fake, *SIDES, "-p", profile(), "-o", "out", "--record", "note.md", "--title", "A box", "--lesson", "Memory.",
-        "--gain", "1%", tool=experiment)
+    run(fake, *SIDES, "-p", profile(), "-o", "out", "--record", "note.md", "--title", "A box", "--lesson",
+        "Memory.", "--gain", "1%", tool=experiment)
     note = open("note.md").read()
     assert note.startswith("# A box\n\n**NO-GO**: peak RSS rose by") and "Lesson: Memory." in note
     assert "hakbench experiment --candidate new --reference old" in note and "gain asked for: 1 %" in note
@@ -223,7 +224,8 @@ def test_a_gain_that_is_no_number_is_named(profile, call):
 # --- the plan
 
 def test_plan_tells_launches_and_minutes(call):
-    FakeHakbench(noise=0.01, launch_noise=0.005)(["ab", "--a", "x", "--b", "x", "--launches", "12", "-o", "out"])
+    noisy = FakeHakbench(noise=0.01, launch_noise=0.005)
+    noisy(["ab", "--a", "x", "--b", "x", "--launches", "12", "-o", "out"])
     done = call(plan.main, "out", "--format", "json")
     answer = json.loads(done.out)
     launches = [row["launches"] for row in answer["plan"]]

@@ -10,8 +10,9 @@ from hakmem_analysis import judge, launch_stats, metrics
 from hakmem_analysis.gate_settings import GateSettings
 from hakmem_analysis.load import load_result
 
-SETTINGS = GateSettings(looks=(8,), metrics=("throughput", "ns_above_floor", "peak_rss_above_base", "rss_above_base",
-                                             "minor_faults_per_mop", "syscalls_per_op", "instructions_per_op"))
+SETTINGS = GateSettings(looks=(8,), metrics=("throughput", "ns_above_floor", "peak_rss_above_base",
+                                             "rss_above_base", "minor_faults_per_mop", "syscalls_per_op",
+                                             "instructions_per_op"))
 
 
 def judged(folder, settings=SETTINGS, looks=1, floor="c"):
@@ -20,8 +21,8 @@ def judged(folder, settings=SETTINGS, looks=1, floor="c"):
 
 
 def run(tmp_path, ratio=1.0, **more):
-    given = dict(names=("x", "y", "floor"), ratios=(ratio, 1.0, 1.3), launches=12, noise=0.004, launch_noise=0.003,
-                 rss_kb=(900, 900, 500), syscalls=(0, 0, 0))
+    given = dict(names=("x", "y", "floor"), ratios=(ratio, 1.0, 1.3), launches=12, noise=0.004,
+                 launch_noise=0.003, rss_kb=(900, 900, 500), syscalls=(0, 0, 0))
     return make_folder(tmp_path / "run", **{**given, **more})
 
 
@@ -82,7 +83,8 @@ def test_too_few_launches_decide_nothing(tmp_path):
 
 def test_a_run_that_noise_spoiled_is_no_pass(tmp_path):
     rows = judged(run(tmp_path, ratio=0.97, quarantined=tuple(range(200))))
-    assert rows["throughput"].verdict == judge.INCONCLUSIVE and "too noisy: 0 launch" in rows["throughput"].note
+    throughput = rows["throughput"]
+    assert throughput.verdict == judge.INCONCLUSIVE and "too noisy: 0 launch" in throughput.note
     assert rows["instructions_per_op"].verdict == judge.NOT_MEASURED
     assert judge.overall(list(rows.values())) == judge.INCONCLUSIVE
 
@@ -119,7 +121,8 @@ def test_several_workloads_share_the_error_rate():
     (["pass", "not measured"], "pass"), (["pass", "inconclusive"], "inconclusive"),
     (["inconclusive", "fail"], "fail"), (["not measured"], "inconclusive")])
 def test_the_whole_follows_from_the_parts(verdicts, expected):
-    rows = [judge.replace(row, verdict=verdict) for row, verdict in zip(rows_of([0.1] * len(verdicts)), verdicts)]
+    rows = [judge.replace(one, verdict=verdict)
+            for one, verdict in zip(rows_of([0.1] * len(verdicts)), verdicts)]
     assert judge.overall(rows) == expected
 
 

@@ -17,7 +17,8 @@ def test_power_of_a_published_example():
 def test_launches_needed_are_the_fewest():
     for spread, shift in ((0.007, 0.005), (0.007, 0.01), (0.02, 0.03)):
         n = power.launches_needed(spread, shift, looks=3)
-        assert power.shift_resolved(spread, n, looks=3) <= shift < power.shift_resolved(spread, n - 1, looks=3)
+        shown = [power.shift_resolved(spread, launches, looks=3) for launches in (n, n - 1)]
+        assert shown[0] <= shift < shown[1]
 
 
 def test_more_looks_and_smaller_shifts_take_more():

@@ -69,11 +69,13 @@ def read(path: str) -> dict:
     try:
         stored = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); make one with hakbench baseline") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror}); make one with hakbench "
+                         "baseline") from None
     except ValueError as error:
         raise InputError(f"{path}: not valid JSON ({error}); make it anew with hakbench baseline") from None
     if not isinstance(stored, dict) or stored.get("format") != BASELINE_FORMAT:
-        raise InputError(f"{path}: is no baseline of the format {BASELINE_FORMAT}; make one with hakbench baseline")
+        raise InputError(f"{path}: is no baseline of the format {BASELINE_FORMAT}; make one with hakbench "
+                         "baseline")
     return stored
 
 
@@ -91,8 +93,8 @@ def check_comparable(stored: dict, result: Result, force: bool) -> list:
     """Warnings for what differs, if forced. Raises InputError otherwise."""
     found = differences(stored, result)
     if found and not force:
-        raise InputError(f"not comparable with the baseline: {'; '.join(found)}; measure the baseline anew here, or "
-                         "compare all the same with --force")
+        raise InputError(f"not comparable with the baseline: {'; '.join(found)}; measure the baseline anew "
+                         "here, or compare all the same with --force")
     return [f"compared although {phrase}" for phrase in found]
 
 
@@ -125,7 +127,8 @@ def _run(argv, command=looks.run_hakbench) -> int:
         "examples:\n  hakbench baseline --candidate hakmem -o results/baselines/hakmem-ws400.json\n"
         "  hakbench baseline --candidate hakmem --profile ci_gate -o b.json -- --ws 8192\n\n"
         "exit codes: 0 stored, 1 the tool or its input failed")
-    parser.add_argument("--candidate", required=True, metavar="ALLOCATOR", help="NAME, NAME=/path.so or /path.so")
+    parser.add_argument("--candidate", required=True, metavar="ALLOCATOR",
+                        help="NAME, NAME=/path.so or /path.so")
     parser.add_argument("-p", "--profile", default="ci_gate", metavar="PROFILE", help="(default ci_gate)")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the baseline file to write")
     parser.add_argument("--folder", metavar="DIR", help="folder of the run (default out/baseline-TIME)")
@@ -137,7 +140,8 @@ def _run(argv, command=looks.run_hakbench) -> int:
     measured = looks.grow(plan, settings.looks[-1:], lambda _: True, command)
     content = make(measured.result, settings)
     if "throughput" not in content["metrics"]:
-        raise InputError(f"{folder}: noise left no launch whole, nothing is stored; measure on a quieter machine")
+        raise InputError(f"{folder}: noise left no launch whole, nothing is stored; measure on a quieter "
+                         "machine")
     try:
         Path(options.output).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     except OSError as error:

@@ -39,7 +39,8 @@ class Decision:
 
 
 def decide(rows: list, gain: float) -> tuple:
-    """(verdict, reason) of judged rows. NEUTRAL where the interval holds 1 + gain, or nothing was measured."""
+    """(verdict, reason) of judged rows. NEUTRAL where the interval holds 1 + gain, or nothing was
+    measured."""
     throughput = next(row for row in rows if row.metric == "throughput")
     failed = [row for row in rows if row.metric in GUARDS and row.verdict == judge.FAIL]
     if failed:
@@ -58,14 +59,14 @@ def decide(rows: list, gain: float) -> tuple:
 def for_people(decision: Decision) -> str:
     rows = [["metric", "reference", "candidate", "change", "95 % interval"]]
     rows += [line[:5] for line in gate_output.table(_as_verdict(decision))[1:]]
-    return "\n".join([f"experiment: {decision.candidate} against {decision.reference}, {decision.workload}", "",
-                      gate_output.text.text_table(rows), "", f"{decision.verdict}: {decision.reason}.",
-                      f"data: {decision.folder}"])
+    title = f"experiment: {decision.candidate} against {decision.reference}, {decision.workload}"
+    return "\n".join([title, "", gate_output.text.text_table(rows), "",
+                      f"{decision.verdict}: {decision.reason}.", f"data: {decision.folder}"])
 
 
 def _as_verdict(decision: Decision) -> gate_output.Verdict:
-    return gate_output.Verdict("experiment", decision.verdict, decision.candidate, decision.reference, decision.rows,
-                               1, [1], {}, {decision.workload: decision.folder})
+    return gate_output.Verdict("experiment", decision.verdict, decision.candidate, decision.reference,
+                               decision.rows, 1, [1], {}, {decision.workload: decision.folder})
 
 
 def as_dict(decision: Decision) -> dict:
@@ -101,45 +102,49 @@ def _run(argv, command=looks.run_hakbench) -> int:
     parser = cli.make_parser(
         PROG, "Measures a variant against what is there and decides: GO, NO-GO or NEUTRAL.",
         "examples:\n  hakbench experiment --candidate hakmem_passdown --reference hakmem\n"
-        "  hakbench experiment --candidate hakmem --reference hakmem --gain 1% --record note.md --title 'Lean mode' "
-        "\\\n      -- --env a:HAKMEM_SS_MEM_LEAN=1 --ws 8192\n\nWhat stands behind -- is handed to hakbench ab.\n"
+        "  hakbench experiment --candidate hakmem --reference hakmem --gain 1% --record note.md \\\n"
+        "      --title 'Lean mode' -- --env a:HAKMEM_SS_MEM_LEAN=1 --ws 8192\n\n"
+        "What stands behind -- is handed to hakbench ab.\n"
         "exit codes: 0 a decision was reached, whichever, 1 the tool or its input failed")
     parser.add_argument("--candidate", required=True, metavar="ALLOCATOR", help="the variant")
     parser.add_argument("--reference", required=True, metavar="ALLOCATOR", help="what is there")
     parser.add_argument("-p", "--profile", default="ci_gate", metavar="PROFILE", help="(default ci_gate)")
-    parser.add_argument("--gain", metavar="SHARE", help="gain of throughput that is worth it (default the profile's)")
+    parser.add_argument("--gain", metavar="SHARE",
+                        help="gain of throughput that is worth it (default the profile's)")
     parser.add_argument("--record", metavar="FILE", help="also write the decision down as Markdown")
     parser.add_argument("--title", default="Experiment", help="heading of the record")
     parser.add_argument("--lesson", default="", help="one sentence for the record")
-    parser.add_argument("-o", "--output", metavar="DIR", help="folder of the result (default out/experiment-TIME)")
+    parser.add_argument("-o", "--output", metavar="DIR",
+                        help="folder of the result (default out/experiment-TIME)")
     cli.add_format(parser)
     options, extra = cli.parse_with_rest(parser, argv)
     settings = load_settings(options.profile)
     gain = settings.gain if options.gain is None else _percent(options.gain)
     folder = Path(options.output or f"out/experiment-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
-    plan = looks.Plan({CANDIDATE: options.candidate, REFERENCE: options.reference}, REFERENCE, options.profile,
-                      tuple(extra), folder)
+    plan = looks.Plan({CANDIDATE: options.candidate, REFERENCE: options.reference}, REFERENCE,
+                      options.profile, tuple(extra), folder)
     rows: list = []
 
     def decided(measured) -> bool:
-        rows[:] = [row for row in judge.judge_same_run(measured.result, CANDIDATE, REFERENCE, None,
-                                                       Path(options.profile).stem, settings, len(settings.looks))
-                   if row.metric == "throughput" or row.metric in GUARDS]
+        judged = judge.judge_same_run(measured.result, CANDIDATE, REFERENCE, None, Path(options.profile).stem,
+                                      settings, len(settings.looks))
+        rows[:] = [row for row in judged if row.metric == "throughput" or row.metric in GUARDS]
         return decide(rows, gain)[0] != "NEUTRAL"
 
     result = looks.grow(plan, settings.looks, decided, command).result
     decision = Decision(*decide(rows, gain), gain, rows, result.display_name(CANDIDATE),
                         result.display_name(REFERENCE), str(folder), Path(options.profile).stem)
     try:
-        (folder / "experiment.json").write_text(json.dumps(as_dict(decision), indent=2) + "\n", encoding="utf-8")
+        content = json.dumps(as_dict(decision), indent=2) + "\n"
+        (folder / "experiment.json").write_text(content, encoding="utf-8")
         if options.record:
             words = shlex.join(["hakbench", "experiment", *(sys.argv[2:] if argv is None else argv)])
             Path(options.record).write_text(
                 record(decision, options.title, options.lesson, words, result.manifest.get("host", {})),
                 encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{error.filename}: cannot be written ({error.strerror}); the measurement is kept in "
-                         f"{folder}") from None
+        raise InputError(f"{error.filename}: cannot be written ({error.strerror}); the measurement is kept "
+                         f"in {folder}") from None
     print(json.dumps(as_dict(decision), indent=2) if options.format == "json" else for_people(decision))
     return cli.EXIT_PASS
 

@@ -40,12 +40,13 @@ def same_run(options, settings: dict, command) -> Verdict:
         subjects = {CANDIDATE: options.candidate, REFERENCE: options.reference}
         if "ns_above_floor" in gate.metrics:
             subjects[FLOOR] = "floor"
-        plan = looks.Plan(subjects, REFERENCE, profile, tuple(options.extra), _folder(options, workload, settings))
+        plan = looks.Plan(subjects, REFERENCE, profile, tuple(options.extra),
+                          _folder(options, workload, settings))
         found: list = []
 
         def decided(measured) -> bool:
-            now = judge.judge_same_run(measured.result, CANDIDATE, REFERENCE, FLOOR if FLOOR in subjects else None,
-                                       workload, gate, len(gate.looks))
+            now = judge.judge_same_run(measured.result, CANDIDATE, REFERENCE,
+                                       FLOOR if FLOOR in subjects else None, workload, gate, len(gate.looks))
             found[:] = judge.first_decisions(found, now)
             return judge.is_over(found)
 
@@ -57,8 +58,8 @@ def same_run(options, settings: dict, command) -> Verdict:
         names = {label: measured.result.display_name(label) for label in (CANDIDATE, REFERENCE)}
     first = next(iter(settings.values()))
     rows = judge.with_holm(rows, first, len(first.looks))
-    return Verdict("same-run", judge.overall(rows), names[CANDIDATE], names[REFERENCE], rows, used, list(first.looks),
-                   first.as_dict(), folders, warnings)
+    return Verdict("same-run", judge.overall(rows), names[CANDIDATE], names[REFERENCE], rows, used,
+                   list(first.looks), first.as_dict(), folders, warnings)
 
 
 def against_baseline(options, settings: dict, command) -> Verdict:
@@ -82,7 +83,8 @@ def against_baseline(options, settings: dict, command) -> Verdict:
     measured = looks.grow(plan, gate.looks, decided, command)
     return Verdict("stored-baseline", judge.overall(found), measured.result.display_name(CANDIDATE),
                    f"{stored['candidate']} of {options.baseline}", found, measured.look, list(gate.looks),
-                   gate.as_dict(), {Path(profile).stem: str(plan.folder)}, [*warnings, *measured.result.warnings])
+                   gate.as_dict(), {Path(profile).stem: str(plan.folder)},
+                   [*warnings, *measured.result.warnings])
 
 
 def _folder(options, workload: str, settings: dict) -> Path:
@@ -91,7 +93,8 @@ def _folder(options, workload: str, settings: dict) -> Path:
 
 
 def publish(verdict: Verdict, options) -> None:
-    """gate.json beside the data, and the forms that were asked for. Raises InputError if one cannot be written."""
+    """gate.json beside the data, and the forms that were asked for. Raises InputError if one cannot be
+    written."""
     content = json.dumps(gate_output.as_dict(verdict), indent=2) + "\n"
     files = {Path(next(iter(verdict.folders.values()))) / "gate.json": content}
     if options.json:
@@ -118,20 +121,23 @@ def publish(verdict: Verdict, options) -> None:
 
 
 def parse(argv):
-    parser = cli.make_parser(PROG, "Fails when a candidate is worse than a reference by more than the profile allows.",
-                             EPILOG)
-    parser.add_argument("--candidate", required=True, metavar="ALLOCATOR", help="NAME, NAME=/path.so or /path.so")
+    parser = cli.make_parser(
+        PROG, "Fails when a candidate is worse than a reference by more than the profile allows.", EPILOG)
+    parser.add_argument("--candidate", required=True, metavar="ALLOCATOR",
+                        help="NAME, NAME=/path.so or /path.so")
     against = parser.add_mutually_exclusive_group(required=True)
     against.add_argument("--reference", metavar="ALLOCATOR", help="measured in the same run (recommended)")
     against.add_argument("--baseline", metavar="FILE", help="stored by hakbench baseline")
     parser.add_argument("-p", "--profile", action="append", metavar="PROFILE",
-                        help=f"workload, looks and margins; again for several workloads (default {DEFAULT_PROFILE})")
+                        help="workload, looks and margins; again for several workloads (default "
+                             f"{DEFAULT_PROFILE})")
     parser.add_argument("-o", "--output", metavar="DIR", help="folder of the result (default out/gate-TIME)")
     parser.add_argument("--junit", metavar="FILE", help="also write JUnit XML, a test case a metric")
     parser.add_argument("--json", metavar="FILE", help="also write gate.json there")
     parser.add_argument("--github", action="store_true",
                         help="GitHub annotations and step summary (by itself where GITHUB_ACTIONS=true)")
-    parser.add_argument("--fail-on-inconclusive", action="store_true", help="exit 3 when nothing could be decided")
+    parser.add_argument("--fail-on-inconclusive", action="store_true",
+                        help="exit 3 when nothing could be decided")
     parser.add_argument("--force", action="store_true",
                         help="compare with a baseline of another machine, profile or op stream all the same")
     cli.add_format(parser)
@@ -161,5 +167,3 @@ def _run(argv, command=looks.run_hakbench) -> int:
 
 def main(argv=None) -> int:
     return cli.run_tool(PROG, _run, argv)
-
-

@@ -35,8 +35,9 @@ class Verdict:
 
 def as_dict(verdict: Verdict) -> dict:
     """The content of gate.json."""
-    return {"format": GATE_FORMAT, "kind": verdict.kind, "verdict": verdict.verdict, "sentence": sentence(verdict),
-            "candidate": verdict.candidate, "reference": verdict.reference, "looks": verdict.looks,
+    return {"format": GATE_FORMAT, "kind": verdict.kind, "verdict": verdict.verdict,
+            "sentence": sentence(verdict), "candidate": verdict.candidate,
+            "reference": verdict.reference, "looks": verdict.looks,
             "looks_planned": verdict.looks_planned, "gate": verdict.settings, "folders": verdict.folders,
             "warnings": verdict.warnings, "metrics": [row.as_dict() for row in verdict.rows]}
 
@@ -68,6 +69,10 @@ def caught(row: Row) -> str:
     return amount(row, row.resolves, signed=False)
 
 
+def _why_open(row: Row) -> str:
+    return row.note or bounds(row, row.decided_lower, row.decided_upper)
+
+
 def _where(row: Row, rows: list) -> str:
     several = len({other.workload for other in rows}) > 1
     return f" on {row.workload}" if several else ""
@@ -87,22 +92,25 @@ def sentence(verdict: Verdict) -> str:
         return "FAIL: " + "; ".join(what_failed(row, verdict.rows) for row in failed) + "."
     open_rows = [row for row in verdict.rows if row.verdict == INCONCLUSIVE]
     if verdict.verdict == INCONCLUSIVE:
-        named = "; ".join(f"{row.words}{_where(row, verdict.rows)} ({row.note or bounds(row, row.decided_lower, row.decided_upper)}, "
-                          f"allowed {allowed(row)})" for row in open_rows)
-        return (f"INCONCLUSIVE: {named or 'nothing was measured'}. Not a failure and not a pass: measure on a quieter "
-                "machine, or with more launches.")
+        named = "; ".join(f"{row.words}{_where(row, verdict.rows)} ({_why_open(row)}, allowed {allowed(row)})"
+                          for row in open_rows)
+        return (f"INCONCLUSIVE: {named or 'nothing was measured'}. Not a failure and not a pass: measure on "
+                "a quieter machine, or with more launches.")
     power = [f"a loss of throughput of {caught(row)}{_where(row, verdict.rows)}" for row in verdict.rows
              if row.metric == "throughput" and row.resolves is not None]
-    return "PASS: nothing got worse beyond its margin" + (f"; would have caught {', '.join(power)}." if power else ".")
+    caught_too = f"; would have caught {', '.join(power)}" if power else ""
+    return f"PASS: nothing got worse beyond its margin{caught_too}."
 
 
 def table(verdict: Verdict) -> list:
     """Rows of cells, the header first."""
     several = len({row.workload for row in verdict.rows}) > 1
-    cells = [["metric", "reference", "candidate", "change", "95 % interval", "allowed", "would have caught", "verdict"]]
+    cells = [["metric", "reference", "candidate", "change", "95 % interval", "allowed", "would have caught",
+              "verdict"]]
     for row in verdict.rows:
         name = row.metric + (f" ({row.workload})" if several else "")
-        cells.append([name, _plain(row, row.reference_value), _plain(row, row.candidate_value), amount(row, row.value),
+        cells.append([name, _plain(row, row.reference_value), _plain(row, row.candidate_value),
+                      amount(row, row.value),
                       bounds(row, row.lower, row.upper), allowed(row), caught(row), row.verdict])
     return cells
 
@@ -119,7 +127,8 @@ def for_people(verdict: Verdict) -> str:
     lines = [f"gate: {verdict.candidate} against {verdict.reference}, look {verdict.looks} of "
              f"{len(verdict.looks_planned)} ({_launches(verdict)})", "", text.text_table(table(verdict)), "",
              sentence(verdict)]
-    lines += [f"note: {row.metric}: {row.note}" for row in verdict.rows if row.note and row.verdict != NOT_MEASURED]
+    lines += [f"note: {row.metric}: {row.note}" for row in verdict.rows
+              if row.note and row.verdict != NOT_MEASURED]
     lines += [f"warning: {warning}" for warning in verdict.warnings]
     lines += [f"data: {folder}" for folder in verdict.folders.values()]
     return "\n".join(lines)
@@ -164,7 +173,7 @@ def junit(verdict: Verdict) -> str:
         if row.verdict == FAIL:
             xml.SubElement(case, "failure", message=what_failed(row, verdict.rows)).text = sentence(verdict)
         elif row.verdict != PASS:
-            reason = row.note or f"inconclusive: {bounds(row, row.decided_lower, row.decided_upper)}"
+            reason = f"inconclusive: {_why_open(row)}"
             xml.SubElement(case, "skipped", message=reason)
     xml.indent(root)
     return xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"

@@ -23,7 +23,8 @@ KEYS = ("confidence", "looks", "margins", "gain", "metrics")
 
 @dataclass(frozen=True)
 class GateSettings:
-    """`looks`: launches in all at each planned look, rising. `margins`: by metric name, the defaults included."""
+    """`looks`: launches in all at each planned look, rising. `margins`: those that differ from the metric's
+    own, by name."""
 
     confidence: float = 0.95
     looks: tuple = (10, 20, 40)
@@ -91,22 +92,24 @@ def check_settings(gate: dict, where: str) -> GateSettings:
         raise InputError(f"{where}: 'gate' must be an object {{ ... }}")
     for key in gate:
         if key not in KEYS:
-            raise InputError(f"{where}: unknown key 'gate.{key}'{_suggest(key, KEYS)}; there are: {', '.join(KEYS)}")
+            raise InputError(f"{where}: unknown key 'gate.{key}'{_suggest(key, KEYS)}; there are: "
+                             f"{', '.join(KEYS)}")
     default = GateSettings()
     confidence, gain = gate.get("confidence", default.confidence), gate.get("gain", default.gain)
     need(_is_number(confidence) and 0.5 <= confidence < 1, "confidence", "a fraction from 0.5 to 1, as 0.95")
     need(_is_number(gain) and 0 <= gain < 1, "gain", "a fraction, as 0.005")
     looks = gate.get("looks", list(default.looks))
-    need(isinstance(looks, list) and 1 <= len(looks) <= 3 and all(isinstance(n, int) and n >= 2 for n in looks)
-         and looks == sorted(set(looks)), "looks", "one to three rising numbers of launches, as [10, 20, 40]")
+    need(isinstance(looks, list) and 1 <= len(looks) <= 3
+         and all(isinstance(n, int) and n >= 2 for n in looks) and looks == sorted(set(looks)),
+         "looks", "one to three rising numbers of launches, as [10, 20, 40]")
     margins, names = gate.get("margins", {}), gate.get("metrics", list(METRICS))
     need(isinstance(margins, dict) and all(map(_is_margin, margins.values())), "margins",
          "an object of positive numbers by metric")
     need(isinstance(names, list) and names, "metrics", "a list of metric names")
     for name in [*margins, *names]:
         if name not in METRICS:
-            raise InputError(f"{where}: unknown metric '{name}' in 'gate'{_suggest(str(name), METRICS)}; there are: "
-                             f"{', '.join(METRICS)}")
+            raise InputError(f"{where}: unknown metric '{name}' in 'gate'{_suggest(str(name), METRICS)}; "
+                             f"there are: {', '.join(METRICS)}")
     return GateSettings(confidence, tuple(looks), gain, dict(margins), tuple(names))
 
 

@@ -78,15 +78,17 @@ def hold_against(metric: Metric, lower: float, upper: float, bound: float) -> st
     """"pass" if the whole interval is on the good side of `bound`, "fail" if on the bad one."""
     if not (math.isfinite(lower) and math.isfinite(upper)):
         return INCONCLUSIVE
-    good, bad = (lower > bound, upper < bound) if metric.better == "higher" else (upper < bound, lower > bound)
-    return PASS if good else FAIL if bad else INCONCLUSIVE
+    if metric.better == "lower":
+        lower, upper, bound = -upper, -lower, -bound
+    return PASS if lower > bound else FAIL if upper < bound else INCONCLUSIVE
 
 
 def same_run(result: Result, name: str, candidate: str, reference: str, floor: Optional[str]) -> tuple:
     """(Estimate, candidate's value, reference's value) of a metric of two subjects of one run."""
     metric = METRICS[name]
     if name == "throughput":
-        sides = [result.measured(label).groupby("launch")["ops_per_s"].median() for label in (candidate, reference)]
+        sides = [result.measured(label).groupby("launch")["ops_per_s"].median()
+                 for label in (candidate, reference)]
         estimate = launch_stats.paired(log_ratio(result, candidate, reference))
         return estimate, *[centre(side, False) for side in sides]
     sides = [launch_values(result, metric, label, floor) for label in (candidate, reference)]
@@ -141,12 +143,15 @@ def make_row(name: str, workload: str, estimate: Estimate, candidate_value, refe
 
     return Row(
         metric=name, words=metric.words, workload=workload, scale=metric.scale, unit=metric.unit,
-        better=metric.better, reference_value=number(reference_value), candidate_value=number(candidate_value),
+        better=metric.better, reference_value=number(reference_value),
+        candidate_value=number(candidate_value),
         value=value(estimate.point), lower=value(plain.lower), upper=value(plain.upper),
-        decided_lower=value(deciding.lower), decided_upper=value(deciding.upper), decided_confidence=confidence,
+        decided_lower=value(deciding.lower), decided_upper=value(deciding.upper),
+        decided_confidence=confidence,
         margin=margin, verdict=verdict, resolves=_resolves(metric, estimate, confidence),
         launches=estimate.launches, p_worse=number(estimate.p_value(bound, side)) if judged else None,
-        p_equivalent=number(launch_stats.equivalence_p(estimate, -abs(bound), abs(bound))) if judged else None,
+        p_equivalent=number(launch_stats.equivalence_p(estimate, -abs(bound), abs(bound)))
+        if judged else None,
         note=note, estimate=estimate)
 
 
@@ -184,20 +189,21 @@ def with_holm(rows: list, settings: GateSettings, looks: int) -> list:
         for i, rejected in zip(places, verdicts.holm([rows[i].p_worse for i in places], alpha)):
             if rows[i].verdict == FAIL and not rejected:
                 judged[i] = replace(rows[i], verdict=INCONCLUSIVE,
-                                    note=f"beyond the margin, but not beyond chance among {len(places)} workloads")
+                                    note="beyond the margin, but not beyond chance among "
+                                         f"{len(places)} workloads")
     return judged
 
 
 def first_decisions(before: list, now: list) -> list:
-    """The rows after another look: a metric that was decided keeps the row that decided it, because each metric's
-    test ends at its first decision."""
+    """The rows after another look: a metric that was decided keeps the row that decided it, because each
+    metric's test ends at its first decision."""
     decided = {row.metric: row for row in before if row.verdict in (PASS, FAIL)}
     return [decided.get(row.metric, row) for row in now]
 
 
 def is_over(rows: list) -> bool:
-    """Whether no further look is worth its time: all is decided, or something failed and no open metric leans to
-    failing too."""
+    """Whether no further look is worth its time: all is decided, or something failed and no open metric
+    leans to failing too."""
     open_rows = [row for row in rows if row.verdict == INCONCLUSIVE]
     if not open_rows or not any(row.verdict == FAIL for row in rows):
         return not open_rows
@@ -213,7 +219,8 @@ def leans_to_failing(row: Row) -> bool:
 
 
 def overall(rows: list) -> str:
-    """"fail" if a metric failed, "inconclusive" if one could not be decided or nothing was measured, else "pass"."""
+    """"fail" if a metric failed, "inconclusive" if one could not be decided or nothing was measured, else
+    "pass"."""
     found = [row.verdict for row in rows]
     if FAIL in found:
         return FAIL

@@ -45,7 +45,8 @@ class Plan:
 
 def run_hakbench(arguments: Sequence[str]) -> int:
     """Runs hakbench with its output put on standard error, so that standard output stays the verdict's."""
-    done = subprocess.run([find_hakbench(), *arguments], stdout=sys.stderr, stdin=subprocess.DEVNULL, check=False)
+    done = subprocess.run([find_hakbench(), *arguments], stdout=sys.stderr, stdin=subprocess.DEVNULL,
+                          check=False)
     return done.returncode
 
 
@@ -63,7 +64,8 @@ def further_arguments(plan: Plan, launches: int) -> list:
     return ["ab", "--resume", str(plan.folder), "--launches", str(launches), "--no-report"]
 
 
-def grow(plan: Plan, looks: Sequence[int], decided: Callable[[Measured], bool], command: Command = run_hakbench):
+def grow(plan: Plan, looks: Sequence[int], decided: Callable[[Measured], bool],
+         command: Command = run_hakbench) -> Measured:
     """Measures look after look until decided() says so or the looks are used up; returns the last Measured.
 
     Raises InputError when hakbench fails; its own line stands on standard error already.

@@ -30,26 +30,29 @@ def plan(result, candidate: str, looks: int) -> dict:
         raise InputError(f"{result.folder}: {len(ratios)} launch(es) free of noise; at least 3 show a spread")
     spread = float(np.std(ratios, ddof=1))
     epochs = result.epochs
-    seconds = (epochs["wall_time_s"].max() - epochs["wall_time_s"].min()) / max(epochs["launch"].nunique() - 1, 1)
+    elapsed_s = epochs["wall_time_s"].max() - epochs["wall_time_s"].min()
+    seconds = elapsed_s / max(epochs["launch"].nunique() - 1, 1)
     rows = []
     for margin in MARGINS:
         launches = launches_needed(spread, -math.log(1 - margin), looks=looks)
         rows.append({"loss": margin, "launches": launches, "minutes": launches * seconds / 60})
     resolved = shift_resolved(spread, len(ratios), looks=looks)
-    return {"format": "hakbench-plan/1", "folder": str(result.folder), "launches": len(ratios), "looks": looks,
-            "spread_of_launches": spread, "seconds_a_launch": float(seconds),
+    return {"format": "hakbench-plan/1", "folder": str(result.folder), "launches": len(ratios),
+            "looks": looks, "spread_of_launches": spread, "seconds_a_launch": float(seconds),
             "resolves": 1 - math.exp(-resolved), "plan": rows}
 
 
 def for_people(answer: dict) -> str:
     rows = [["loss to be seen", "launches of each", "minutes"]]
-    rows += [[text.percent(row["loss"], 1), str(row["launches"]), f"{row['minutes']:.1f}"] for row in answer["plan"]]
+    rows += [[text.percent(row["loss"], 1), str(row["launches"]), f"{row['minutes']:.1f}"]
+             for row in answer["plan"]]
     return "\n".join([
-        f"{answer['launches']} launches differ by {text.percent(answer['spread_of_launches'])} (standard deviation of "
-        f"the log ratio), {answer['seconds_a_launch']:.1f} s each.",
-        f"This run shows a loss of {text.percent(answer['resolves'])} in 95 of 100 cases.", "", text.text_table(rows),
-        "", f"At {answer['looks']} planned look(s), 95 % confidence in all, 95 % power. Noise of another hour is another "
-        "spread."])
+        f"{answer['launches']} launches differ by {text.percent(answer['spread_of_launches'])} (standard "
+        f"deviation of the log ratio), {answer['seconds_a_launch']:.1f} s each.",
+        f"This run shows a loss of {text.percent(answer['resolves'])} in 95 of 100 cases.", "",
+        text.text_table(rows), "",
+        f"At {answer['looks']} planned look(s), 95 % confidence in all, 95 % power. Noise of another hour is "
+        "another spread."])
 
 
 def _run(argv) -> int:
