@@ -125,7 +125,7 @@ METRICS = {metric.name: metric for metric in (
     Metric("service_time_p999_ns", "99.9th percentile of service time", "lower", RATIO, 0.50, "ns",
            _service_time(99.9)),
     Metric("slow_ops_per_mop", f"operations slower than {latency.SLOW_NS // 1000} us per million", "lower",
-           DIFFERENCE, 0.5, "per million ops", _slow_ops, _slow_events, 1e6),
+           DIFFERENCE, 0.4, "per million ops", _slow_ops, _slow_events, 1e6),
     Metric("peak_rss_above_base", "peak RSS", "lower", RATIO, 0.03, "kB", _peak_rss),
     Metric("rss_above_base", "final RSS", "lower", RATIO, 0.03, "kB",
            lambda result, label, _: per_launch(result.measured(label), "rss_above_base_kb", "last")),
