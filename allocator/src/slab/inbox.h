@@ -47,6 +47,7 @@ class Inbox {
   size_t collect(void **out, size_t most) {
     const os::LockGuard guard(lock_);
     const size_t held = held_.load(std::memory_order_relaxed);
+    if (held == 0) return 0;  // also where there is no storage, and never was
     const size_t count = held < most ? held : most;
     memcpy(out, storage_ + held - count, count * sizeof(void *));
     held_.store(held - count, std::memory_order_relaxed);
