@@ -1,5 +1,6 @@
 """Power and sample size against a published table and against simulation."""
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -34,6 +35,13 @@ def test_planned_launches_reach_the_planned_power():
     shown = sum(launch_stats.paired(rng.normal(0.005, 0.007, n)).interval(0.95).lower > 0
                 for _ in range(1500))
     assert shown / 1500 == pytest.approx(0.9, abs=0.025)
+
+
+def test_no_warning_of_the_library_reaches_people():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for dof in (1, 3, 15, 63):
+            assert power.t_power(power.shift_shown(dof, 0.983), dof, 0.983) == pytest.approx(0.95)
 
 
 def test_what_cannot_be_planned():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from scipy import optimize
 from scipy import stats as st
 
@@ -26,7 +27,8 @@ def t_power(shift_in_errors: float, dof: float, confidence: float) -> float:
     number is the power to pass a margin of that size when nothing changed.
     """
     critical = st.t.ppf((1 + confidence) / 2, dof)
-    return float(st.nct.sf(critical, dof, shift_in_errors))
+    with np.errstate(all="ignore"):  # scipy warns of tails that are 0, and reaches them rightly
+        return float(st.nct.sf(critical, dof, shift_in_errors))
 
 
 def shift_shown(dof: float, confidence: float, power: float = DEFAULT_POWER) -> float:
