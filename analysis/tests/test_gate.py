@@ -115,6 +115,7 @@ def test_floor_is_measured_only_where_it_is_asked_for(profile):
     ({"looks": [20, 10]}, "'gate.looks' must be one to three rising numbers"),
     ({"margins": {"troughput": 0.1}}, "unknown metric 'troughput' in 'gate'; did you mean 'throughput'?"),
     ({"margins": {"throughput": -1}}, "'gate.margins' must be an object of positive numbers"),
+    ({"margins": {"throughput": 3}}, "'gate.margins.throughput' must be a fraction below 1"),
     ({"confidence": 95}, "'gate.confidence' must be a fraction")])
 def test_a_bad_gate_part_is_named_before_anything_is_measured(profile, part, complaint, call, tmp_path):
     path = tmp_path / "bad.json"
@@ -122,6 +123,13 @@ def test_a_bad_gate_part_is_named_before_anything_is_measured(profile, part, com
     done = call(gate.main, *SIDES, "-p", path)
     assert done.code == cli.EXIT_ERROR
     assert complaint in done.err and str(path) in done.err and len(done.err.splitlines()) == 1
+
+
+def test_a_profile_that_is_no_object_is_named(call, tmp_path):
+    path = tmp_path / "list.json"
+    path.write_text("[]")
+    done = call(gate.main, *SIDES, "-p", path)
+    assert done.code == cli.EXIT_ERROR and f"{path}: a profile must be an object" in done.err
 
 
 def test_wrong_usage_and_unknown_profile(call):

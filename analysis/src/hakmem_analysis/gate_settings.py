@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Optional
 
 from .errors import InputError
-from .metrics import METRICS
+from .metrics import METRICS, RATIO
 
 PROFILES = Path(__file__).resolve().parents[3] / "profiles"
 KEYS = ("confidence", "looks", "margins", "gain", "metrics")
@@ -79,6 +79,8 @@ def load_settings(profile: Optional[str]) -> GateSettings:
         document = json.loads(without_comments(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as JSON ({error}); mend the profile") from None
+    if not isinstance(document, dict):
+        raise InputError(f"{path}: a profile must be an object {{ ... }}; mend the profile")
     return check_settings(document.get("gate", {}), str(path))
 
 
@@ -110,6 +112,10 @@ def check_settings(gate: dict, where: str) -> GateSettings:
         if name not in METRICS:
             raise InputError(f"{where}: unknown metric '{name}' in 'gate'{_suggest(str(name), METRICS)}; "
                              f"there are: {', '.join(METRICS)}")
+    for name, margin in margins.items():
+        if METRICS[name].scale == RATIO and margin >= 1:
+            raise InputError(f"{where}: 'gate.margins.{name}' must be a fraction below 1, as 0.015 for "
+                             f"1.5 %, not {margin}")
     return GateSettings(confidence, tuple(looks), gain, dict(margins), tuple(names))
 
 
