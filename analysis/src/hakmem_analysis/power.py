@@ -7,6 +7,7 @@ Invariants  `looks` planned looks cost confidence (1 - alpha / looks each); a pl
 """
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -31,6 +32,7 @@ def t_power(shift_in_errors: float, dof: float, confidence: float) -> float:
         return float(st.nct.sf(critical, dof, shift_in_errors))
 
 
+@functools.lru_cache(maxsize=None)  # each metric of each look asks for the same few
 def shift_shown(dof: float, confidence: float, power: float = DEFAULT_POWER) -> float:
     """The shift, in standard errors, that is shown with that power; NaN without degrees of freedom."""
     if not dof > 0:
