@@ -29,7 +29,7 @@ def run(tmp_path, ratio=1.0, **more):
 def test_nothing_planted_passes_and_says_what_it_would_have_caught(tmp_path):
     rows = judged(run(tmp_path))
     assert {row.verdict for name, row in rows.items() if name != "instructions_per_op"} == {judge.PASS}
-    assert 0.001 < rows["throughput"].resolves < 0.015
+    assert 0.001 < rows["throughput"].resolves < 0.015 < rows["throughput"].catches < 0.03
     assert rows["throughput"].lower < 1 < rows["throughput"].upper
     assert rows["throughput"].p_equivalent < 0.01
     assert rows["throughput"].decided_confidence == pytest.approx(0.95)
@@ -144,6 +144,27 @@ def test_error_rates_over_launches():
     none, at_margin, loss = rates(0.0), rates(margin), rates(math.log(0.97))
     assert none[0] == 0 and at_margin[0] <= 0.035 and loss[0] >= 0.999
     assert all(0.935 <= held <= 0.965 for _, held in (none, at_margin, loss))
+
+
+@pytest.mark.parametrize("name, sign, log", [("throughput", -1, True), ("peak_rss_above_base", 1, True),
+                                             ("ns_above_floor", 1, False)])
+def test_what_would_have_been_caught_fails_95_times_in_100(name, sign, log):
+    """And what is only told from no change (`resolves`) is allowed: it never fails."""
+    rng = np.random.default_rng(12)
+    spread = 0.007 if log else 0.1
+
+    def judged_at(shift):
+        estimate = launch_stats.paired(rng.normal(sign * shift, spread, 16))
+        return judge.make_row(name, "w", estimate, 1, 1, SETTINGS, 3)
+
+    def on_scale(worsening):
+        return abs(math.log(1 + sign * worsening)) if log else worsening
+
+    median = {which: np.median([getattr(judged_at(0.0), which) for _ in range(50)])
+              for which in ("catches", "resolves")}
+    failed = {which: np.mean([judged_at(on_scale(size)).verdict == judge.FAIL for _ in range(300)])
+              for which, size in median.items()}
+    assert 0.9 <= failed["catches"] <= 0.99 and failed["resolves"] == 0
 
 
 def test_every_metric_has_its_row_and_words():

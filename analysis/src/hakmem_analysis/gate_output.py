@@ -3,7 +3,7 @@
 Purpose     Table and sentence for people, JSON for programs, JUnit XML, GitHub annotations and step summary.
 Boundary    Verdict in, text out. No number is computed here but its wording.
 Invariants  Every failing metric is named, with its change, its interval and what was allowed. A pass says
-            how small a loss it would have caught. """
+            how small a loss would have failed. """
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -66,7 +66,8 @@ def allowed(row: Row) -> str:
 
 
 def caught(row: Row) -> str:
-    return amount(row, row.resolves, signed=False)
+    """The smallest worsening that would have failed in 95 of 100 such runs."""
+    return amount(row, row.catches, signed=False)
 
 
 def _why_open(row: Row) -> str:
@@ -97,7 +98,7 @@ def sentence(verdict: Verdict) -> str:
         return (f"INCONCLUSIVE: {named or 'nothing was measured'}. Not a failure and not a pass: measure on "
                 "a quieter machine, or with more launches.")
     power = [f"a loss of throughput of {caught(row)}{_where(row, verdict.rows)}" for row in verdict.rows
-             if row.metric == "throughput" and row.resolves is not None]
+             if row.metric == "throughput" and row.catches is not None]
     caught_too = f"; would have caught {', '.join(power)}" if power else ""
     return f"PASS: nothing got worse beyond its margin{caught_too}."
 

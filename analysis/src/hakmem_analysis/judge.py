@@ -34,7 +34,8 @@ class Row:
     """One metric of one workload. `value`, its bounds and `margin` are ratios (candidate / reference) or
     differences (candidate - reference) in `unit`. lower..upper is the plain 95 % interval,
     decided_lower..decided_upper the wider one of a planned look that gave the verdict. `resolves`: the
-    smallest worsening that would have been shown in 95 of 100 such runs. `p_worse`: one-sided p of the
+    smallest worsening that would have been told from none in 95 of 100 such runs; `catches`: the smallest
+    that would have failed in 95 of 100, which is larger by the margin. `p_worse`: one-sided p of the
     claim that the worsening is beyond the margin; `p_equivalent`: of the claim that the change is within
     the margin either way."""
 
@@ -55,6 +56,7 @@ class Row:
     margin: float
     verdict: str
     resolves: Optional[float]
+    catches: Optional[float]
     launches: int
     p_worse: Optional[float]
     p_equivalent: Optional[float] = None
@@ -148,17 +150,19 @@ def make_row(name: str, workload: str, estimate: Estimate, candidate_value, refe
         value=value(estimate.point), lower=value(plain.lower), upper=value(plain.upper),
         decided_lower=value(deciding.lower), decided_upper=value(deciding.upper),
         decided_confidence=confidence,
-        margin=margin, verdict=verdict, resolves=_resolves(metric, estimate, confidence),
+        margin=margin, verdict=verdict, resolves=_worsening(metric, estimate, confidence, 0.0),
+        catches=_worsening(metric, estimate, confidence, abs(bound)),
         launches=estimate.launches, p_worse=number(estimate.p_value(bound, side)) if judged else None,
         p_equivalent=number(launch_stats.equivalence_p(estimate, -abs(bound), abs(bound)))
         if judged else None,
         note=note, estimate=estimate)
 
 
-def _resolves(metric: Metric, estimate: Estimate, confidence: float) -> Optional[float]:
+def _worsening(metric: Metric, estimate: Estimate, confidence: float, beyond: float) -> Optional[float]:
+    """The worsening that is shown to be more than `beyond` (on the estimate's scale) with 95 % power."""
     if not estimate.dof > 0:
         return None
-    shift = shift_shown(estimate.dof, confidence) * estimate.effective_error(confidence)
+    shift = beyond + shift_shown(estimate.dof, confidence) * estimate.effective_error(confidence)
     if metric.scale != RATIO:
         return number(shift)
     return number(1 - math.exp(-shift) if metric.better == "higher" else math.exp(shift) - 1)
