@@ -224,6 +224,16 @@ def test_a_gain_that_costs_memory_is_no_go_and_is_recorded(profile, capsys):
     assert json.loads(open("out/experiment.json").read())["verdict"] == "NO-GO"
 
 
+def test_no_early_go_while_memory_leans_to_failing(profile):
+    """RSS 4 % up, hardly more than allowed: throughput is GO at once, the guard stays open to the end."""
+    fake = FakeHakbench(ratio=1.05, rss_kb=(936, 900, 500))
+    metrics = ["throughput", "rss_above_base"]
+    run(fake, *SIDES, "-p", profile(metrics=metrics, margins={"rss_above_base": 0.0385}), "-o", "out",
+        tool=experiment)
+    guard = json.loads(open("out/experiment.json").read())["metrics"][1]
+    assert guard["verdict"] == "inconclusive" and guard["value"] > 1.0385 and len(fake.calls) == 3
+
+
 def test_a_gain_that_is_no_number_is_named(profile, call):
     done = call(experiment.main, *SIDES, "-p", profile(), "--gain", "much")
     assert done.code == cli.EXIT_ERROR and "--gain much" in done.err

@@ -3,7 +3,8 @@
 Purpose     Measure a variant against what is there, decide, and write the decision down with its figures.
 Boundary    main() is the tool. Throughput decides; memory, system calls and page faults are guards: a
             variant that fails one of their margins is NO-GO however fast it is.
-Invariants  The gain that is asked for is fixed before anything is measured.
+Invariants  The gain that is asked for is fixed before anything is measured. No early GO while a guard is open
+            and its estimate beyond its margin: more launches may yet fail it.
 """
 from __future__ import annotations
 
@@ -54,6 +55,14 @@ def decide(rows: list, gain: float) -> tuple:
     words = {"GO": "all of the interval is above", "NO-GO": "all of the interval is below",
              "NEUTRAL": "the interval holds"}[verdict]
     return verdict, f"{interval}; {words} the gain of {100 * gain:g} % that was asked for"
+
+
+def is_over(rows: list, gain: float) -> bool:
+    """Whether no further look is worth its time."""
+    verdict = decide(rows, gain)[0]
+    doubtful = any(row.metric in GUARDS and row.verdict == judge.INCONCLUSIVE and judge.leans_to_failing(row)
+                   for row in rows)
+    return verdict == "NO-GO" or verdict == "GO" and not doubtful
 
 
 def for_people(decision: Decision) -> str:
@@ -129,7 +138,7 @@ def _run(argv, command=looks.run_hakbench) -> int:
         judged = judge.judge_same_run(measured.result, CANDIDATE, REFERENCE, None, Path(options.profile).stem,
                                       settings, len(settings.looks))
         rows[:] = [row for row in judged if row.metric == "throughput" or row.metric in GUARDS]
-        return decide(rows, gain)[0] != "NEUTRAL"
+        return is_over(rows, gain)
 
     result = looks.grow(plan, settings.looks, decided, command).result
     decision = Decision(*decide(rows, gain), gain, rows, result.display_name(CANDIDATE),
