@@ -117,6 +117,12 @@ def test_several_workloads_share_the_error_rate():
     assert [row.verdict for row in judge.with_holm(rows_of([0.02]), SETTINGS, 1)] == [judge.FAIL]
 
 
+def test_metrics_that_the_first_profile_lacks_are_corrected_too():
+    first = GateSettings(looks=(8,), metrics=("peak_rss_above_base",))
+    verdicts = [row.verdict for row in judge.with_holm(rows_of([0.02, 0.024]), first, 1)]
+    assert verdicts == [judge.INCONCLUSIVE] * 2
+
+
 @pytest.mark.parametrize("verdicts, expected", [
     (["pass", "not measured"], "pass"), (["pass", "inconclusive"], "inconclusive"),
     (["inconclusive", "fail"], "fail"), (["not measured"], "inconclusive")])

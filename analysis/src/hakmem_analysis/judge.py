@@ -185,7 +185,7 @@ def with_holm(rows: list, settings: GateSettings, looks: int) -> list:
     correction: all of them must hold together."""
     alpha = (1 - verdicts.look_confidence(settings.confidence, looks)) / 2
     judged = list(rows)
-    for name in settings.metrics:
+    for name in dict.fromkeys(row.metric for row in rows):
         places = [i for i, row in enumerate(rows) if row.metric == name and row.p_worse is not None
                   and row.launches >= LEAST_LAUNCHES]
         if len(places) < 2:
