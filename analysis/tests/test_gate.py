@@ -83,8 +83,14 @@ def test_junit_json_and_github(profile, capsys, monkeypatch, tmp_path):
     assert "fell by" in failure.attrib["message"]
     assert json.loads(open("g.json").read()) == json.loads(open("out/gate.json").read())
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("::error"))
-    assert line.startswith("::error title=hakbench gate: throughput::throughput fell by") and "%25" in line
+    assert line.startswith("::error title=hakbench gate%3A throughput::throughput fell by") and "%25" in line
     assert "### hakbench gate: FAIL" in summary.read_text() and "| throughput |" in summary.read_text()
+
+
+def test_a_step_summary_that_cannot_be_written_is_named(profile, monkeypatch, tmp_path):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
+    with pytest.raises(InputError, match="cannot be written.*GITHUB_STEP_SUMMARY"):
+        run(FakeHakbench(), *SIDES, "-p", profile(), "-o", "out", "--github")
 
 
 def test_json_on_standard_output_is_nothing_but_json(profile, capsys, monkeypatch):

@@ -116,8 +116,12 @@ def publish(verdict: Verdict, options) -> None:
             print("\n".join(gate_output.github_annotations(verdict)))
         summary = os.environ.get("GITHUB_STEP_SUMMARY")
         if summary:
-            with open(summary, "a", encoding="utf-8") as stream:
-                stream.write(gate_output.markdown(verdict))
+            try:
+                with open(summary, "a", encoding="utf-8") as stream:
+                    stream.write(gate_output.markdown(verdict))
+            except OSError as error:
+                raise InputError(f"{summary}: cannot be written ({error.strerror}); GITHUB_STEP_SUMMARY must "
+                                 "name a file") from None
 
 
 def parse(argv):

@@ -154,8 +154,14 @@ def _escaped(message: str) -> str:
     return message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
+def _escaped_title(title: str) -> str:
+    """A property of a workflow command, in which colons and commas have a meaning, too."""
+    return _escaped(title).replace(":", "%3A").replace(",", "%2C")
+
+
 def github_annotations(verdict: Verdict) -> list:
-    lines = [f"::error title=hakbench gate: {row.metric}::{_escaped(what_failed(row, verdict.rows))}"
+    lines = [f"::error title={_escaped_title(f'hakbench gate: {row.metric}')}::"
+             f"{_escaped(what_failed(row, verdict.rows))}"
              for row in verdict.rows if row.verdict == FAIL]
     if not lines and verdict.verdict == INCONCLUSIVE:
         lines.append(f"::warning title=hakbench gate::{_escaped(sentence(verdict))}")
