@@ -42,8 +42,17 @@ def test_pass_stops_at_the_first_look(profile, capsys):
     words = fake.calls[0]
     assert words[:5] == ["ab", "--a", "new", "--b", "old"] and words[words.index("--launches") + 1] == "6"
     out = capsys.readouterr().out
-    assert "PASS: nothing got worse beyond its margin; would have caught a loss of throughput of" in out
+    assert "PASS: nothing that was measured got worse beyond its margin; would have " \
+        "caught a loss of throughput of" in out
     assert json.loads(open("out/gate.json").read())["verdict"] == "pass"
+
+
+def test_a_pass_names_what_was_not_measured(profile, capsys):
+    chosen = profile(metrics=["throughput", "instructions_per_op"])
+    assert run(FakeHakbench(), *SIDES, "-p", chosen, "-o", "out", "--junit", "j.xml") == cli.EXIT_PASS
+    assert "Not measured here: instructions_per_op." in capsys.readouterr().out
+    skipped = xml.parse("j.xml").getroot().find(".//testcase[@name='instructions_per_op']/skipped")
+    assert skipped.attrib["message"] == "not measured in this run"
 
 
 def test_a_loss_fails_with_its_figures(profile, capsys):

@@ -100,7 +100,9 @@ def sentence(verdict: Verdict) -> str:
     power = [f"a loss of throughput of {caught(row)}{_where(row, verdict.rows)}" for row in verdict.rows
              if row.metric == "throughput" and row.catches is not None]
     caught_too = f"; would have caught {', '.join(power)}" if power else ""
-    return f"PASS: nothing got worse beyond its margin{caught_too}."
+    unknown = dict.fromkeys(row.metric for row in verdict.rows if row.verdict == NOT_MEASURED)
+    left_out = f" Not measured here: {', '.join(unknown)}." if unknown else ""
+    return f"PASS: nothing that was measured got worse beyond its margin{caught_too}.{left_out}"
 
 
 def table(verdict: Verdict) -> list:
@@ -180,7 +182,7 @@ def junit(verdict: Verdict) -> str:
         if row.verdict == FAIL:
             xml.SubElement(case, "failure", message=what_failed(row, verdict.rows)).text = sentence(verdict)
         elif row.verdict != PASS:
-            reason = f"inconclusive: {_why_open(row)}"
+            reason = row.note if row.verdict == NOT_MEASURED else f"inconclusive: {_why_open(row)}"
             xml.SubElement(case, "skipped", message=reason)
     xml.indent(root)
     return xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
