@@ -264,7 +264,11 @@ def test_plan_tells_launches_and_minutes(call):
     launches = [row["launches"] for row in answer["plan"]]
     assert launches == sorted(launches, reverse=True) and answer["launches"] == 12
     assert 0 < answer["resolves"] < 0.05
-    assert "loss to be seen" in call(plan.main, "out").out
+    assert "margin  launches of each" in call(plan.main, "out").out
+    own = json.loads(call(plan.main, "out", "--margin", "2%", "--format", "json").out)["plan"]
+    assert [row["margin"] for row in own] == [0.02] and own[0]["launches"] == launches[2]
+    for text in ("much", "0", "3"):
+        assert call(plan.main, "out", "--margin", text).code == cli.EXIT_ERROR
 
 
 def test_plan_needs_a_comparison(call, tmp_path):

@@ -2,8 +2,9 @@
 
 Purpose     Save the launches of a run as JSON; judge another run against such a file.
 Owns        The format of the file.
-Boundary    Times are stored relative to an anchor (`floor`, the least work the ABI permits) that ran in the
-            same blocks, so that the machine's speed of the day cancels; memory and counts as they are.
+Boundary    Throughput is stored relative to an anchor (`floor`, the least work the ABI permits) that ran in
+            the same blocks, so that the machine's speed of the day cancels, and the time above the floor as
+            a difference; service times, memory and counts as they are.
 Invariants  Runs that are not comparable (another kind of machine, profile, op stream) are refused, unless
             forced. """
 from __future__ import annotations

@@ -7,6 +7,7 @@ Boundary    run_tool() wraps a tool's main; make_parser() its arguments.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from typing import Callable, Optional, Sequence
@@ -41,6 +42,17 @@ def parse_with_rest(parser: argparse.ArgumentParser, argv: Optional[Sequence[str
         return parser.parse_args(words), []
     place = words.index("--")
     return parser.parse_args(words[:place]), words[place + 1:]
+
+
+def share(option: str, text: str) -> float:
+    """A share as people write it, "0.5%" or "0.005". Raises InputError."""
+    try:
+        value = float(text.rstrip(" %")) / (100 if text.rstrip().endswith("%") else 1)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < 1:
+        raise InputError(f"{option} {text} is no share; write 0.5% or 0.005")
+    return value
 
 
 def run_tool(prog: str, main: Callable[[Optional[Sequence[str]]], int],

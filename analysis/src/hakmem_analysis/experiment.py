@@ -100,13 +100,6 @@ def record(decision: Decision, title: str, lesson: str, command: str, host: dict
     return "\n".join(lines) + "\n"
 
 
-def _percent(text: str) -> float:
-    try:
-        return float(text.rstrip(" %")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        raise InputError(f"--gain {text} is no share; write 0.5% or 0.005") from None
-
-
 def _run(argv, command=looks.run_hakbench) -> int:
     parser = cli.make_parser(
         PROG, "Measures a variant against what is there and decides: GO, NO-GO or NEUTRAL.",
@@ -128,7 +121,7 @@ def _run(argv, command=looks.run_hakbench) -> int:
     cli.add_format(parser)
     options, extra = cli.parse_with_rest(parser, argv)
     settings = load_settings(options.profile)
-    gain = settings.gain if options.gain is None else _percent(options.gain)
+    gain = settings.gain if options.gain is None else cli.share("--gain", options.gain)
     folder = Path(options.output or f"out/experiment-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
     plan = looks.Plan({CANDIDATE: options.candidate, REFERENCE: options.reference}, REFERENCE,
                       options.profile, tuple(extra), folder)

@@ -56,7 +56,17 @@ class ServiceTime:
 def load_latency(result: Result) -> Optional[pd.DataFrame]:
     """The rows of latency.csv with a column `excluded` (their epoch is over the noise limit), or None if
     the run had no latency epochs. Raises InputError."""
+    frame = _read_once(result)
+    if frame is None:
+        return None
+    excluded = result.epochs.loc[result.epochs["excluded"], "seq"]
+    return frame.assign(excluded=frame["seq"].isin(excluded))
+
+
+def _read_once(result: Result) -> Optional[pd.DataFrame]:
     path = result.folder / "latency.csv"
+    if path.name in result.read_files:
+        return result.read_files[path.name]
     if not path.exists():
         return None
     rows, cut = csvfile.count_complete_rows(path)
@@ -72,8 +82,7 @@ def load_latency(result: Result) -> Optional[pd.DataFrame]:
     if bad.any():
         raise InputError(f"{path}:{bad.idxmax() + 2}: not a bucket (low_ns < high_ns, count > 0); remove "
                          "that line")
-    excluded = result.epochs.loc[result.epochs["excluded"], "seq"]
-    frame["excluded"] = frame["seq"].isin(excluded)
+    result.read_files[path.name] = frame
     return frame
 
 

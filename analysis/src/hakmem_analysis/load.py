@@ -31,6 +31,7 @@ class Result:
     epochs: pd.DataFrame
     events: pd.DataFrame
     warnings: list = field(default_factory=list)
+    read_files: dict = field(default_factory=dict, repr=False)  # by name: what was read once, and stays
 
     @property
     def subjects(self) -> list:
