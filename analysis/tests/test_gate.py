@@ -185,6 +185,7 @@ def test_baseline_holds_and_catches(profile, capsys):
     same, slow = FakeHakbench(seed=6), FakeHakbench(seed=7, ratio=0.97)
     sides = ("--candidate", "hak", "--baseline", "b.json", "-p", chosen)
     assert run(same, *sides, "-o", "same") == cli.EXIT_PASS
+    assert json.loads(open("same/gate.json").read())["metrics"][0]["unit"] == "of floor"
     assert same.subjects == ["hak", "floor"] and same.calls[0][same.calls[0].index("--ops") + 1] == "30000000"
     assert run(slow, *sides, "-o", "slow") == cli.EXIT_GATE_FAILED
     assert "throughput fell by" in capsys.readouterr().out

@@ -118,8 +118,9 @@ def _row(name: str, before, result: Result, candidate: str, anchor: str, workloa
     logs = metric.scale == RATIO
     calm = replace(result, epochs=result.epochs.assign(excluded=False))
     measured = len(then) > 0 and len(launch_values(calm, metric, candidate, anchor)) > 0
-    return make_row(name, workload, estimate, centre(now, logs), centre(then, logs), settings,
-                    len(settings.looks), measured)
+    row = make_row(name, workload, estimate, centre(now, logs), centre(then, logs), settings,
+                   len(settings.looks), measured)
+    return replace(row, unit=f"of {ANCHOR}") if name == "throughput" else row
 
 
 def _run(argv, command=looks.run_hakbench) -> int:
