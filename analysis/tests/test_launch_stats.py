@@ -18,16 +18,18 @@ def test_paired_is_students_t():
         st.ttest_1samp(values, 0.02, alternative="less").pvalue)
 
 
-def test_launch_p_value_goes_with_the_launch_interval():
-    """The interval's own bounds have p = (1 - confidence) / 2, to the last digit that matters."""
+def test_the_paired_estimate_goes_with_the_launch_interval():
+    """Over the launches' medians both give one interval, whose bounds have p = (1 - confidence) / 2."""
     rng = np.random.default_rng(2)
     launches = np.repeat(np.arange(8), 5)
     values = rng.normal(0, 1, 40) + np.repeat(rng.normal(0, 1, 8), 5)
     interval = stats.launch_interval(values, launches, 0.95)
-    assert ls.launch_p_value(values, launches, interval.upper, "below") == pytest.approx(0.025)
-    assert ls.launch_p_value(values, launches, interval.lower, "above") == pytest.approx(0.025)
+    estimate = ls.paired(stats.launch_medians(values, launches))
+    assert estimate.interval(0.95).lower == pytest.approx(interval.lower)
+    assert estimate.p_value(interval.upper, "below") == pytest.approx(0.025)
+    assert estimate.p_value(interval.lower, "above") == pytest.approx(0.025)
     with pytest.raises(ValueError):
-        ls.launch_p_value(values, launches, 0, "beyond")
+        estimate.p_value(0, "beyond")
 
 
 def test_welch_is_scipys():

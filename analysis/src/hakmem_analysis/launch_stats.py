@@ -15,7 +15,7 @@ import numpy as np
 from scipy import optimize
 from scipy import stats as st
 
-from .stats import DEFAULT_CONFIDENCE, Interval, launch_medians
+from .stats import DEFAULT_CONFIDENCE, Interval
 
 NAN = float("nan")
 
@@ -118,15 +118,6 @@ def welch(candidate, baseline, counts: Optional[Counts] = None) -> Estimate:
         return Estimate(point, 0.0, launches - 1, launches, counts)
     dof = total ** 2 / sum(part ** 2 / (len(side) - 1) for part, side in zip(parts, sides))
     return Estimate(point, float(np.sqrt(total)), float(dof), launches, counts)
-
-
-def launch_p_value(values, launches, bound: float, side: str) -> float:
-    """The one-sided p that belongs to stats.launch_interval(): Student's t over the launches' medians.
-
-    `values` are blocks (log ratios, say), `bound` is on their scale, `side` is the claim: the truth is
-    "below" or "above" the bound.
-    """
-    return paired(launch_medians(values, launches)).p_value(bound, side)
 
 
 def poisson_bounds(count: float, confidence: float) -> tuple:
