@@ -117,6 +117,10 @@ def test_several_profiles_each_have_their_folder(profile, capsys):
     assert run(fake, *SIDES, "-p", one, "-p", two, "-o", "out") == cli.EXIT_GATE_FAILED
     assert {call[call.index("-o") + 1] for call in fake.calls if "-o" in call} == {"out/one", "out/two"}
     assert "throughput on one fell" in capsys.readouterr().out
+    unnamed = FakeHakbench()
+    run(unnamed, *SIDES, "-p", one, "-p", two)
+    places = [call[call.index("-o") + 1].rpartition("/") for call in unnamed.calls if "-o" in call]
+    assert [place[2] for place in places] == ["one", "two"] and places[0][0] == places[1][0]
 
 
 def test_floor_is_measured_only_where_it_is_asked_for(profile):
@@ -265,6 +269,8 @@ def test_plan_tells_launches_and_minutes(call):
     launches = [row["launches"] for row in answer["plan"]]
     assert launches == sorted(launches, reverse=True) and answer["launches"] == 12
     assert 0 < answer["resolves"] < 0.05
+    for row in answer["plan"]:
+        assert row["minutes"] * 60 == pytest.approx(row["launches"] * answer["seconds_a_launch"])
     assert "margin  launches of each" in call(plan.main, "out").out
     own = json.loads(call(plan.main, "out", "--margin", "2%", "--format", "json").out)["plan"]
     assert [row["margin"] for row in own] == [0.02] and own[0]["launches"] == launches[2]

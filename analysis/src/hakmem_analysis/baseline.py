@@ -6,11 +6,11 @@ Boundary    Throughput is stored relative to an anchor (`floor`, the least work 
             the same blocks, so that the machine's speed of the day cancels, and the time above the floor as
             a difference; service times, memory and counts as they are.
 Invariants  Runs that are not comparable (another kind of machine, profile, op stream) are refused, unless
-            forced. """
+            forced.
+"""
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -136,7 +136,7 @@ def _run(argv, command=looks.run_hakbench) -> int:
     parser.add_argument("--folder", metavar="DIR", help="folder of the run (default out/baseline-TIME)")
     options, extra = cli.parse_with_rest(parser, argv)
     settings = load_settings(options.profile)
-    folder = Path(options.folder or f"out/baseline-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
+    folder = looks.result_folder(options.folder, "baseline")
     plan = looks.Plan({CANDIDATE: options.candidate, ANCHOR_LABEL: ANCHOR}, ANCHOR_LABEL, options.profile,
                       tuple(extra), folder)
     measured = looks.grow(plan, settings.looks[-1:], lambda _: True, command)

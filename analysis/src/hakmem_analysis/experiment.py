@@ -9,7 +9,6 @@ Invariants  The gain that is asked for is fixed before anything is measured. No 
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import sys
 import time
@@ -122,7 +121,7 @@ def _run(argv, command=looks.run_hakbench) -> int:
     options, extra = cli.parse_with_rest(parser, argv)
     settings = load_settings(options.profile)
     gain = settings.gain if options.gain is None else cli.share("--gain", options.gain)
-    folder = Path(options.output or f"out/experiment-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
+    folder = looks.result_folder(options.output, "experiment")
     plan = looks.Plan({CANDIDATE: options.candidate, REFERENCE: options.reference}, REFERENCE,
                       options.profile, tuple(extra), folder)
     rows: list = []

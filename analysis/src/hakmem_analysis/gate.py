@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import time
+from functools import partial
 from pathlib import Path
 
 from . import baseline, cli, gate_output, judge, looks
@@ -32,28 +32,34 @@ exit codes: 0 pass (or inconclusive), 1 the tool or its input failed, 2 the gate
 --fail-on-inconclusive"""
 
 
+def measure(plan: looks.Plan, gate, judged, command) -> tuple:
+    """(the last look, rows): `judged` gives the rows of a result; each metric keeps its first decision."""
+    rows: list = []
+
+    def is_over(measured) -> bool:
+        rows[:] = judge.first_decisions(rows, judged(measured.result))
+        return judge.is_over(rows)
+
+    return looks.grow(plan, gate.looks, is_over, command), rows
+
+
 def same_run(options, settings: dict, command) -> Verdict:
     """Candidate against reference, interleaved in the same run; one growing run a profile."""
     rows, folders, warnings, used, names = [], {}, [], 1, {}
     for profile, gate in settings.items():
         workload = Path(profile).stem
+        floor = FLOOR if "ns_above_floor" in gate.metrics else None
         subjects = {CANDIDATE: options.candidate, REFERENCE: options.reference}
-        if "ns_above_floor" in gate.metrics:
-            subjects[FLOOR] = "floor"
-        plan = looks.Plan(subjects, REFERENCE, profile, tuple(options.extra),
-                          _folder(options, workload, settings))
-        found: list = []
-
-        def decided(measured) -> bool:
-            now = judge.judge_same_run(measured.result, CANDIDATE, REFERENCE,
-                                       FLOOR if FLOOR in subjects else None, workload, gate, len(gate.looks))
-            found[:] = judge.first_decisions(found, now)
-            return judge.is_over(found)
-
-        measured = looks.grow(plan, gate.looks, decided, command)
+        if floor:
+            subjects[floor] = "floor"
+        folder = options.folder / workload if len(settings) > 1 else options.folder
+        measured, found = measure(
+            looks.Plan(subjects, REFERENCE, profile, tuple(options.extra), folder), gate,
+            partial(judge.judge_same_run, candidate=CANDIDATE, reference=REFERENCE, floor=floor,
+                    workload=workload, settings=gate, looks=len(gate.looks)), command)
         used = max(used, measured.look)
         rows += found
-        folders[workload] = str(plan.folder)
+        folders[workload] = str(folder)
         warnings += measured.result.warnings
         names = {label: measured.result.display_name(label) for label in (CANDIDATE, REFERENCE)}
     first = next(iter(settings.values()))
@@ -68,28 +74,19 @@ def against_baseline(options, settings: dict, command) -> Verdict:
         raise InputError("--baseline holds one workload; give one --profile, or run the gate once for each")
     stored = baseline.read(options.baseline)
     profile, gate = next(iter(settings.items()))
-    plan = looks.Plan({CANDIDATE: options.candidate, REFERENCE: baseline.ANCHOR}, REFERENCE, profile,
-                      (*options.extra, "--ops", str(stored["ops_per_epoch"])),
-                      _folder(options, Path(profile).stem, settings))
-    found: list = []
+    workload = Path(profile).stem
     warnings: list = []
 
-    def decided(measured) -> bool:
-        warnings[:] = baseline.check_comparable(stored, measured.result, options.force)
-        now = baseline.judge_rows(stored, measured.result, CANDIDATE, REFERENCE, Path(profile).stem, gate)
-        found[:] = judge.first_decisions(found, now)
-        return judge.is_over(found)
+    def judged(result) -> list:
+        warnings[:] = baseline.check_comparable(stored, result, options.force)
+        return baseline.judge_rows(stored, result, CANDIDATE, REFERENCE, workload, gate)
 
-    measured = looks.grow(plan, gate.looks, decided, command)
-    return Verdict("stored-baseline", judge.overall(found), measured.result.display_name(CANDIDATE),
-                   f"{stored['candidate']} of {options.baseline}", found, measured.look, list(gate.looks),
-                   gate.as_dict(), {Path(profile).stem: str(plan.folder)},
-                   [*warnings, *measured.result.warnings])
-
-
-def _folder(options, workload: str, settings: dict) -> Path:
-    base = Path(options.output or f"out/gate-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
-    return base / workload if len(settings) > 1 else base
+    plan = looks.Plan({CANDIDATE: options.candidate, REFERENCE: baseline.ANCHOR}, REFERENCE, profile,
+                      (*options.extra, "--ops", str(stored["ops_per_epoch"])), options.folder)
+    measured, rows = measure(plan, gate, judged, command)
+    return Verdict("stored-baseline", judge.overall(rows), measured.result.display_name(CANDIDATE),
+                   f"{stored['candidate']} of {options.baseline}", rows, measured.look, list(gate.looks),
+                   gate.as_dict(), {workload: str(options.folder)}, [*warnings, *measured.result.warnings])
 
 
 def publish(verdict: Verdict, options) -> None:
@@ -148,6 +145,7 @@ def parse(argv):
     options, extra = cli.parse_with_rest(parser, argv)
     options.extra = extra
     options.profile = options.profile or [DEFAULT_PROFILE]
+    options.folder = looks.result_folder(options.output, "gate")
     return options
 
 

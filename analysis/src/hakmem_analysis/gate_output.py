@@ -3,7 +3,8 @@
 Purpose     Table and sentence for people, JSON for programs, JUnit XML, GitHub annotations and step summary.
 Boundary    Verdict in, text out. No number is computed here but its wording.
 Invariants  Every failing metric is named, with its change, its interval and what was allowed. A pass says
-            how small a loss would have failed. """
+            how small a loss would have failed.
+"""
 from __future__ import annotations
 
 from dataclasses import dataclass, field

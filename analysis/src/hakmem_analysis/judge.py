@@ -6,7 +6,8 @@ Owns        Row, the entries of `metrics` in gate.json.
 Boundary    Results in, rows out; runs nothing, writes nothing.
 Invariants  A metric that was not measured is "not measured", never a pass. Times come from launches that
             noise left whole; counts and memory from all. Between the looks of one run the error rate is
-            shared out. """
+            shared out.
+"""
 from __future__ import annotations
 
 import math

@@ -6,11 +6,14 @@ Owns        Measured, Plan.
 Boundary    The one place of the package that starts measurements; the command is injected, so tests need no
             harness.
 Invariants  At most the planned looks; each judges at 1 - alpha / looks (verdicts.look_confidence). What was
-            measured stays in its folder, whatever happens after. """
+            measured stays in its folder, whatever happens after.
+"""
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional, Sequence
@@ -41,6 +44,11 @@ class Plan:
     profile: Optional[str]
     extra: tuple
     folder: Path
+
+
+def result_folder(wanted: Optional[str], kind: str) -> Path:
+    """The folder that was asked for, or out/KIND-TIME-PID, so that two runs of one second do not meet."""
+    return Path(wanted or f"out/{kind}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
 
 
 def run_hakbench(arguments: Sequence[str]) -> int:

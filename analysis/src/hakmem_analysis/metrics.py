@@ -5,7 +5,8 @@ Owns        METRICS.
 Boundary    Result and a subject's label in, a Series by launch out. Whether a difference matters is decided
             in judge.py.
 Invariants  A launch that did not measure a metric has no value there; none is made up. A launch with fewer
-            than half its blocks free of noise over the limit gives no time. """
+            than half its blocks free of noise over the limit gives no time.
+"""
 from __future__ import annotations
 
 from dataclasses import dataclass
