@@ -23,10 +23,21 @@ def find_hakbench() -> str:
     return os.path.abspath(path)
 
 
-def find_steady() -> str:
-    """The library that makes a process do the same each time (harness/standalone/steady.c). Raises
-    InputError."""
-    path = Path(find_hakbench()).resolve().parents[1] / "lib" / "hakbench_steady.so"
+def find_built(name: str) -> str:
+    """A file of lib/ beside the program's folder. Raises InputError."""
+    path = Path(find_hakbench()).resolve().parents[1] / "lib" / name
     if not path.exists():
         raise InputError(f"{path} is not there: build it (cmake --build --preset release)")
     return str(path)
+
+
+def find_steady() -> str:
+    """The library that makes a process do the same each time (harness/standalone/steady.c). Raises
+    InputError."""
+    return find_built("hakbench_steady.so")
+
+
+def find_run_measured() -> str:
+    """The program that starts another and measures it (harness/standalone/run_measured.c). Raises
+    InputError."""
+    return find_built("run_measured")

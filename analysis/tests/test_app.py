@@ -1,0 +1,137 @@
+"""hakbench app: schedule, figures, and what is said beside them. Real processes: tests/app_check.sh."""
+import random
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hakmem_analysis import app, app_inputs, app_report, app_runs
+from hakmem_analysis.app_library import Library
+from hakmem_analysis.app_process import Measurement, ProgramFailed
+from hakmem_analysis.app_programs import PROGRAMS, Cpus, choose
+from hakmem_analysis.errors import InputError
+
+LIBRARIES = [Library("a", "/a.so", "1"), Library("b", "/b.so", "2"), Library("c", None, "")]
+
+
+class FakeProgram:
+    """Takes as long as its table says; the digest and a failure are chosen by allocator."""
+
+    name = "fake"
+
+    def __init__(self, cpu_s, digest=lambda label, n: "same", fails=lambda label, n: False):
+        self.cpu_s, self.digest, self.fails, self.count = cpu_s, digest, fails, 0
+        self.order = []
+
+    def prepare(self, folder):
+        (folder / "input").write_text("x")
+
+    def run(self, environment, folder, cpus):
+        assert (folder / "input").exists()
+        label = {"/a.so": "a", "/b.so": "b"}.get(environment.get("LD_PRELOAD"), "c")
+        self.order.append(label)
+        self.count += 1
+        if self.fails(label, self.count):
+            raise ProgramFailed("it fell over")
+        s = self.cpu_s[label]
+        return Measurement(2 * s, s, s / 10, int(1000 * s), 7, 0, None, self.digest(label, self.count))
+
+
+def run(program, tmp_path, blocks=6):
+    outcome, runs = app_runs.Outcome(), app_runs.RunFile(tmp_path / "runs.csv")
+    app_runs.run_program(program, LIBRARIES, blocks, Cpus([0], [0]), random.Random(1), runs, outcome)
+    runs.close()
+    return pd.read_csv(tmp_path / "runs.csv"), outcome
+
+
+def test_a_block_is_an_order_and_its_mirror():
+    draw = random.Random(3)
+    orders = {tuple(app_runs.order_of_block("abc", draw)) for _ in range(100)}
+    assert all(order[:3] == order[:2:-1] and sorted(order[:3]) == ["a", "b", "c"] for order in orders)
+    assert len(orders) == 6
+
+
+def test_ratios_of_known_times(tmp_path):
+    runs, outcome = run(FakeProgram({"a": 1.0, "b": 1.25, "c": 0.5}), tmp_path)
+    assert len(runs) == 3 + 6 * 6 and not outcome.failed
+    faster = app_report.compare(runs, "fake", "a", "b", "speed")
+    assert (faster.ratio, faster.lower, faster.upper) == pytest.approx((1.25, 1.25, 1.25))
+    assert faster.verdict == "better" and faster.blocks == 6
+    assert app_report.compare(runs, "fake", "a", "c", "speed").ratio == pytest.approx(0.5)
+    smaller = app_report.compare(runs, "fake", "a", "b", "peak_rss")
+    assert smaller.ratio == pytest.approx(0.8) and smaller.verdict == "better"
+    means = app_report.geometric_means([faster, smaller])
+    assert means[("speed", "b")] == pytest.approx(1.25)
+
+
+def test_a_drift_within_a_block_cancels(tmp_path):
+    times = {"a": 1.0, "b": 1.1, "c": 1.0}
+    program = FakeProgram(times)
+    plain = program.run
+
+    def drifting(environment, folder, cpus):
+        it = plain(environment, folder, cpus)
+        return replace(it, cpu_s=it.cpu_s * np.exp(0.05 * program.count))
+
+    program.run = drifting
+    runs, _ = run(program, tmp_path)
+    assert app_report.compare(runs, "fake", "a", "b", "speed").ratio == pytest.approx(1.1, rel=1e-5)
+
+
+def test_warm_up_runs_do_not_count(tmp_path):
+    runs, _ = run(FakeProgram({"a": 1.0, "b": 1.0, "c": 1.0}), tmp_path)
+    runs.loc[runs["block"].isna(), "cpu_s"] = 99.0
+    assert app_report.compare(runs, "fake", "a", "b", "speed").ratio == pytest.approx(1.0)
+
+
+def test_a_different_output_is_named(tmp_path):
+    _, outcome = run(FakeProgram(dict.fromkeys("abc", 1.0), lambda label, n: "x" if label == "b" else "y"),
+                     tmp_path)
+    assert outcome.different == {("fake", "b")} and not outcome.varying
+    assert "OUTPUT DIFFERS" in app_report.notes(outcome)[0]
+
+
+def test_an_output_that_varies_by_itself_is_not_compared(tmp_path):
+    _, outcome = run(FakeProgram(dict.fromkeys("abc", 1.0), lambda label, n: str(n)), tmp_path)
+    assert outcome.varying == {"fake"} and not outcome.different
+
+
+def test_a_failure_ends_the_turns_of_its_allocator_only(tmp_path):
+    program = FakeProgram(dict.fromkeys("abc", 1.0), fails=lambda label, n: label == "b" and n > 8)
+    runs, outcome = run(program, tmp_path)
+    assert outcome.failed == {("fake", "b"): "it fell over"}
+    assert len(runs[runs["allocator"] == "a"]) == 13 and 0 < len(runs[runs["allocator"] == "b"]) < 13
+    assert app_report.compare(runs, "fake", "a", "c", "speed").blocks == 6
+
+
+def test_an_allocator_without_runs_has_no_ratio(tmp_path):
+    program = FakeProgram(dict.fromkeys("abc", 1.0), fails=lambda label, n: label == "b")
+    runs, _ = run(program, tmp_path)
+    row = app_report.compare(runs, "fake", "a", "b", "speed")
+    assert row.as_dict()["ratio"] is None and row.verdict == "inconclusive"
+    assert app_report.table(app_report.compare_all(runs, "abc"), "speed")[1][2] == "-"
+
+
+def test_inputs_are_the_same_each_time():
+    for make in app_inputs.INPUTS.values():
+        assert make() == make()
+    assert set(app_inputs.INPUTS) == {program.name for program in PROGRAMS}
+
+
+def test_wrong_words_are_refused():
+    with pytest.raises(InputError, match="no program 'emacs'"):
+        choose("lua,emacs")
+    with pytest.raises(InputError, match="there is no allocator 'z' here"):
+        app.settings_by_label(["z:A=1"], ["a"])
+    with pytest.raises(InputError, match="write LABEL:NAME=VALUE"):
+        app.settings_by_label(["A=1"], ["a"])
+    with pytest.raises(InputError, match="--cpu 4096"):
+        app.choose_cpus("4096")
+
+
+def test_the_measured_program_inherits_no_setting_of_an_allocator(monkeypatch):
+    monkeypatch.setenv("HAKMEM_CHECK", "1")
+    monkeypatch.setenv("LD_PRELOAD", "/elsewhere.so")
+    environment = LIBRARIES[2].surroundings(app_runs.clean_environment())
+    assert "LD_PRELOAD" not in environment and "HAKMEM_CHECK" not in environment
