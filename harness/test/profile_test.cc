@@ -103,17 +103,18 @@ TEST(Profile, SchemaAndCodeAreInStep) {
   const json &run = schema["properties"]["run"]["properties"];
   std::set<std::string> in_schema;
   for (const auto &[key, value] : run.items())
-    if (key != "noise") in_schema.insert("run." + key);
-  for (const auto &[key, value] : run["noise"]["properties"].items())
-    in_schema.insert("run.noise." + key);
+    if (key != "noise" && key != "soak") in_schema.insert("run." + key);
+  for (const std::string part : {"noise", "soak"})
+    for (const auto &[key, value] : run[part]["properties"].items())
+      in_schema.insert("run." + part + "." + key);
 
   std::set<std::string> in_code;
   for (const ProfileKey &key : profile_keys()) {
     const std::string path = key.path;
     in_code.insert(path);
     const std::string name = path.substr(path.rfind('.') + 1);
-    const json &entry =
-        path.rfind("run.noise.", 0) == 0 ? run["noise"]["properties"][name] : run[name];
+    const std::string part = path.substr(0, path.rfind('.'));
+    const json &entry = part == "run" ? run[name] : run[part.substr(4)]["properties"][name];
     EXPECT_EQ(entry["description"], key.doc) << path;
     const char *type = key.type == ProfileType::kText      ? "string"
                        : key.type == ProfileType::kInteger ? "integer"

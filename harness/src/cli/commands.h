@@ -13,6 +13,7 @@ namespace hakbench {
 
 void add_run_command(CLI::App *app, int *exit_code);
 void add_ab_command(CLI::App *app, int *exit_code);
+void add_soak_command(CLI::App *app, int *exit_code);
 void add_loop_command(CLI::App *app, int *exit_code);
 void add_check_command(CLI::App *app, int *exit_code);
 void add_doctor_command(CLI::App *app, int *exit_code);

@@ -8,6 +8,7 @@
 
 #include "cli/duration.h"
 #include "cli/locations.h"
+#include "cli/soak_options.h"
 #include "coordinator/cpus.h"
 #include "coordinator/profile.h"
 #include "model/error.h"
@@ -18,6 +19,7 @@ namespace {
 
 constexpr char kPrefaultVariable[] = "HAKMEM_BENCH_PREFAULT";
 constexpr char kWhatIsRun[] = "What is run";
+constexpr char kHowLong[] = "How long, how often";
 
 uint64_t parse_number(const std::string &what, const std::string &text) {
   uint64_t value = 0;
@@ -144,7 +146,7 @@ void add_workload_options(CLI::App *command, MeasureOptions *o) {
       "A setting for the plugin's init: HAKMEM_SS_MEM_LEAN=1, or b:... for one");
 }
 
-void add_measure_options(CLI::App *command, MeasureOptions *o) {
+void add_measure_options(CLI::App *command, MeasureOptions *o, const char *epoch_doc) {
   command->add_option("-p,--profile", o->profile, "Settings from a profile: its name or its file")
       ->group(kWhatIsRun);
   add_workload_options(command, o);
@@ -153,20 +155,13 @@ void add_measure_options(CLI::App *command, MeasureOptions *o) {
                    "NAME=VALUE for every subject, or b:NAME=VALUE for the one labelled b")
       ->group(kWhatIsRun);
 
-  const char *how = "How long, how often";
-  command->add_option("--epoch", o->epoch, "Length of an epoch: 0.25, 250ms (default 0.25 s)")
-      ->group(how);
+  const char *how = kHowLong;
+  command->add_option("--epoch", o->epoch, epoch_doc)->group(how);
   command
       ->add_option("--ops,--cycles", o->ops,
                    "Operations of an epoch, instead of calibrating --epoch")
       ->group(how);
-  command->add_option("--launches", o->launches, "Fresh processes of each allocator (default 5)")
-      ->group(how);
   command->add_option("--warmup", o->warmup, "Epochs before the first counted one (default 1)")
-      ->group(how);
-  command
-      ->add_option("--latency", o->latency,
-                   "Epochs after the blocks of a launch that time each operation (default 0)")
       ->group(how);
   command
       ->add_option("--prefault", o->prefault,
@@ -185,15 +180,24 @@ void add_measure_options(CLI::App *command, MeasureOptions *o) {
       ->group(where);
   command->add_option("-o,--output", o->output, "Folder of the result (default out/TIME-NAMES)")
       ->group(where);
-  command
-      ->add_option("--resume", o->resume,
-                   "Continue the run in this folder, with its settings, until it has --launches\n"
-                   "in all (default: as many as it was to have)")
-      ->group(where);
   command->add_flag("--force", o->force, "Write into a folder that is not empty")->group(where);
   command
       ->add_flag("--no-report", o->no_report, "Only measure; `hakbench report DIR` does the rest")
       ->group(where);
+}
+
+void add_launch_options(CLI::App *command, MeasureOptions *o) {
+  command->add_option("--launches", o->launches, "Fresh processes of each allocator (default 5)")
+      ->group(kHowLong);
+  command
+      ->add_option("--latency", o->latency,
+                   "Epochs after the blocks of a launch that time each operation (default 0)")
+      ->group(kHowLong);
+  command
+      ->add_option("--resume", o->resume,
+                   "Continue the run in this folder, with its settings, until it has --launches\n"
+                   "in all (default: as many as it was to have)")
+      ->group("Where");
 }
 
 void add_init_setting(const std::string &name, const std::string &value, std::string *init_json) {
@@ -204,13 +208,15 @@ void add_init_setting(const std::string &name, const std::string &value, std::st
   *init_json = init.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-MergedRun merge_options(const MeasureOptions &options) {
+MergedRun merge_options(const MeasureOptions &options, const RunConfig &defaults) {
   MergedRun merged;
+  merged.config = defaults;
   RunConfig &config = merged.config;
   config.workload.threads = 0;  // the workload's own default, if nobody says otherwise
   nlohmann::json profile = nlohmann::json::object();
   if (!options.profile.empty()) profile = load_profile(find_profile(options.profile));
   apply_profile(profile, &config);
+  if (options.soak != nullptr) merge_soak(*options.soak, options.workload, &config);
   merge_workload(options, &config.workload);
   merge_prefault(options, &config);
   merge_cpus(options, &config);

@@ -16,6 +16,8 @@
 
 namespace hakbench {
 
+struct SoakOptions;
+
 struct MeasureOptions {
   std::map<std::string, std::string> allocators;  // label -> what was typed
   std::string profile;
@@ -42,13 +44,19 @@ struct MeasureOptions {
   std::string output;
   bool force = false;
   bool no_report = false;
+  const SoakOptions *soak = nullptr;  // `soak` only
 };
 
 // Those of the options that say what is run; `loop` has no others.
 void add_workload_options(CLI::App *command, MeasureOptions *options);
 
 // The options of every measuring command.
-void add_measure_options(CLI::App *command, MeasureOptions *options);
+void add_measure_options(
+    CLI::App *command, MeasureOptions *options,
+    const char *epoch_doc = "Length of an epoch: 0.25, 250ms (default 0.25 s)");
+
+// Those of `run` and `ab`, which go by launches.
+void add_launch_options(CLI::App *command, MeasureOptions *options);
 
 // Adds a member to a plugin's init settings: a number, true or false as such, anything else as text.
 void add_init_setting(const std::string &name, const std::string &value, std::string *init_json);
@@ -58,8 +66,8 @@ struct MergedRun {
   nlohmann::json profile;  // merged, for the manifest
 };
 
-// Throws Error.
-MergedRun merge_options(const MeasureOptions &options);
+// Over `defaults`. Throws Error.
+MergedRun merge_options(const MeasureOptions &options, const RunConfig &defaults = {});
 
 // "random_mixed ws=400 threads=1 seed=1"
 std::string workload_text(const WorkloadConfig &workload);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "coordinator/cpus.h"
 #include "coordinator/host.h"
@@ -95,8 +96,21 @@ void set_launches(const std::string &folder, const std::optional<uint64_t> &want
                     "--launches",
                     folder, run->point.next_launch, launches));
   run->config.launches = static_cast<uint32_t>(launches);
-  run->config.first_launch = run->point.next_launch;
-  run->config.first_seq = run->point.next_seq;
+}
+
+void set_duration(const std::string &folder, const std::optional<double> &wanted_s,
+                  ResumedRun *run) {
+  if (!run->config.soak) run->config.soak.emplace();
+  SoakConfig &soak = *run->config.soak;
+  if (wanted_s) soak.duration_s = *wanted_s;
+  run->config.soaked_s = run->point.soaked_s;
+  if (run->point.soaked_s >= soak.duration_s)
+    throw Error(
+        fmt::format("nothing to resume: {} has soaked {:.1f} of {:.1f} s; ask for more with "
+                    "--duration",
+                    folder, run->point.soaked_s, soak.duration_s));
+  run->config.launches = run->point.next_launch + 1;
+  run->manifest["profile"]["run"]["soak"]["duration_s"] = soak.duration_s;
 }
 
 void note_resumption(ResumedRun *run) {
@@ -109,10 +123,9 @@ void note_resumption(ResumedRun *run) {
   manifest.erase("end_time");
 }
 
-}  // namespace
-
-ResumedRun read_resumed_run(const std::string &folder, const std::string &command,
-                            const std::optional<uint64_t> &launches) {
+// `set_end` decides how far the run goes on.
+ResumedRun read_folder(const std::string &folder, const std::string &command,
+                       const std::function<void(ResumedRun *)> &set_end) {
   ResumedRun run;
   run.manifest = read_manifest(folder);
   try {
@@ -124,7 +137,9 @@ ResumedRun read_resumed_run(const std::string &folder, const std::string &comman
                       folder, command, began_as));
     run.config = read_config(run.manifest);
     run.point = find_resume_point(folder);
-    set_launches(folder, launches, &run);
+    run.config.first_launch = run.point.next_launch;
+    run.config.first_seq = run.point.next_seq;
+    set_end(&run);
     expect_same_machine(folder, run.manifest, run.config);
     expect_same_stream(folder, run.manifest, run.config);
     note_resumption(&run);
@@ -133,6 +148,19 @@ ResumedRun read_resumed_run(const std::string &folder, const std::string &comman
                 error.what() + "); start a new run");
   }
   return run;
+}
+
+}  // namespace
+
+ResumedRun read_resumed_run(const std::string &folder, const std::string &command,
+                            const std::optional<uint64_t> &launches) {
+  return read_folder(folder, command,
+                     [&](ResumedRun *run) { set_launches(folder, launches, run); });
+}
+
+ResumedRun read_resumed_soak(const std::string &folder, const std::optional<double> &duration_s) {
+  return read_folder(folder, "soak",
+                     [&](ResumedRun *run) { set_duration(folder, duration_s, run); });
 }
 
 }  // namespace hakbench

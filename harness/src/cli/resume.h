@@ -27,6 +27,9 @@ struct ResumedRun {
 ResumedRun read_resumed_run(const std::string &folder, const std::string &command,
                             const std::optional<uint64_t> &launches);
 
+// Of hakbench soak. `duration_s`: in all; as the manifest says if empty. Throws Error.
+ResumedRun read_resumed_soak(const std::string &folder, const std::optional<double> &duration_s);
+
 }  // namespace hakbench
 
 #endif  // HAKBENCH_CLI_RESUME_H_

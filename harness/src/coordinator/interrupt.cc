@@ -2,10 +2,14 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <initializer_list>
+#include <thread>
 
 namespace hakbench {
 namespace {
+
+constexpr std::chrono::milliseconds kSleepSlice{50};
 
 volatile sig_atomic_t pending_signal = 0;
 
@@ -16,8 +20,12 @@ void remember(int signal_number) { pending_signal = signal_number; }
 void install_interrupt_handlers() {
   struct sigaction action = {};
   action.sa_handler = remember;
-  for (const int signal_number : {SIGINT, SIGTERM, SIGHUP})
+  for (const int signal_number : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction before = {};
+    sigaction(signal_number, nullptr, &before);
+    if (signal_number == SIGHUP && before.sa_handler == SIG_IGN) continue;
     sigaction(signal_number, &action, nullptr);
+  }
   // Writing to a full quota or a closed pipe must come back as an error code, not as a signal.
   signal(SIGXFSZ, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
@@ -25,6 +33,15 @@ void install_interrupt_handlers() {
 
 void throw_if_interrupted() {
   if (pending_signal != 0) throw Interrupted{pending_signal};
+}
+
+void sleep_until(std::chrono::steady_clock::time_point end) {
+  for (;;) {
+    throw_if_interrupted();
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= end) return;
+    std::this_thread::sleep_until(std::min(end, now + kSleepSlice));
+  }
 }
 
 }  // namespace hakbench

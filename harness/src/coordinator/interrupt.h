@@ -5,14 +5,19 @@
 #ifndef HAKBENCH_COORDINATOR_INTERRUPT_H_
 #define HAKBENCH_COORDINATOR_INTERRUPT_H_
 
+#include <chrono>
+
 namespace hakbench {
 
 struct Interrupted {
   int signal;  // the exit code is 128 + signal
 };
 
+// A SIGHUP that is ignored already stays so: the process was started with nohup.
 void install_interrupt_handlers();
 void throw_if_interrupted();  // throws Interrupted
+// Sleeps; throws Interrupted soon after a signal.
+void sleep_until(std::chrono::steady_clock::time_point end);
 
 }  // namespace hakbench
 

@@ -124,6 +124,10 @@ ProcMemory sample_memory(pid_t pid) {
   return memory;
 }
 
+Integer own_rss_kb() {
+  return number_after(read_text_file("/proc/self/smaps_rollup").value_or(""), "Rss:");
+}
+
 Real load_1min() {
   double load = 0;
   if (sscanf(read_line_file("/proc/loadavg").c_str(), "%lf", &load) != 1) return {};

@@ -39,6 +39,9 @@ struct ProcMemory {
 ProcCounters sample_counters(pid_t pid, const std::vector<int> &cpus);
 ProcMemory sample_memory(pid_t pid);
 
+// The RSS of this very process, the harness.
+Integer own_rss_kb();
+
 // The machine's load average over the last minute.
 Real load_1min();
 

@@ -30,7 +30,9 @@ class Validator {
     check_workload();
     check_allocators();
     check_object("run.noise");
+    check_object("run.soak");
     check_table_part("run");
+    check_table_part("run.soak");
     check_table_part("run.noise");
   }
 
@@ -177,6 +179,11 @@ const std::vector<ProfileKey> &profile_keys() {
       {"run.cpus", kText, 0, 0, "CPUs of the subjects as a list: 1 or 1,3-4"},
       {"run.reference", kText, 0, 0, "label of the subject that calibrates the epoch: a, b ..."},
       {"run.schedule_seed", kInteger, 0, kMaxInteger, "decides the order of turns"},
+      {"run.soak.duration_s", kReal, 0.001, 1e7, "seconds of a soak, on the clock"},
+      {"run.soak.mode", kText, 0, 0, "steady, ratchet, phases, growth or churn"},
+      {"run.soak.idle_s", kReal, 0.001, 3600, "ratchet: seconds that a drained subject idles"},
+      {"run.soak.beside", kText, 0, 0, "label of the subject that gets only some of the turns"},
+      {"run.soak.beside_every", kInteger, 2, 1000, "one turn in so many is that subject's"},
       {"run.noise.involuntary_switches_per_s", kReal, 0, 1e9, "limit of an epoch"},
       {"run.noise.steal_share", kReal, 0, 1, "limit of an epoch: share of its CPU time"},
       {"run.noise.run_delay_share", kReal, 0, 1, "limit of an epoch: share of its time"},
@@ -230,6 +237,15 @@ void apply_profile(const json &profile, RunConfig *config) {
   take_value(run, "reference", &config->reference);
   take_value(run, "schedule_seed", &config->schedule_seed);
   if (run.contains("cpus")) parse_cpu_list(run["cpus"], &config->cpus);
+  if (run.contains("soak")) {
+    const json &soak = run["soak"];
+    if (!config->soak) config->soak.emplace();
+    take_value(soak, "duration_s", &config->soak->duration_s);
+    take_value(soak, "mode", &config->soak->mode);
+    take_value(soak, "idle_s", &config->soak->idle_s);
+    take_value(soak, "beside", &config->soak->beside);
+    take_value(soak, "beside_every", &config->soak->beside_every);
+  }
   const json noise = run.value("noise", json::object());
   take(noise, "involuntary_switches_per_s", &config->noise.involuntary_switches_per_s);
   take(noise, "steal_share", &config->noise.steal_share);
@@ -268,6 +284,13 @@ json merged_profile(const RunConfig &config, const json &profile) {
   run["cpus"] = format_cpu_list(config.cpus);
   run["reference"] = config.reference;
   run["schedule_seed"] = config.schedule_seed;
+  if (config.soak) {
+    run["soak"] = {{"duration_s", config.soak->duration_s},
+                   {"mode", config.soak->mode},
+                   {"idle_s", config.soak->idle_s},
+                   {"beside_every", config.soak->beside_every}};
+    if (!config.soak->beside.empty()) run["soak"]["beside"] = config.soak->beside;
+  }
   json noise = json::object();
   const NoiseLimits &limits = config.noise;
   if (limits.involuntary_switches_per_s)

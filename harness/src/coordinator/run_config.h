@@ -31,6 +31,15 @@ struct NoiseLimits {
   std::optional<double> run_delay_share;  // of the epoch's time, an average over workers
 };
 
+// What a soak is told beyond that.
+struct SoakConfig {
+  double duration_s = 3600;  // on the clock, over all launches of the soak
+  std::string mode = "steady";
+  double idle_s = 1;   // ratchet: how long a drained subject idles
+  std::string beside;  // label of the subject that gets only every `beside_every`-th turn
+  uint32_t beside_every = 6;
+};
+
 struct RunConfig {
   WorkloadConfig workload;
   std::vector<SubjectConfig> subjects;
@@ -49,7 +58,9 @@ struct RunConfig {
   NoiseLimits noise;
   uint32_t first_launch = 0;  // a resumed run: launches before it, and
   int64_t first_seq = 0;      // epochs before this one, are on record already
-  double grace_s = 60;        // a subject hangs when it takes 20 times what is expected plus this
+  double soaked_s = 0;        // and this much of the soak's duration
+  std::optional<SoakConfig> soak;
+  double grace_s = 60;  // a subject hangs when it takes 20 times what is expected plus this
 };
 
 }  // namespace hakbench

@@ -52,4 +52,17 @@ std::vector<Block> schedule_launch(uint64_t seed, uint32_t launch, uint32_t bloc
   return result;
 }
 
+uint32_t SoakRotation::subject(uint64_t number) const {
+  if (beside_every_ == 0) return static_cast<uint32_t>(number % subjects_);
+  if (number % beside_every_ == beside_every_ - 1) return subjects_ - 1;
+  return static_cast<uint32_t>((number - number / beside_every_) % (subjects_ - 1));
+}
+
+uint64_t SoakRotation::round() const {
+  if (beside_every_ == 0) return subjects_;
+  const uint64_t others = subjects_ - 1;
+  const uint64_t others_a_round = beside_every_ - 1;
+  return (others + others_a_round - 1) / others_a_round * beside_every_;
+}
+
 }  // namespace hakbench

@@ -25,6 +25,21 @@ struct Block {
 std::vector<Block> schedule_launch(uint64_t seed, uint32_t launch, uint32_t blocks,
                                    uint32_t subjects);
 
+// A soak's turns, for ever: the subjects in rotation. If `beside_every` is not 0, the last subject gets
+// only every so many-th turn, and the others share the rest.
+class SoakRotation {
+ public:
+  SoakRotation(uint32_t subjects, uint32_t beside_every)
+      : subjects_(subjects), beside_every_(beside_every) {}
+
+  uint32_t subject(uint64_t number) const;
+  uint64_t round() const;  // within the first so many turns each subject gets one
+
+ private:
+  uint32_t subjects_;
+  uint32_t beside_every_;  // 0, or at least 2
+};
+
 }  // namespace hakbench
 
 #endif  // HAKBENCH_COORDINATOR_SCHEDULE_H_

@@ -1,6 +1,6 @@
 // session.h - one run from the first launch to the last epoch.
 //
-// Purpose:    calibrate, launch, take turns, measure; tell the observer each thing as it happens.
+// Purpose:    calibrate, launch, take turns in blocks; what a turn is, is turn_runner.h's.
 // Owns:       the subject processes of the launch under way.
 // Boundary:   RunConfig in, RunObserver out. No file, no terminal, no statistics.
 // Invariants: only one subject runs at a time. The ops of an epoch are the same for every subject and

@@ -53,6 +53,9 @@ struct Epoch {
   Integer major_faults;
   Integer syscalls;
   Integer instructions;
+  Integer drained_rss_kb;
+  Integer idle_rss_kb;
+  Integer harness_rss_kb;
 
   Integer voluntary_switches;
   Integer involuntary_switches;

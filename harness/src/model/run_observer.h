@@ -11,14 +11,16 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "model/epoch.h"
+#include "model/idle.h"
 #include "model/latency.h"
 
 namespace hakbench {
 
 // What a run will do once its calibration is known.
 struct RunPlan {
-  int64_t epochs = 0;           // all that will be recorded, warm-up included
-  double expected_seconds = 0;  // of the timed parts together
+  Integer epochs;  // all that will be recorded, warm-up included; a soak goes by the clock
+  double expected_seconds =
+      0;  // of the timed parts together; of a soak, what is left of its duration
 };
 
 class RunObserver {
@@ -28,6 +30,8 @@ class RunObserver {
   virtual void on_epoch(const Epoch &epoch) = 0;
   // After the on_epoch of the same epoch; persisted when it returns, like it.
   virtual void on_latency(const LatencyEpoch &latency) = 0;
+  // After the on_epoch of the same epoch, in a ratchet soak; persisted when it returns, too.
+  virtual void on_idle(const IdleEpoch &) {}
   virtual void on_event(const Event &event) = 0;
   // Facts that become known while the run goes on (calibrated ops, plugin hashes), for the manifest:
   // an object that is merged over what is known.

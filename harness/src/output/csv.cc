@@ -54,6 +54,17 @@ std::string latency_rows(const LatencyEpoch &epoch) {
   return lines;
 }
 
+std::string sample_header() { return "seq,subject,launch,epoch,since_drain_s,rss_kb"; }
+
+std::string sample_rows(const IdleEpoch &idle) {
+  std::string lines;
+  for (const IdleSample &sample : idle.samples)
+    lines += fmt::format("{}{},{},{},{},{:.6f},{}", lines.empty() ? "" : "\n", idle.seq,
+                         cell(idle.subject), idle.launch, idle.epoch, sample.since_drain_s,
+                         sample.rss_kb);
+  return lines;
+}
+
 std::string event_header() { return "seq,wall_time_s,subject,launch,event,detail"; }
 
 std::string event_row(int64_t seq, double wall_time_s, const Event &event) {

@@ -1,6 +1,6 @@
-// csv.h - rows of epochs.csv, latency.csv and events.csv.
+// csv.h - rows of epochs.csv, latency.csv, samples.csv and events.csv.
 //
-// Purpose:    the text form of Epoch, LatencyEpoch and Event; the columns of epochs.csv come from columns.def.
+// Purpose:    the text form of Epoch, LatencyEpoch, IdleEpoch and Event; the columns of epochs.csv come from columns.def.
 // Invariants: fields are quoted after RFC 4180 only where needed; no field holds a line feed, so a line
 //             is a row. What was not measured is an empty cell. Reals have 16 significant digits (microseconds of
 //             today, in seconds since 1970).
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "model/epoch.h"
+#include "model/idle.h"
 #include "model/latency.h"
 
 namespace hakbench {
@@ -27,6 +28,9 @@ std::string epoch_row(const Epoch &epoch);
 
 std::string latency_header();
 std::string latency_rows(const LatencyEpoch &epoch);  // lines, without the last line feed
+
+std::string sample_header();
+std::string sample_rows(const IdleEpoch &idle);  // lines, without the last line feed
 
 std::string event_header();
 std::string event_row(int64_t seq, double wall_time_s, const Event &event);

@@ -21,17 +21,6 @@ namespace {
   throw Error("cannot write " + path + ": " + strerror(code) + "; " + mend);
 }
 
-bool write_all(int fd, const std::string &text) {
-  size_t done = 0;
-  while (done < text.size()) {
-    const ssize_t length = write(fd, text.data() + done, text.size() - done);
-    if (length < 0 && errno == EINTR) continue;
-    if (length < 0) return false;
-    done += static_cast<size_t>(length);
-  }
-  return true;
-}
-
 // Up to the last line feed and with it.
 off_t complete_bytes(int fd) {
   char chunk[4096];
@@ -47,6 +36,17 @@ off_t complete_bytes(int fd) {
 }
 
 }  // namespace
+
+bool write_all(int fd, const std::string &text) {
+  size_t done = 0;
+  while (done < text.size()) {
+    const ssize_t length = write(fd, text.data() + done, text.size() - done);
+    if (length < 0 && errno == EINTR) continue;
+    if (length < 0) return false;
+    done += static_cast<size_t>(length);
+  }
+  return true;
+}
 
 LineFile::LineFile(const std::string &path, Start start)
     : path_(path), fd_(open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {

@@ -33,6 +33,9 @@ class LineFile {
 // Replaces the file's content in one step: readers see the old or the new one. Throws Error.
 void replace_file(const std::string &path, const std::string &content);
 
+// False, with errno, if not all could be written.
+bool write_all(int fd, const std::string &text);
+
 }  // namespace hakbench
 
 #endif  // HAKBENCH_OUTPUT_LINE_FILE_H_

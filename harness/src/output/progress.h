@@ -1,20 +1,17 @@
 // progress.h - how far a run is, on one line of a terminal.
-//
-// Boundary:   a RunObserver that writes to stderr, and only if that is a terminal; silent otherwise.
-//             NO_COLOR (any value) switches the colour off.
 #ifndef HAKBENCH_OUTPUT_PROGRESS_H_
 #define HAKBENCH_OUTPUT_PROGRESS_H_
 
 #include <chrono>
 
 #include "model/run_observer.h"
+#include "output/terminal_line.h"
 
 namespace hakbench {
 
 class Progress : public RunObserver {
  public:
   Progress();
-  ~Progress() override;  // clears the line
 
   void on_plan(const RunPlan &plan) override;
   void on_epoch(const Epoch &epoch) override;
@@ -23,11 +20,8 @@ class Progress : public RunObserver {
   void on_facts(const nlohmann::json &facts) override;
 
  private:
-  void show(const std::string &line);
-
-  bool terminal_;
-  bool colour_;
-  RunPlan plan_;
+  TerminalLine line_;
+  int64_t planned_ = 0;
   int64_t done_ = 0;
   std::chrono::steady_clock::time_point start_;
 };

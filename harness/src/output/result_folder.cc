@@ -40,7 +40,9 @@ ResultFolder::ResultFolder(const std::string &path, bool force, nlohmann::json m
   manifest_["start_time"] = iso_time();
   write_manifest();
   std::error_code none_there;
-  std::filesystem::remove(latency_path(), none_there);  // one that another run left, with --force
+  // What another run left, with --force.
+  std::filesystem::remove(latency_path(), none_there);
+  std::filesystem::remove(samples_path(), none_there);
   open_files(LineFile::Start::kEmpty);
 }
 
@@ -63,7 +65,8 @@ void ResultFolder::open_files(LineFile::Start start) {
 }
 
 void ResultFolder::on_plan(const RunPlan &plan) {
-  manifest_["planned_epochs"] = epoch_count_ + plan.epochs;
+  if (!plan.epochs) return;
+  manifest_["planned_epochs"] = epoch_count_ + *plan.epochs;
   write_manifest();
 }
 
@@ -78,6 +81,14 @@ void ResultFolder::on_latency(const LatencyEpoch &latency) {
     if (latency_->is_empty()) latency_->append(latency_header());
   }
   latency_->append(latency_rows(latency));
+}
+
+void ResultFolder::on_idle(const IdleEpoch &idle) {
+  if (samples_ == nullptr) {
+    samples_ = std::make_unique<LineFile>(samples_path(), LineFile::Start::kContinue);
+    if (samples_->is_empty()) samples_->append(sample_header());
+  }
+  if (!idle.samples.empty()) samples_->append(sample_rows(idle));
 }
 
 void ResultFolder::on_event(const Event &event) {

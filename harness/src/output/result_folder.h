@@ -1,11 +1,11 @@
 // result_folder.h - the folder that holds everything about one run.
 //
-// Purpose:    epochs.csv, latency.csv, events.csv and manifest.json, valid at every moment of a run.
+// Purpose:    epochs.csv, latency.csv, samples.csv, events.csv and manifest.json, valid at every moment of a run.
 // Owns:       the folder's files while the run goes on.
 // Boundary:   a RunObserver; knows no subject and no schedule.
 // Invariants: the manifest is there, status "running", before the first row; each rewrite replaces it
 //             in one step. A row is on disk when on_epoch returns. latency.csv begins with the first
-//             latency epoch; all rows of one are written at once.
+//             latency epoch, samples.csv with the first drained one; all rows of one are written at once.
 // Threads:    one.
 #ifndef HAKBENCH_OUTPUT_RESULT_FOLDER_H_
 #define HAKBENCH_OUTPUT_RESULT_FOLDER_H_
@@ -32,6 +32,7 @@ class ResultFolder : public RunObserver {
   void on_plan(const RunPlan &plan) override;
   void on_epoch(const Epoch &epoch) override;
   void on_latency(const LatencyEpoch &latency) override;
+  void on_idle(const IdleEpoch &idle) override;
   void on_event(const Event &event) override;
   void on_facts(const nlohmann::json &facts) override;
 
@@ -44,11 +45,13 @@ class ResultFolder : public RunObserver {
   void open_files(LineFile::Start start);
   void write_manifest();
   std::string latency_path() const { return path_ + "/latency.csv"; }
+  std::string samples_path() const { return path_ + "/samples.csv"; }
 
   std::string path_;
   nlohmann::json manifest_;
   std::unique_ptr<LineFile> epochs_;
   std::unique_ptr<LineFile> latency_;  // from the first latency epoch on
+  std::unique_ptr<LineFile> samples_;  // from the first drained epoch on
   std::unique_ptr<LineFile> events_;
   int64_t epoch_count_ = 0;
   int64_t event_count_ = 0;

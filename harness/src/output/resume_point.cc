@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <fstream>
+#include <map>
 
 #include "model/error.h"
 #include "output/csv.h"
@@ -44,6 +45,27 @@ int64_t whole_number(const std::vector<std::string> &cells, size_t at, const std
   return value;
 }
 
+// CLOCK_MONOTONIC is comparable within a launch only: the machine may have booted between two.
+class LaunchSpans {
+ public:
+  void add(uint32_t launch, int64_t start_ns, int64_t end_ns) {
+    const auto [at, is_new] = spans_.try_emplace(launch, start_ns, end_ns);
+    if (is_new) return;
+    at->second.first = std::min(at->second.first, start_ns);
+    at->second.second = std::max(at->second.second, end_ns);
+  }
+
+  double total_s() const {
+    double total = 0;
+    for (const auto &[launch, span] : spans_)
+      total += static_cast<double>(span.second - span.first) / 1e9;
+    return total;
+  }
+
+ private:
+  std::map<uint32_t, std::pair<int64_t, int64_t>> spans_;
+};
+
 }  // namespace
 
 ResumePoint find_resume_point(const std::string &folder) {
@@ -51,12 +73,18 @@ ResumePoint find_resume_point(const std::string &folder) {
   const std::string path = folder + "/epochs.csv";
   const size_t seq_at = column("seq");
   const size_t launch_at = column("launch");
+  const size_t start_at = column("start_ns");
+  const size_t elapsed_at = column("elapsed_ns");
+  LaunchSpans spans;
   point.epochs = read_rows(path, epoch_header(), [&](const std::string &line) {
     const std::vector<std::string> cells = split_row(line);
     const auto launch = static_cast<uint32_t>(whole_number(cells, launch_at, path));
     point.next_launch = std::max(point.next_launch, launch + 1);
     point.next_seq = std::max(point.next_seq, whole_number(cells, seq_at, path) + 1);
+    const int64_t start_ns = whole_number(cells, start_at, path);
+    spans.add(launch, start_ns, start_ns + whole_number(cells, elapsed_at, path));
   });
+  point.soaked_s = spans.total_s();
   point.events = read_rows(folder + "/events.csv", event_header(), [](const std::string &) {});
   return point;
 }

@@ -15,6 +15,8 @@ struct ResumePoint {
       0;  // the highest one on record + 1: a launch that broke off is not repeated
   int64_t next_seq = 0;
   int64_t epochs = 0;  // rows of epochs.csv
+  double soaked_s =
+      0;  // sum over launches of the time from the first epoch's start to the last's end
   int64_t events = 0;  // rows of events.csv
 };
 

@@ -49,6 +49,8 @@ enum class CommandKind : uint32_t {
   kRun,        // the timed loop: `ops` operations a worker
   kTimedRun,   // the same loop, each call of the allocator timed by itself
   kLatency,    // fill latency with the service times since the last such command
+  kTearDown,   // free all blocks, as at the end; a ratchet soak
+  kSetUp,      // and what the workload takes before its first operation, again
   kLiveBytes,  // fill live_bytes; apart from kRun because it may be slow
   kCheck,      // run check_plugin instead of a workload; only after start, never with kLoad
   kExit        // tear the workload down, shut the allocator down, exit with 0

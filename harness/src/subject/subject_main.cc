@@ -211,6 +211,12 @@ void execute(Subject *s, uint32_t worker) {
     case CommandKind::kLatency:
       if (worker == 0) collect_latency(&s->control->latency.counts);
       break;
+    case CommandKind::kTearDown:
+      s->workload->tear_down(*s->plugin.table, worker);
+      break;
+    case CommandKind::kSetUp:
+      if (!s->workload->set_up(*s->plugin.table, worker)) fail(s, "no memory for the workload");
+      break;
     case CommandKind::kLiveBytes:
       if (worker == 0) s->control->live_bytes = s->workload->live_bytes();
       break;

@@ -32,5 +32,7 @@ WorkloadRow larson_row();
 WorkloadRow thread_churn_row();
 WorkloadRow cache_scratch_row();
 WorkloadRow growth_row();
+WorkloadRow phases_row();
+WorkloadRow sawtooth_row();
 
 }  // namespace hakbench

@@ -10,10 +10,11 @@
 namespace hakbench {
 namespace {
 
-const std::array<WorkloadRow, 7> &rows() {
-  static const std::array<WorkloadRow, 7> table = {
-      random_mixed_row(),  batch_row(),  producer_consumer_row(), larson_row(), thread_churn_row(),
-      cache_scratch_row(), growth_row(),
+const std::array<WorkloadRow, 9> &rows() {
+  static const std::array<WorkloadRow, 9> table = {
+      random_mixed_row(), batch_row(),        producer_consumer_row(),
+      larson_row(),       thread_churn_row(), cache_scratch_row(),
+      growth_row(),       phases_row(),       sawtooth_row(),
   };
   return table;
 }

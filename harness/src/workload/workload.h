@@ -51,7 +51,8 @@ class Workload {
   // Bytes now held by all threads together, as they were asked for.
   virtual uint64_t live_bytes() const = 0;
 
-  // Frees every live block of this thread and its arrays.
+  // Frees every live block of this thread. set_up and run may follow again, when all threads are through
+  // (a soak that drains); run then goes on with its stream, on an empty working set.
   virtual void tear_down(const allocator_plugin &allocator, uint32_t thread) = 0;
 };
 

@@ -138,6 +138,31 @@ TEST_P(EveryWorkload, KeepsToItsBlocks) {
   EXPECT_EQ(recording().fault, "");
 }
 
+// What a soak that drains does between two epochs.
+TEST_P(EveryWorkload, GoesOnAfterItsBlocksWereFreed) {
+  const WorkloadConfig &config = GetParam().config;
+  const allocator_plugin &allocator = recording_allocator();
+  reset_recording();
+  const auto workload = make(config);
+  const auto set_up = [&] {
+    on_all(config.threads, [&](uint32_t t) { return workload->set_up(allocator, t) ? 0u : 1u; });
+    return recording().live_bytes;
+  };
+  const uint64_t live_at_first = set_up();
+  for (int epoch = 0; epoch < 3; ++epoch) {
+    on_all(config.threads, [&](uint32_t t) { return workload->run(allocator, t, 7777); });
+    EXPECT_EQ(workload->live_bytes(), recording().live_bytes);
+    on_all(config.threads, [&](uint32_t t) {
+      workload->tear_down(allocator, t);
+      return 0u;
+    });
+    EXPECT_EQ(recording().live_bytes, 0u);
+    EXPECT_EQ(set_up(), live_at_first);
+    EXPECT_EQ(workload->live_bytes(), live_at_first);
+  }
+  EXPECT_EQ(recording().fault, "");
+}
+
 TEST_P(EveryWorkload, CountsFailedAllocationsAndGoesOn) {
   const WorkloadConfig &config = GetParam().config;
   const allocator_plugin &allocator = recording_allocator();
@@ -172,21 +197,57 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"larson", {"larson", 3, 1, {{"ws", 100}, {"exchange", 2}}}},
         Case{"thread_churn", {"thread_churn", 2, 1, {{"ops_per_thread", 50}}}},
         Case{"cache_scratch", {"cache_scratch", 3, 1, {{"writes", 30}}}},
-        Case{"growth", {"growth", 1, 1, {{"mb", 1}}}}),
+        Case{"growth", {"growth", 1, 1, {{"mb", 1}}}},
+        Case{"phases", {"phases", 2, 1, {{"ws", 200}, {"phase_ops", 1000}}}},
+        Case{"phases_of_one_op", {"phases", 1, 1, {{"ws", 1}, {"phase_ops", 1}}}},
+        Case{"sawtooth", {"sawtooth", 2, 1, {{"peak", 500}, {"floor", 20}, {"period", 3000}}}},
+        Case{"sawtooth_flat", {"sawtooth", 1, 1, {{"peak", 1}, {"floor", 1}, {"period", 2}}}}),
     [](const testing::TestParamInfo<Case> &test) { return std::string(test.param.label); });
+
+double live_blocks_after(const WorkloadConfig &config, uint64_t ops) {
+  reset_recording();
+  make(config)->run(recording_allocator(), 0, ops);
+  return static_cast<double>(recording().mallocs - recording().frees);
+}
+
+TEST(Sawtooth, LiveBlocksFollowTheTooth) {
+  const WorkloadConfig config{
+      "sawtooth", 1, 1, {{"peak", 1000}, {"floor", 100}, {"period", 40000}}};
+  for (const uint64_t start : {0u, 40000u, 80000u}) {
+    EXPECT_NEAR(live_blocks_after(config, start + 10000), 550, 12);
+    EXPECT_NEAR(live_blocks_after(config, start + 20000), 1000, 12);
+    EXPECT_NEAR(live_blocks_after(config, start + 30000), 550, 12);
+    EXPECT_NEAR(live_blocks_after(config, start + 40000), 100, 12);
+  }
+}
+
+TEST(Phases, EachHasItsOwnNumberAndSizes) {
+  const WorkloadConfig config{"phases", 1, 1, {{"ws", 800}, {"phase_ops", 20000}}};
+  const double blocks[] = {800, 400, 100, 50};
+  const double least[] = {16, 64, 1024, 32};
+  const double most[] = {128, 1024, 8192, 256};
+  for (uint64_t phase = 0; phase < 8; ++phase) {
+    const double live = live_blocks_after(config, (phase + 1) * 20000);
+    const auto live_bytes = static_cast<double>(recording().live_bytes);
+    EXPECT_NEAR(live, blocks[phase % 4], 12) << phase;
+    EXPECT_GE(live_bytes, least[phase % 4] * live) << phase;
+    EXPECT_LE(live_bytes, most[phase % 4] * live) << phase;
+  }
+}
 
 TEST(EveryWorkloadOfTheRegistry, IsTested) {
   // Naming a new workload here is the reminder to give it a case above.
   std::vector<std::string> names;
   for (const WorkloadInfo &info : list_workloads()) names.push_back(info.name);
   EXPECT_EQ(names, (std::vector<std::string>{"random_mixed", "batch", "producer_consumer", "larson",
-                                             "thread_churn", "cache_scratch", "growth"}));
+                                             "thread_churn", "cache_scratch", "growth", "phases",
+                                             "sawtooth"}));
 }
 
 TEST(BadConfiguration, NamesTheKeyAndTheMend) {
   EXPECT_EQ(refusal({"radnom", 1, 1, {}}),
             "unknown workload 'radnom': expected one of random_mixed, batch, producer_consumer, "
-            "larson, thread_churn, cache_scratch, growth");
+            "larson, thread_churn, cache_scratch, growth, phases, sawtooth");
   EXPECT_EQ(
       refusal({"random_mixed", 1, 1, {{"wss", 1}}}),
       "workload random_mixed: unknown parameter 'wss': expected one of ws, min_size, max_size");
@@ -197,6 +258,8 @@ TEST(BadConfiguration, NamesTheKeyAndTheMend) {
   EXPECT_EQ(refusal({"random_mixed", 1, 1, {{"min_size", 20}, {"max_size", 19}}}),
             "workload random_mixed: min_size = 20 is above max_size = 19: expected min_size <= "
             "max_size");
+  EXPECT_EQ(refusal({"sawtooth", 1, 1, {{"peak", 10}}}),
+            "workload sawtooth: floor = 1000 is above peak = 10: expected floor <= peak");
   EXPECT_EQ(refusal({"producer_consumer", 3, 1, {}}),
             "workload producer_consumer: threads = 3: expected an even number (producers and "
             "consumers come in pairs)");
