@@ -10,7 +10,7 @@
  * Invariants: a fault of 0 runs the very code that a fault above 0 runs, so the same control at 0
  *   is the honest reference. Counted as one operation: a call of malloc, calloc, realloc,
  *   aligned_alloc, free or free_sized. What the wrapped plugin does not offer is not offered here.
- *   No operation allocates, but for those that control_leak leaks.
+ *   No operation allocates, but for what control_leak and control_step keep.
  * Threads: any after init; each thread has its own count of operations.
  */
 #ifndef PLUGINS_CONTROLS_CONTROL_H_
@@ -20,6 +20,8 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "allocator_plugin.h"
@@ -58,6 +60,32 @@ enum { CONTROL_TICK_OPS = 1024 };
 #ifndef CONTROL_TICKS
 #define CONTROL_TICKS() __builtin_ia32_rdtsc()
 #endif
+
+/* Nanoseconds of the monotonic clock; no system call. A macro for the same reason. */
+#ifndef CONTROL_NOW_NS
+static inline uint64_t control_now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+#define CONTROL_NOW_NS() control_now_ns()
+#endif
+
+/* What has a page of its own: mapped and written here, by mmap and without huge pages; the wrapped
+ * allocator knows nothing of it. `kb` is rounded up to pages of 4. NULL when there is no memory. */
+static inline void *control_map_resident(double kb, size_t *mapped_bytes) {
+  enum { PAGE_KB = 4 };
+  *mapped_bytes = ((size_t)kb + (kb > (double)(size_t)kb) + PAGE_KB - 1) / PAGE_KB * PAGE_KB * 1024;
+  void *const memory =
+      mmap(NULL, *mapped_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) {
+    *mapped_bytes = 0;
+    return NULL;
+  }
+  madvise(memory, *mapped_bytes, MADV_NOHUGEPAGE); /* best effort: a kernel without them refuses */
+  memset(memory, 0xA5, *mapped_bytes);
+  return memory;
+}
 
 /* ---- Rates: even spacing, also of fractions of an operation ---- */
 

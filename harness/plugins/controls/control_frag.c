@@ -10,8 +10,6 @@
  * Threads: the table is one for all, by atomic exchange; a block may be freed by another thread
  *   than the one that the workload meant.
  */
-#include <sys/mman.h>
-
 #define CONTROL_SWAPS_FREES
 #include "control.h"
 

@@ -6,11 +6,7 @@
  *   knows nothing of them. Init comes after the harness took the process's own RSS, so they count
  *   as the allocator's.
  */
-#include <sys/mman.h>
-
 #include "control.h"
-
-enum { PAGE_KB = 4 };
 
 static double kb;
 static void *extra;
@@ -23,16 +19,10 @@ static const struct control_setting *fault_settings(void) {
 
 static int fault_start(void) {
   if (extra_bytes != 0) munmap(extra, extra_bytes);
-  extra_bytes = ((size_t)kb + (kb > (double)(size_t)kb) + PAGE_KB - 1) / PAGE_KB * PAGE_KB * 1024;
-  if (extra_bytes == 0) return 0;
-  extra = mmap(NULL, extra_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (extra == MAP_FAILED) {
-    extra_bytes = 0;
-    return ENOMEM;
-  }
-  madvise(extra, extra_bytes, MADV_NOHUGEPAGE); /* best effort: a kernel without them refuses */
-  memset(extra, 0xA5, extra_bytes);
-  return 0;
+  extra_bytes = 0;
+  if (kb == 0) return 0;
+  extra = control_map_resident(kb, &extra_bytes);
+  return extra == NULL ? ENOMEM : 0;
 }
 
 static void fault_thread_begin(uint64_t thread) { (void)thread; }

@@ -5,19 +5,7 @@
  *   microseconds an operation. The kinds of operation (malloc, free) share the spikes in the
  *   proportion they are called in.
  */
-#include <time.h>
-
 #include "control.h"
-
-/* A macro, so that a test can be the clock. */
-#ifndef CONTROL_NOW_NS
-static inline uint64_t control_now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-#define CONTROL_NOW_NS() control_now_ns()
-#endif
 
 static double per_mop;
 static double us;

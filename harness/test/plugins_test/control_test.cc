@@ -171,17 +171,28 @@ TEST_P(EveryControl, RefusesWhatItCannotHonour) {
   EXPECT_EQ(init(settings(kCounting, "\"refuse\": 1")), EDOM) << "the wrapped plugin's word";
 }
 
-INSTANTIATE_TEST_SUITE_P(Controls, EveryControl,
-                         testing::Values(ControlCase{"frag", "\"percent\": 20"},
-                                         ControlCase{"leak", "\"bytes_per_mop\": 1e6"},
-                                         ControlCase{"rss", "\"kb\": 1000"},
-                                         ControlCase{"slow", "\"percent\": 10"},
-                                         ControlCase{"spike", "\"per_mop\": 100"},
-                                         ControlCase{"syscalls", "\"per_mop\": 1000"},
-                                         ControlCase{"work", "\"instructions_per_kop\": 500"}),
-                         [](const testing::TestParamInfo<ControlCase> &test) {
-                           return std::string(test.param.name);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Controls, EveryControl,
+    testing::Values(ControlCase{"frag", "\"percent\": 20"},
+                    ControlCase{"leak", "\"bytes_per_mop\": 1e6"},
+                    ControlCase{"rss", "\"kb\": 1000"}, ControlCase{"slow", "\"percent\": 10"},
+                    ControlCase{"spike", "\"per_mop\": 100"}, ControlCase{"step", "\"kb\": 1000"},
+                    ControlCase{"syscalls", "\"per_mop\": 1000"},
+                    ControlCase{"work", "\"instructions_per_kop\": 500"}),
+    [](const testing::TestParamInfo<ControlCase> &test) { return std::string(test.param.name); });
+
+// ---- Controls on a fake clock ----
+
+constexpr uint64_t kHourNs = 3'600'000'000'000;
+
+struct FakeClock {
+  uint64_t *now;
+  uint64_t *step;
+};
+
+FakeClock clock_of(const std::string &path) {
+  return {symbol_of<uint64_t>(path, "fake_clock"), symbol_of<uint64_t>(path, "fake_clock_step")};
+}
 
 // ---- control_leak ----
 
@@ -216,7 +227,47 @@ TEST(ControlLeak, ShortThreadsLeakTheirShare) {
   EXPECT_NEAR(static_cast<double>(books().live_blocks), 100, 3);
 }
 
-// ---- control_rss ----
+// By the clock: a step of the fake clock in nanoseconds each time that the control reads it.
+TEST(ControlLeak, LeaksByTheHour) {
+  constexpr uint64_t kClockOps = 65'536;
+  const std::string path = with_fake_clock("control_leak");
+  const LoadedPlugin plugin = load_control(path, settings(kCounting, "\"bytes_per_hour\": 256000"));
+  const FakeClock clock = clock_of(path);
+  *clock.step = 0;
+  books() = {};
+  plugin.table->thread_begin();
+  *clock.now += kHourNs / 10;
+  run_ops(*plugin.table, kClockOps - 2);
+  EXPECT_EQ(books().live_bytes, 0u) << "the clock is not read yet";
+  run_ops(*plugin.table, 2);
+  EXPECT_EQ(books().live_bytes, 25'600u);
+  run_ops(*plugin.table, 4 * kClockOps);
+  EXPECT_EQ(books().live_bytes, 25'600u) << "no time has passed";
+  *clock.now += kHourNs;
+  run_ops(*plugin.table, kClockOps);
+  EXPECT_EQ(books().live_bytes, 281'600u);
+  EXPECT_EQ(books().bad_frees, 0u);
+}
+
+// Two threads that look at the same time leak what is due once, not twice.
+TEST(ControlLeak, ThreadsShareTheHour) {
+  const std::string path = with_fake_clock("control_leak");
+  const LoadedPlugin plugin = load_control(path, settings(kCounting, "\"bytes_per_hour\": 256000"));
+  const FakeClock clock = clock_of(path);
+  *clock.step = 0;
+  books() = {};
+  *clock.now += kHourNs;
+  for (int i = 0; i < 2; ++i) {
+    std::thread([&] {
+      plugin.table->thread_begin();
+      run_ops(*plugin.table, 65'536);
+      plugin.table->thread_end();
+    }).join();
+  }
+  EXPECT_EQ(books().live_bytes, 256'000u);
+}
+
+// ---- control_rss, control_step ----
 
 uint64_t rss_kb() {
   std::ifstream file("/proc/self/smaps_rollup");
@@ -238,6 +289,38 @@ TEST(ControlRss, HoldsTheMemoryItPromises) {
   EXPECT_LE(with_kb, before_kb + 20004 + kSlackKb);
   ASSERT_EQ(plugin.table->init(settings("floor", "").c_str()), 0);
   EXPECT_LE(rss_kb(), before_kb + kSlackKb);
+}
+
+TEST(ControlStep, StepsOnceAfterItsOperations) {
+  constexpr uint64_t kSlackKb = 128;
+  const std::string fault = "\"kb\": 20000, \"after_mop\": 0.1";
+  const LoadedPlugin plugin = load_control(built("control_step"), settings(kCounting, fault));
+  plugin.table->thread_begin();
+  run_ops(*plugin.table, 99'000);
+  const uint64_t before_kb = rss_kb();
+  ASSERT_GT(before_kb, 0u);
+  run_ops(*plugin.table, 3 * kTickOps);
+  const uint64_t after_kb = rss_kb();
+  EXPECT_GE(after_kb, before_kb + 20'000 - kSlackKb);
+  EXPECT_LE(after_kb, before_kb + 20'000 + kSlackKb);
+  run_ops(*plugin.table, 1'000'000);
+  EXPECT_LE(rss_kb(), after_kb + kSlackKb);
+}
+
+TEST(ControlStep, WaitsForItsTimeToo) {
+  const std::string path = with_fake_clock("control_step");
+  const LoadedPlugin plugin =
+      load_control(path, settings(kCounting, "\"kb\": 20000, \"after_s\": 60"));
+  const FakeClock clock = clock_of(path);
+  *clock.step = 0;
+  plugin.table->thread_begin();
+  *clock.now += 59'999'999'999;
+  const uint64_t before_kb = rss_kb();
+  run_ops(*plugin.table, 10 * kTickOps);
+  EXPECT_LT(rss_kb(), before_kb + 10'000);
+  *clock.now += 1;
+  run_ops(*plugin.table, kTickOps);
+  EXPECT_GT(rss_kb(), before_kb + 10'000);
 }
 
 // ---- control_syscalls, control_work ----
@@ -273,15 +356,6 @@ TEST(ControlWork, RunsTheInstructionsItPromises) {
 }
 
 // ---- control_slow, control_spike, on a fake clock ----
-
-struct FakeClock {
-  uint64_t *now;
-  uint64_t *step;
-};
-
-FakeClock clock_of(const std::string &path) {
-  return {symbol_of<uint64_t>(path, "fake_clock"), symbol_of<uint64_t>(path, "fake_clock_step")};
-}
 
 // Ticks that `ticks` times 1024 operations of `ticks_per_op` take with control_slow.
 uint64_t slowed_ticks(const char *fault, uint64_t ticks, uint64_t ticks_per_op,
