@@ -1,9 +1,10 @@
 """Does memory drift over a soak?
 
 Purpose     Slope of RSS with its interval against a budget, and what else a soak must show.
-Boundary    The epochs of one process in, one Drift out.
+Boundary    The epochs of one process in, one Drift out. Why it drifts is causes.py's.
 Invariants  DRIFT and STABLE are claims about the true slope, made only when its whole interval is outside
-            or inside the budget; everything else is EXTEND, with what would settle it.
+            or inside the budget; everything else is EXTEND, with what would settle it. One step is never
+            a DRIFT (docs/adr/0004-one-step-is-no-drift.md).
 """
 from __future__ import annotations
 
@@ -13,17 +14,25 @@ import numpy as np
 import pandas as pd
 from scipy import stats as st
 
-from . import stats, trend
+from . import stats, text, trend
 from .errors import InputError
 
 DEFAULT_BUDGET_KB_PER_H = 64.0
+CONFIDENCE = 0.99
 PAGE_KB = 4.0
-MAX_BLOCKS = 720
+MAX_BLOCKS = 240
 MEMORYLESS = 1.2
 BLOCK_AUTOCORRELATION_TIMES = 3
+WALK_BLOCKS = 10
 SECONDS_PER_HOUR = 3600.0
 STEP_GAIN = 0.5
 STEP_BLOCKS = 60
+STEP_STEPS = 2.5
+STEP_SIDE_BLOCKS = 6
+SLOWING = 0.75
+SLOWING_ONCE_MORE = 0.85  # of a growth that slowed before: that it goes on must be plain
+LONGEST_FACTOR = 64.0
+WARMUP_SHARE = 4  # a quarter
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,9 @@ class Drift:
 
     drift_percent is (median of the last quarter - median of the first quarter after warm-up) / first.
     smallest_slope_kb_per_h is the least slope whose interval would have excluded 0: half the width of the
-    interval found, and no less than one page over the span.
+    interval found, and no less than one page over the span. growth_kb came in `increments` (effective) steps.
+    needed_s: how long a soak would settle an EXTEND, NaN where that is not known. method: "levels"
+    (Theil-Sen over block medians) or "increments" (a series that remembers for ever).
     """
 
     verdict: str
@@ -49,13 +60,19 @@ class Drift:
     slope_kb_per_h: float
     slope_lower_kb_per_h: float
     slope_upper_kb_per_h: float
+    confidence: float
+    method: str
     mann_kendall_p: float
     smallest_slope_kb_per_h: float
     budget_kb_per_h: float
     blocks: int
     epochs_per_block: int
+    growth_kb: float
+    increments: float
     step_kb: float
     step_at_s: float
+    slowing: bool
+    needed_s: float
     syscalls_per_op: float
 
     def as_dict(self) -> dict:
@@ -63,38 +80,79 @@ class Drift:
                 for key, value in asdict(self).items()}
 
 
-def warmup_epochs(rss: np.ndarray) -> int:
-    """How many epochs at the start count as warm-up: the first quarter, or the first half if the head and
-    the tail (thirds) of the rest still differ (Mann-Whitney p < 0.01)."""
-    quarter = len(rss) // 4
-    rest = rss[quarter:]
-    third = len(rest) // 3
-    if third < 4 or np.ptp(rest) == 0:
-        return quarter
-    p = st.mannwhitneyu(rest[:third], rest[-third:]).pvalue
-    return len(rss) // 2 if p < 0.01 else quarter
+@dataclass(frozen=True)
+class Line:
+    """The slope of one series and how it was found; `at_h` and `level` are its block medians."""
+
+    slope: trend.Slope
+    method: str
+    block: int
+    at_h: np.ndarray
+    level: np.ndarray
 
 
-def find_step(rss: np.ndarray) -> trend.Step:
-    """The best single step, searched on at most STEP_BLOCKS block medians; `at` counts epochs."""
-    size = max(1, int(np.ceil(len(rss) / STEP_BLOCKS)))
-    step = trend.one_step(stats.median_of_blocks(rss, size))
-    return trend.Step(step.at * size, step.size, step.gain)
-
-
-def block_size(rss: np.ndarray) -> int:
+def block_size(values: np.ndarray) -> int:
     """Epochs a block, so that block medians are independent enough for Sen's interval.
 
     Three autocorrelation times, and 1 for a series without memory. With AR(1) noise (0.5, 0.8) the 95 %
     interval of the slope then covers the truth in 95 of 100 soaks; with one time a block in 87.
     """
-    time = trend.autocorrelation_time(rss)
+    time = trend.autocorrelation_time(values)
     enough = 1 if time <= MEMORYLESS else int(np.ceil(BLOCK_AUTOCORRELATION_TIMES * time))
-    return max(enough, int(np.ceil(len(rss) / MAX_BLOCKS)))
+    return max(enough, int(np.ceil(len(values) / MAX_BLOCKS)))
+
+
+def line(time_h: np.ndarray, values: np.ndarray, confidence: float = CONFIDENCE) -> Line:
+    """The slope of any series: Theil-Sen over blocks longer than its memory; where that leaves too few
+    blocks, the mean increment between WALK_BLOCKS of them. NaN slope for too few values."""
+    size, method, find = block_size(values), "levels", trend.theil_sen
+    if len(values) // size < trend.MIN_TREND_POINTS and len(values) >= 2 * WALK_BLOCKS:
+        size, method, find = len(values) // WALK_BLOCKS, "increments", trend.mean_increment
+    x, y = stats.median_of_blocks(time_h, size), stats.median_of_blocks(values, size)
+    return Line(find(x, y, confidence), method, size, x, y)
+
+
+def find_step(values: np.ndarray) -> trend.Step:
+    """The best single step, searched on at most STEP_BLOCKS block medians; `at` counts epochs. Its size is
+    that of the levels right beside it, so that a trend does not count in; its gain is 0 where the series came
+    to its level in more increments than a step has."""
+    size = max(1, int(np.ceil(len(values) / STEP_BLOCKS)))
+    medians = stats.median_of_blocks(values, size)
+    step = trend.one_step(medians)
+    if step.gain < STEP_GAIN or trend.staircase(medians).steps >= STEP_STEPS:
+        return trend.Step(step.at * size, step.size, 0.0)
+    before = medians[max(0, step.at - STEP_SIDE_BLOCKS):step.at]
+    after = medians[step.at:step.at + STEP_SIDE_BLOCKS]
+    return trend.Step(step.at * size, float(np.median(after) - np.median(before)), step.gain)
+
+
+def slows(values: np.ndarray, share: float = SLOWING) -> bool:
+    """True when the second half of a growth brings less than `share` of what the first brings."""
+    if len(values) < 2 * trend.MIN_TREND_POINTS:
+        return False
+    fifth = max(1, len(values) // 5)
+    middle = len(values) // 2
+    first, last = np.median(values[:fifth]), np.median(values[-fifth:])
+    halfway = np.median(values[middle - fifth // 2:middle - fifth // 2 + fifth])
+    return bool((last - halfway) * np.sign(last - first) < share * abs(halfway - first))
+
+
+def warmup_epochs(rss: np.ndarray) -> int:
+    """How many epochs at the start count as warm-up: the first quarter, or the first half if the head and
+    the tail (thirds) of the rest still differ (Mann-Whitney p < 0.01) because of a growth that slows. A leak
+    keeps its pace, and a step is no warm-up: they keep the quarter."""
+    quarter = len(rss) // WARMUP_SHARE
+    rest = rss[quarter:]
+    third = len(rest) // 3
+    if third < 4 or np.ptp(rest) == 0:
+        return quarter
+    if st.mannwhitneyu(rest[:third], rest[-third:]).pvalue >= 0.01 or not slows(rest):
+        return quarter
+    return quarter if find_step(rest).gain >= STEP_GAIN else len(rss) // 2
 
 
 def analyse(time_s, rss_kb, ops_per_s=None, peak_rss_kb=None, syscalls=None, ops=None,
-            budget_kb_per_h: float = DEFAULT_BUDGET_KB_PER_H, confidence: float = 0.95) -> Drift:
+            budget_kb_per_h: float = DEFAULT_BUDGET_KB_PER_H, confidence: float = CONFIDENCE) -> Drift:
     """Judges one soak. All arguments are arrays with one value an epoch (None: not measured)."""
     nan = float("nan")
     frame = pd.DataFrame({"time_s": time_s, "rss_kb": rss_kb})
@@ -107,21 +165,23 @@ def analyse(time_s, rss_kb, ops_per_s=None, peak_rss_kb=None, syscalls=None, ops
     time_h = (frame["time_s"] - frame["time_s"].min()).to_numpy() / SECONDS_PER_HOUR
     rss = frame["rss_kb"].to_numpy()
     skip = warmup_epochs(rss)
-    step = find_step(rss[skip:])
-    level = rss[skip:] - np.where(np.arange(len(rss) - skip) >= step.at, step.size, 0)
-    size = block_size(level if step.gain >= STEP_GAIN else rss[skip:])
-    x, y = stats.median_of_blocks(time_h[skip:], size), stats.median_of_blocks(rss[skip:], size)
-    slope = trend.theil_sen(x, y, confidence)
     span_h = time_h[-1] - time_h[skip] if len(rss) > skip else nan
-    page_slope = PAGE_KB / span_h if span_h > 0 else nan
-    smallest = max((slope.upper - slope.lower) / 2, page_slope) if len(y) >= trend.MIN_TREND_POINTS else nan
+    step = find_step(rss[skip:])
     stepped = (step.gain >= STEP_GAIN and abs(step.size) > PAGE_KB
                and abs(step.size) > budget_kb_per_h * span_h)
-    verdict, reason = _judge(slope, smallest, budget_kb_per_h, stepped, step.size, len(y), size)
+    without = rss[skip:] - np.where(np.arange(len(rss) - skip) >= step.at, step.size, 0)
+    level = without if stepped else rss[skip:]
+    found = line(time_h[skip:], level, confidence)
+    case = _Case(found, trend.staircase(found.level), float(span_h), float(time_h[-1]), budget_kb_per_h,
+                 confidence,
+                 slows(level, SLOWING if skip == len(rss) // WARMUP_SHARE else SLOWING_ONCE_MORE), step.size if stepped else nan,
+                 float(time_h[skip + step.at]) if stepped else nan)
+    verdict, reason, needed_h = _judge(case)
     rate = frame["ops_per_s"].iloc[skip:].dropna()
     counted = frame[frame["syscalls"].notna() & frame["ops"].notna()].iloc[skip:]
     quarter = max(1, (len(rss) - skip) // 4)
     head, tail = np.median(rss[skip:skip + quarter]), np.median(rss[-quarter:])
+    slope = found.slope
     return Drift(
         verdict=verdict, reason=reason, epochs=len(rss), warmup_epochs=skip, span_s=span_h * SECONDS_PER_HOUR,
         ops_per_s_mean=float(rate.mean()) if len(rate) else nan, cv=stats.coefficient_of_variation(rate),
@@ -129,28 +189,107 @@ def analyse(time_s, rss_kb, ops_per_s=None, peak_rss_kb=None, syscalls=None, ops
         rss_peak_kb=float(np.nanmax([rss.max(), frame["peak_rss_kb"].max()])),
         drift_percent=100.0 * (tail - head) / head if head > 0 else nan,
         slope_kb_per_h=slope.slope, slope_lower_kb_per_h=slope.lower, slope_upper_kb_per_h=slope.upper,
-        mann_kendall_p=slope.mann_kendall_p, smallest_slope_kb_per_h=smallest,
-        budget_kb_per_h=budget_kb_per_h, blocks=len(y), epochs_per_block=size,
-        step_kb=step.size if stepped else nan,
-        step_at_s=float(time_h[skip + step.at] * SECONDS_PER_HOUR) if stepped else nan,
+        confidence=confidence, method=found.method, mann_kendall_p=slope.mann_kendall_p,
+        smallest_slope_kb_per_h=case.smallest, budget_kb_per_h=budget_kb_per_h, blocks=len(found.level),
+        epochs_per_block=found.block, growth_kb=case.stairs.growth, increments=case.stairs.steps,
+        step_kb=case.step_kb, step_at_s=case.step_at_h * SECONDS_PER_HOUR, slowing=case.slowing,
+        needed_s=needed_h * SECONDS_PER_HOUR,
         syscalls_per_op=float(counted["syscalls"].sum() / counted["ops"].sum()) if len(counted) else nan)
 
 
-def _judge(slope: trend.Slope, smallest: float, budget: float, stepped: bool, step_kb: float, blocks: int,
-           size: int) -> tuple:
-    """(verdict, reason) of a slope in kB/h against a budget, symmetric about 0."""
+@dataclass(frozen=True)
+class _Case:
+    """What a verdict is made of. Hours and kB; step_* are NaN without a step."""
+
+    line: Line
+    stairs: trend.Staircase
+    span_h: float
+    total_h: float
+    budget: float
+    confidence: float
+    slowing: bool
+    step_kb: float
+    step_at_h: float
+
+    @property
+    def half_width(self) -> float:
+        return (self.line.slope.upper - self.line.slope.lower) / 2
+
+    @property
+    def smallest(self) -> float:
+        page = PAGE_KB / self.span_h if self.span_h > 0 else float("nan")
+        return max(self.half_width, page) if np.isfinite(self.half_width) else float("nan")
+
+    def least_rate(self, times: float = 1.0) -> float:
+        """The least rate of growth that its increments, taken as chance events of their size, allow; if the
+        soak had gone on in the same way, `times` as long."""
+        steps = self.stairs.steps * times
+        share = trend.least_count(steps, self.confidence) / steps if steps > 0 else 0.0
+        return share * abs(self.stairs.growth) / self.span_h
+
+
+def _judge(case: _Case) -> tuple:
+    """(verdict, reason, hours of a soak that would settle it or NaN) against the budget, symmetric about 0."""
+    slope, budget, nan = case.line.slope, case.budget, float("nan")
+    blocks = len(case.line.level)
     if blocks < trend.MIN_TREND_POINTS:
-        return "EXTEND", (f"{blocks} independent blocks of {size} epoch(s) after warm-up are too few for a "
-                          f"slope; at least {trend.MIN_TREND_POINTS} are needed")
-    if stepped:
-        return "EXTEND", (f"one step of {step_kb:+.0f} kB and level before and after: a longer soak tells "
-                          "whether it comes again")
-    if slope.lower > budget or slope.upper < -budget:
-        return "DRIFT", f"the whole interval of the slope is beyond the budget of {budget:g} kB/h"
-    if smallest > budget:
-        return "EXTEND", (f"the smallest slope this soak could see, {smallest:.3g} kB/h, is above the budget "
-                          f"of {budget:g} kB/h; a longer soak sees less")
+        needed_h = 1.25 * case.total_h * trend.MIN_TREND_POINTS / max(blocks, 1)
+        return "EXTEND", (f"{blocks} independent blocks of {case.line.block} epoch(s) after warm-up are too "
+                          f"few for a slope; at least {trend.MIN_TREND_POINTS} are needed"
+                          + _about(needed_h)), needed_h
+    beyond = slope.lower > budget or slope.upper < -budget
+    if beyond and case.least_rate() > budget and not case.slowing:
+        words = f"the whole interval of the slope is beyond the budget of {budget:g} kB/h"
+        if np.isfinite(case.step_kb):
+            words += f", also without one step of {case.step_kb:+.0f} kB"
+        return "DRIFT", words, nan
+    if np.isfinite(case.step_kb):
+        needed_h = WARMUP_SHARE * case.step_at_h
+        return "EXTEND", (f"one step of {case.step_kb:+.0f} kB at {text.duration(case.step_at_h * 3600)}, and "
+                          "no trend before or after: if it does not come again, a soak of "
+                          f"{text.duration(needed_h * 3600)} has it in its warm-up"), needed_h
+    if beyond and case.slowing:
+        needed_h = 2 * case.total_h
+        return "EXTEND", (f"RSS still grows by {text.slope(slope.slope)}, but ever more slowly: a warm-up "
+                          "that is not over yet" + _about(needed_h)), needed_h
+    if beyond:
+        needed_h = _needed_for_stairs(case)
+        return "EXTEND", (f"RSS came to its level in {case.stairs.steps:.1f} steps of about "
+                          f"{abs(case.stairs.growth) / case.stairs.steps:.0f} kB: too few to call it a trend"
+                          + _about(needed_h)), needed_h
+    if case.smallest > budget:
+        needed_h = _needed_for_width(case)
+        return "EXTEND", (f"the smallest slope this soak could see, {case.smallest:.3g} kB/h, is above the "
+                          f"budget of {budget:g} kB/h" + _about(needed_h)), needed_h
     if slope.lower >= -budget and slope.upper <= budget:
-        return "STABLE", f"the whole interval of the slope is within the budget of {budget:g} kB/h"
+        return "STABLE", f"the whole interval of the slope is within the budget of {budget:g} kB/h", nan
+    needed_h = _needed_for_width(case)
     return "EXTEND", (f"the interval of the slope reaches beyond the budget of {budget:g} kB/h, but not all "
-                      "of it; a longer soak narrows it")
+                      "of it" + _about(needed_h)), needed_h
+
+
+def _about(needed_h: float) -> str:
+    if not np.isfinite(needed_h):
+        return "; it lies so near the budget that no soak settles it soon"
+    return f"; a soak of about {text.duration(needed_h * SECONDS_PER_HOUR)} would tell"
+
+
+def _needed_for_width(case: _Case) -> float:
+    """Hours of a soak whose interval is half as wide as the distance of the slope to the budget.
+
+    The width of Sen's interval falls with the 3/2 power of the span, that of mean increments with its
+    square root; a page over the span must fit into the budget too.
+    """
+    room = abs(case.budget - abs(case.line.slope.slope))
+    power = 2 / 3 if case.line.method == "levels" else 2.0
+    factor = max((case.half_width / room) ** power if room > 0 else np.inf,
+                 PAGE_KB / case.budget / case.span_h, 1.25)
+    return factor * case.total_h if factor <= LONGEST_FACTOR else float("nan")
+
+
+def _needed_for_stairs(case: _Case) -> float:
+    """Hours of a soak in which the same growth comes in enough increments."""
+    times = 1.25
+    while times <= LONGEST_FACTOR and case.least_rate(times) <= case.budget:
+        times *= 1.25
+    return times * case.total_h if times <= LONGEST_FACTOR else float("nan")

@@ -58,3 +58,23 @@ def text_table(rows) -> str:
         cells = [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def duration(seconds) -> str:
+    """A time as one would say it: "40 s", "25 min", "3.5 h", "2 days"."""
+    if not finite(seconds):
+        return MISSING
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.2g} h" if seconds < 100 * 3600 else f"{seconds / 86400:.0f} days"
+
+
+def slope(kb_per_h) -> str:
+    """A growth with its sign: "+256 kB/h", from 10,000 kB/h on in MB/h; "0 kB/h" below a twentieth."""
+    if not finite(kb_per_h):
+        return MISSING
+    if abs(kb_per_h) < 0.05:
+        return "0 kB/h"
+    return f"{kb_per_h:+.3g} kB/h" if abs(kb_per_h) < 10_000 else f"{kb_per_h / 1024:+.3g} MB/h"
