@@ -136,7 +136,7 @@ def _compare_blocks(result: Result, candidate: str, confidence: float) -> Compar
     sign = stats.sign_interval(differences, confidence)
     bootstrap = stats.bootstrap_interval(differences, launches, confidence)
     shift = None if noisy else stats.resolving_power(interval, len(np.unique(launches)))
-    return _row(
+    return make_row(
         result, candidate, "throughput", "higher", interval, confidence,
         reference_value=_exp(used["reference"].median()), candidate_value=_exp(used["candidate"].median()),
         resolves=None if shift is None else number(1 - np.exp(-shift)),
@@ -193,7 +193,7 @@ def _compare_launches(result: Result, candidate: str, metric: str, reference_val
         nan = float("nan")
         interval = stats.Interval(nan, nan, nan, 0.0, nan, "launches")
         note = "no ratio: a value is zero or below" if len(pairs) else "not measured"
-    return _row(result, candidate, metric, "lower", interval, confidence,
+    return make_row(result, candidate, metric, "lower", interval, confidence,
                 reference_value=number(pairs["reference"].median()),
                 candidate_value=number(pairs["candidate"].median()), resolves=resolves, unit="launches",
                 blocks=0, launches=len(pairs), quarantined_blocks=0, note=note)
@@ -216,14 +216,15 @@ def _compare_above_floor(result: Result, candidate: str, floor: str, confidence:
         lower, upper = stats.bootstrap_ratio(both["candidate"], both["reference"], both["launch"], confidence)
     interval = stats.Interval(np.log(point), np.log(max(lower, 1e-9)), np.log(upper), confidence, nan,
                               "bootstrap")
-    return _row(result, candidate, "ns_above_floor", "lower", interval, confidence,
+    return make_row(result, candidate, "ns_above_floor", "lower", interval, confidence,
                 reference_value=number(values["reference"]), candidate_value=number(values["candidate"]),
                 resolves=None, unit="blocks", blocks=len(both), launches=int(both["launch"].nunique()),
                 quarantined_blocks=0, note=note)
 
 
-def _row(result: Result, candidate: str, metric: str, better: str, interval: stats.Interval,
-         confidence: float, **values) -> Comparison:
+def make_row(result: Result, candidate: str, metric: str, better: str, interval: stats.Interval,
+             confidence: float, **values) -> Comparison:
+    """The row of an interval of log ratios; it decides only if it covers what was asked."""
     lower, upper = _exp(interval.lower), _exp(interval.upper)
     judged = lower is not None and interval.confidence >= confidence and not values.get("noisy")
     return Comparison(
@@ -252,20 +253,22 @@ def above_floor(result: Result, label: str, confidence: float = stats.DEFAULT_CO
     return stats.paired_interval(kept["candidate"] - kept["reference"], kept["launch"], confidence)
 
 
-def compare(result: Result, confidence: float = stats.DEFAULT_CONFIDENCE) -> list:
+def compare(result: Result, confidence: float = stats.DEFAULT_CONFIDENCE, throughput=None) -> list:
     """All comparisons of a run: every candidate against the reference, throughput first. Empty for a run
-    of one subject."""
+    of one subject. `throughput`: for a run without blocks, what compares its throughput; (result, candidate,
+    confidence) -> Comparison."""
     reference = result.reference
     if reference is None:
         return []
-    floor = floor_subject(result)
+    floor = floor_subject(result) if throughput is None else None
+    throughput = throughput or _compare_blocks
     everything = {label: result.epochs[result.epochs["subject"] == label] for label in result.subjects}
     measured = {label: result.measured(label) for label in result.subjects}
     rows = []
     for candidate in result.subjects:
         if candidate == reference:
             continue
-        rows.append(_compare_blocks(result, candidate, confidence))
+        rows.append(throughput(result, candidate, confidence))
         for metric, values in (
                 ("rss_above_base", lambda s: per_launch(measured[s], "rss_above_base_kb", "median")),
                 ("peak_rss_above_base", lambda s: per_launch(everything[s], "peak_rss_above_base_kb", "max")),

@@ -172,10 +172,10 @@ def analyse(time_s, rss_kb, ops_per_s=None, peak_rss_kb=None, syscalls=None, ops
     without = rss[skip:] - np.where(np.arange(len(rss) - skip) >= step.at, step.size, 0)
     level = without if stepped else rss[skip:]
     found = line(time_h[skip:], level, confidence)
+    slowed_before = skip != len(rss) // WARMUP_SHARE
     case = _Case(found, trend.staircase(found.level), float(span_h), float(time_h[-1]), budget_kb_per_h,
-                 confidence,
-                 slows(level, SLOWING if skip == len(rss) // WARMUP_SHARE else SLOWING_ONCE_MORE), step.size if stepped else nan,
-                 float(time_h[skip + step.at]) if stepped else nan)
+                 confidence, slows(level, SLOWING_ONCE_MORE if slowed_before else SLOWING),
+                 step.size if stepped else nan, float(time_h[skip + step.at]) if stepped else nan)
     verdict, reason, needed_h = _judge(case)
     rate = frame["ops_per_s"].iloc[skip:].dropna()
     counted = frame[frame["syscalls"].notna() & frame["ops"].notna()].iloc[skip:]

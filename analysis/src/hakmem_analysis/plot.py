@@ -38,8 +38,8 @@ def draw(result: Result, comparisons: list, headline: str, path: Path) -> None:
         figure, axes = plt.subplots(len(heights), 1, figsize=(10, sum(heights) + 0.7), layout="constrained",
                                     gridspec_kw={"height_ratios": heights})
         figure.suptitle(textwrap.fill(headline, 105), fontsize=11, x=0.01, ha="left")
-        _draw_throughput(axes[0], result, styles, start_s)
-        _draw_memory(axes[1], result, styles, start_s)
+        draw_throughput(axes[0], result, styles, start_s)
+        draw_memory(axes[1], result, styles, start_s)
         axes[1].sharex(axes[0])
         if ratios:
             _draw_ratios(axes[2], result, ratios, styles)
@@ -47,14 +47,14 @@ def draw(result: Result, comparisons: list, headline: str, path: Path) -> None:
         plt.close(figure)
 
 
-def _legend(axis, columns: int) -> None:
+def legend(axis, columns: int) -> None:
     """The legend at the right of the title line: never over the data."""
     axis.legend(loc="lower right", bbox_to_anchor=(1, 1.0), ncol=columns, frameon=False, borderaxespad=0.1,
                 columnspacing=1.2, handletextpad=0.4)
 
 
-def _draw_throughput(axis, result: Result, styles: dict, start_s: float) -> None:
-    _draw_series(axis, result, styles, start_s, "ops_per_s", 1e-6)
+def draw_throughput(axis, result: Result, styles: dict, start_s: float) -> None:
+    draw_series(axis, result, styles, start_s, "ops_per_s", 1e-6)
     axis.set_title("Throughput of each epoch")
     axis.set_ylabel("million ops/s")
     axis.set_xlim(left=0)
@@ -62,10 +62,10 @@ def _draw_throughput(axis, result: Result, styles: dict, start_s: float) -> None
     axis.set_ylim(low, high + 0.08 * (high - low))  # room for the launches' names above the data
     _mark_launches(axis, result, start_s, names=True)
     axis.tick_params(labelbottom=False)
-    _legend(axis, len(styles) + 1)
+    legend(axis, len(styles) + 1)
 
 
-def _draw_memory(axis, result: Result, styles: dict, start_s: float) -> None:
+def draw_memory(axis, result: Result, styles: dict, start_s: float) -> None:
     largest = result.epochs["rss_above_base_kb"].max()
     unit, scale = ("MB of 1024 kB", 1 / 1024) if largest >= 10_000 else ("kB", 1.0)
     axis.set_title("Resident memory above the process's own")
@@ -74,12 +74,12 @@ def _draw_memory(axis, result: Result, styles: dict, start_s: float) -> None:
     if not np.isfinite(largest):
         axis.text(0.5, 0.5, "not measured", transform=axis.transAxes, ha="center", color=GREY)
         return
-    _draw_series(axis, result, styles, start_s, "rss_above_base_kb", scale)
+    draw_series(axis, result, styles, start_s, "rss_above_base_kb", scale)
     axis.set_ylim(min(0.0, axis.get_ylim()[0]), 1.08 * max(largest * scale, 1.0))
     _mark_launches(axis, result, start_s, names=False)
 
 
-def _draw_series(axis, result: Result, styles: dict, start_s: float, column: str, scale: float) -> None:
+def draw_series(axis, result: Result, styles: dict, start_s: float, column: str, scale: float) -> None:
     """One line a subject and launch over the time of the epochs' ends; launches are not joined."""
     few = len(result.epochs) <= MARKED_EPOCHS * len(styles)
     for label, (colour, marker) in styles.items():
@@ -135,4 +135,4 @@ def _draw_ratios(axis, result: Result, ratios: list, styles: dict) -> None:
     axis.set_xlabel("block")
     axis.grid(axis="y", color="#dddddd", linewidth=0.6)
     axis.margins(x=0.01)
-    _legend(axis, len(ratios))
+    legend(axis, len(ratios))

@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from . import cli, document, latency, text, wording
+from . import cli, document, latency, soak_judge, soak_page, text, wording
 from .compare import above_floor, compare, number
 from .describe import finite, summarise_all
 from .errors import InputError
@@ -38,9 +38,13 @@ class Report:
     floors: dict
     notes: list
     service: list
+    soak: list  # of SoakSubject; empty for what is no soak
 
     @property
     def headlines(self) -> list:
+        if self.soak:
+            conditions = wording.conditions(self.result)
+            return [soak_page.headline(self.soak, conditions), *soak_page.sentences(self.soak)]
         rows = [row for row in self.comparisons if row.metric == "throughput"]
         if rows:
             return [wording.headline(self.result, row) for row in rows]
@@ -51,11 +55,16 @@ def build(folder) -> Report:
     """Loads the folder and computes everything. Raises InputError."""
     result = load_result(folder)
     summaries = summarise_all(result)
-    comparisons = compare(result)
-    floors = {summary.subject: above_floor(result, summary.subject) for summary in summaries}
+    soak = soak_judge.judge(result) if soak_judge.is_soak(result) else []
+    if soak:  # has turns instead of blocks
+        comparisons = compare(result, throughput=soak_judge.compare_neighbours)
+        floors = {summary.subject: None for summary in summaries}
+    else:
+        comparisons = compare(result)
+        floors = {summary.subject: above_floor(result, summary.subject) for summary in summaries}
     service = latency.summarise_all(result)  # may add a warning to the result, which the notes repeat
     return Report(result, summaries, comparisons, floors, wording.notes(result, summaries, comparisons),
-                  service)
+                  service, soak)
 
 
 def _clean(value):
@@ -65,6 +74,13 @@ def _clean(value):
     if isinstance(value, float):
         return number(value)
     return value
+
+
+def _soak(report: Report) -> dict:
+    """What verdict.json says of a soak."""
+    return {"verdict": soak_judge.overall(report.soak),
+            "budget_kb_per_h": report.soak[0].drift.budget_kb_per_h,
+            "subjects": [_clean(subject.as_dict()) for subject in report.soak]}
 
 
 def verdict(report: Report) -> dict:
@@ -85,6 +101,7 @@ def verdict(report: Report) -> dict:
         "subjects": [_clean(subject) for subject in subjects],
         "service_time": [_clean(row.as_dict()) for row in report.service],
         "notes": report.notes,
+        **({"soak": _soak(report)} if report.soak else {}),
     }
 
 
@@ -158,11 +175,16 @@ def page(report: Report, picture) -> list:
     """The report as document parts; `picture` is the path of the PNG, or None."""
     result = report.result
     names = " against ".join(summary.name for summary in report.summaries[:2])
+    if report.soak:
+        names = f"Soak of {soak_page.names(report.soak)}"
     epochs = min((summary.epochs for summary in report.summaries), default=0)
     parts = [document.Heading(f"{names}: {wording.conditions(result)}", 1)]
     parts += [document.Paragraph(line, strong=True) for line in report.headlines]
     if picture:
-        parts.append(document.Picture(picture, "throughput and memory over time; the ratio of each block"))
+        parts.append(document.Picture(picture, "throughput and memory over time; " + (
+            "how memory moved" if report.soak else "the ratio of each block")))
+    if report.soak:
+        parts += soak_page.parts(report.soak)
     parts += [document.Heading("Subjects"), _subject_table(report), document.Paragraph(
         "Medians over epochs; RSS is above the process's own before the allocator was loaded, medians over "
         "launches; kB are 1024 bytes. The low tail p99 is what 99 % of the epochs reach"
@@ -190,13 +212,29 @@ def summary_text(report: Report, path) -> str:
                      text.memory(s.rss_last_kb), text.memory(s.rss_peak_kb),
                      text.plain(s.syscalls_per_op, "{:.3g}")])
     lines = [*report.headlines, "", text.text_table(rows)]
+    if report.soak:
+        ratios = [row for row in report.comparisons if row.metric == "throughput"]
+        if len(ratios) < soak_page.NAMED_AT_MOST:
+            lines += ["", *(wording.headline(report.result, row) for row in ratios)]
     for row in report.comparisons:
-        if row.metric == "peak_rss_above_base" and row.ratio is not None:
+        if row.metric == "peak_rss_above_base" and row.ratio is not None and (
+                len(report.summaries) <= soak_page.NAMED_AT_MOST):
+            bounds = f" ({text.interval(row.lower, row.upper)})" if row.lower is not None else ""
             lines.append(f"Peak RSS above base: {row.candidate} holds {text.ratio(row.ratio)}x what "
-                         f"{row.reference} holds ({text.interval(row.lower, row.upper)}).")
+                         f"{row.reference} holds{bounds}.")
     lines += wording.noise_notes(report.result, report.summaries, report.comparisons)
     lines += [f"Note: {warning}" for warning in report.result.warnings]
     return "\n".join([*lines, "", f"report: {path}"])
+
+
+def _draw(report: Report, picture: Path) -> None:
+    """Imports here: matplotlib is slow to load, and a terminal's answer needs none."""
+    if report.soak:
+        from . import soak_plot
+        soak_plot.draw(report.result, report.soak, report.headlines[0], picture)
+    else:
+        from . import plot
+        plot.draw(report.result, report.comparisons, report.headlines[0], picture)
 
 
 def write(report: Report, plot: bool) -> Path:
@@ -206,8 +244,7 @@ def write(report: Report, plot: bool) -> Path:
     try:
         (folder / "verdict.json").write_text(json.dumps(verdict(report), indent=2) + "\n", encoding="utf-8")
         if picture:
-            from . import plot as plotting  # matplotlib is slow to load: only when it draws
-            plotting.draw(report.result, report.comparisons, report.headlines[0], picture)
+            _draw(report, picture)
         parts = page(report, picture)
         (folder / "report.md").write_text(document.to_markdown(parts), encoding="utf-8")
         (folder / "report.html").write_text(document.to_html(parts, parts[0].text), encoding="utf-8")

@@ -1,8 +1,8 @@
 """analyze_soak: is this soak steady?
 
-Purpose     Mean, CV, RSS first/last/peak, drift, slope, system calls and the verdict of each process in a
-            soak's CSV, as text or JSON.
-Boundary    A CSV, standard input or a result folder in. The judgement itself is drift.py's.
+Purpose     Mean, CV, RSS first/last/peak, drift, slope, system calls, the verdict and its cause of each process
+            in a soak's CSV, as text or JSON.
+Boundary    A CSV, standard input or a result folder in. The judgement itself is drift.py's and causes.py's.
 """
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import json
 import numpy as np
 import pandas as pd
 
-from . import cli, csvfile, text
+from . import causes, cli, csvfile, text
+from .causes import Cause
 from .drift import DEFAULT_BUDGET_KB_PER_H, Drift, analyse
 from .errors import InputError
 
@@ -30,7 +31,7 @@ def _read(options) -> pd.DataFrame:
     frame = csvfile.read_columns(
         source,
         optional_numbers=(*time_columns, *(column for pair in rss_columns for column in pair), "ops_per_s",
-                          "ops", "syscalls"),
+                          "ops", "syscalls", *causes.COLUMNS),
         optional_texts=("kind", *GROUP_COLUMNS),
         keep=csvfile.throughput_rows)
     pair = next((pair for pair in rss_columns if pair[0] in frame and frame[pair[0]].notna().any()), None)
@@ -46,16 +47,17 @@ def _read(options) -> pd.DataFrame:
     return frame
 
 
-def _text(name: str, drift: Drift) -> str:
-    slope = (f"{drift.slope_kb_per_h:+.3g} kB/h (95 % interval {drift.slope_lower_kb_per_h:+.3g} .. "
-             f"{drift.slope_upper_kb_per_h:+.3g}), Mann-Kendall p {drift.mann_kendall_p:.2g}; smallest slope "
-             f"visible {drift.smallest_slope_kb_per_h:.3g} kB/h") if drift.blocks and np.isfinite(
-                 drift.slope_kb_per_h) else text.MISSING
+def _text(name: str, drift: Drift, cause: Cause) -> str:
+    slope = (f"{text.slope(drift.slope_kb_per_h)} ({100 * drift.confidence:g} % interval "
+             f"{text.slopes(drift.slope_lower_kb_per_h, drift.slope_upper_kb_per_h)}), Mann-Kendall p "
+             f"{drift.mann_kendall_p:.2g}; smallest slope visible {text.slope(drift.smallest_slope_kb_per_h)}"
+             ) if np.isfinite(drift.slope_kb_per_h) else text.MISSING
     rows = [
         ["throughput", f"mean {text.rate(drift.ops_per_s_mean)}, CV {text.percent(drift.cv)}"],
         ["RSS", f"first {text.memory(drift.rss_first_kb)}, last {text.memory(drift.rss_last_kb)}, peak "
                 f"{text.memory(drift.rss_peak_kb)}; drift {text.plain(drift.drift_percent, '{:+.2f} %')}"],
         ["slope", slope],
+        ["cause", f"{cause.name}: {cause.reason}"],
         ["system calls", f"{text.plain(drift.syscalls_per_op, '{:.3g}')} per op"],
         ["over", f"{drift.epochs} epochs, of which {drift.warmup_epochs} warm-up; {drift.span_s:.0f} s after "
                  f"it in {drift.blocks} blocks of {drift.epochs_per_block} epoch(s)"],
@@ -68,7 +70,7 @@ def _run(argv) -> int:
     parser = cli.make_parser(
         PROG, "Is a soak steady? Mean, CV, RSS first/last/peak, drift, slope, system calls per op, and the\n"
         "verdict of each process: DRIFT (the slope is beyond the budget), STABLE (within it), or EXTEND\n"
-        "(this soak is too short or too noisy to tell).",
+        "(this soak is too short or too noisy to tell, or RSS rose in one step), and the cause.",
         "RSS is rss_above_base_kb where the CSV has it, else rss_kb. Drift in percent compares the medians\n"
         "of the last and the first quarter after warm-up; the slope is Theil and Sen's.\n\n"
         "examples:\n  scripts/analyze_soak.py soak.csv\n"
@@ -95,19 +97,22 @@ def _run(argv) -> int:
     for key, rows in groups:
         key = key if isinstance(key, tuple) else (key,)
         name = ", ".join(f"{column} {value}" for column, value in zip(by, key)) or "soak"
-        times = rows["time_s"] if options.epoch_s is None else np.arange(len(rows)) * options.epoch_s
+        if options.epoch_s is not None:
+            rows = rows.assign(time_s=np.arange(len(rows)) * options.epoch_s)
         columns = {column: rows[column].to_numpy() if column in rows else None
                    for column in ("ops_per_s", "peak_rss_kb", "syscalls", "ops")}
-        found[name] = analyse(np.asarray(times, float), rows["rss_kb"].to_numpy(), **columns,
-                              budget_kb_per_h=options.budget)
+        drift = analyse(rows["time_s"].to_numpy(), rows["rss_kb"].to_numpy(), **columns,
+                        budget_kb_per_h=options.budget)
+        found[name] = drift, causes.explain(rows, drift)
     if not found:
         raise InputError(f"{csvfile.source_name(options.source)}: no throughput epoch in it; is it the right "
                          "file?")
     if options.format == "json":
-        print(json.dumps({name: drift.as_dict() for name, drift in found.items()}, indent=2))
+        print(json.dumps({name: {**drift.as_dict(), "cause": cause.as_dict()}
+                          for name, (drift, cause) in found.items()}, indent=2))
     else:
-        print("\n\n".join(_text(name, drift) for name, drift in found.items()))
-    verdicts = {drift.verdict for drift in found.values()}
+        print("\n\n".join(_text(name, *judged) for name, judged in found.items()))
+    verdicts = {drift.verdict for drift, _ in found.values()}
     if not options.gate:
         return cli.EXIT_PASS
     if "DRIFT" in verdicts:

@@ -71,10 +71,22 @@ def duration(seconds) -> str:
     return f"{seconds / 3600:.2g} h" if seconds < 100 * 3600 else f"{seconds / 86400:.0f} days"
 
 
-def slope(kb_per_h) -> str:
-    """A growth with its sign: "+256 kB/h", from 10,000 kB/h on in MB/h; "0 kB/h" below a twentieth."""
+def signed(kb_per_h) -> str:
+    """A slope's number with its sign and three digits: "+1023", "-0.52"; "0" below a twentieth."""
     if not finite(kb_per_h):
         return MISSING
     if abs(kb_per_h) < 0.05:
-        return "0 kB/h"
-    return f"{kb_per_h:+.3g} kB/h" if abs(kb_per_h) < 10_000 else f"{kb_per_h / 1024:+.3g} MB/h"
+        return "0"
+    return f"{kb_per_h:+.0f}" if abs(kb_per_h) >= 100 else f"{kb_per_h:+.3g}"
+
+
+def slope(kb_per_h) -> str:
+    """A growth: "+256 kB/h"; from 10,000 kB/h on in MB/h."""
+    if finite(kb_per_h) and abs(kb_per_h) >= 10_000:
+        return f"{signed(kb_per_h / 1024)} MB/h"
+    return f"{signed(kb_per_h)} kB/h" if finite(kb_per_h) else MISSING
+
+
+def slopes(lower, upper) -> str:
+    """An interval of slopes: "-3.2 .. +4.1"."""
+    return f"{signed(lower)} .. {signed(upper)}" if finite(lower) and finite(upper) else MISSING

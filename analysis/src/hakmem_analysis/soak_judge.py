@@ -1,0 +1,151 @@
+"""The judgement on a soak's folder.
+
+Purpose     Drift, cause and decay of each subject; throughput of subjects that took turns, against each other.
+Boundary    Result in, rows of verdict.json out. The single judgements are drift.py's, causes.py's, decay.py's.
+Invariants  A subject is judged over its longest launch: another process is another memory. Pairs are
+            neighbours in time within a launch; a quarantined epoch and its pairs are left out.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+import pandas as pd
+
+from . import causes, decay, stats
+from .causes import Cause
+from .compare import Comparison, floor_subject, make_row, number
+from .decay import Decay
+from .drift import DEFAULT_BUDGET_KB_PER_H, Drift, analyse, block_size
+from .load import Result
+
+COMMAND = "soak"
+BUDGET_KEY = "rss_drift_kb_per_h"
+DRIFT, STABLE, EXTEND = "DRIFT", "STABLE", "EXTEND"
+
+
+@dataclass(frozen=True)
+class SoakSubject:
+    """One subject's judgement. `launch` of `launches` is the one that was judged."""
+
+    subject: str
+    name: str
+    launch: int
+    launches: int
+    drift: Drift
+    cause: Cause
+    decay: Optional[Decay]
+    failed_allocs: float
+
+    def as_dict(self) -> dict:
+        return {"subject": self.subject, "name": self.name, "launch": self.launch, "launches": self.launches,
+                "drift": self.drift.as_dict(), "cause": self.cause.as_dict(),
+                "decay": None if self.decay is None else {
+                    key: number(value) for key, value in vars(self.decay).items()},
+                "failed_allocs": number(self.failed_allocs)}
+
+
+def is_soak(result: Result) -> bool:
+    return result.manifest.get("command") == COMMAND
+
+
+def budget_kb_per_h(result: Result) -> float:
+    """The budget that the profile declares, or the usual one."""
+    gate = (result.manifest.get("profile") or {}).get("gate") or {}
+    return float(gate.get(BUDGET_KEY, DEFAULT_BUDGET_KB_PER_H))
+
+
+def _series(result: Result, label: str) -> tuple:
+    """(the epochs of the longest launch with the columns that drift.py and causes.py want, the launch)."""
+    measured = result.measured(label)
+    launch = measured.groupby("launch").size().idxmax()
+    epochs = measured[measured["launch"] == launch]
+    column = "rss_above_base_kb" if epochs["rss_above_base_kb"].notna().any() else "rss_kb"
+    return epochs.assign(time_s=epochs["wall_time_s"], rss_kb=epochs[column]), int(launch)
+
+
+def drift_of(epochs: pd.DataFrame, budget: float) -> Drift:
+    """The Drift of one process's epochs; quarantined ones count for memory, not for throughput."""
+    quiet = epochs["ops_per_s"].where(~epochs["excluded"])
+    return analyse(epochs["time_s"], epochs["rss_kb"],
+                   ops_per_s=quiet if quiet.notna().any() else epochs["ops_per_s"],
+                   peak_rss_kb=epochs["peak_rss_above_base_kb"], syscalls=epochs["syscalls"],
+                   ops=epochs["ops"], budget_kb_per_h=budget)
+
+
+def judge(result: Result) -> list:
+    """A SoakSubject for each subject that measured a resident size, in the manifest's order."""
+    budget, samples = budget_kb_per_h(result), decay.read(result)
+    series = {label: _series(result, label) for label in result.subjects if len(result.measured(label))}
+    drifts = {label: drift_of(epochs, budget) for label, (epochs, _) in series.items()
+              if epochs["rss_kb"].notna().any()}
+    floor = floor_subject(result)
+    judged = []
+    for label, drift in drifts.items():
+        epochs, launch = series[label]
+        cause = causes.explain(epochs, drift, drifts.get(floor) if label != floor else None)
+        everything = result.epochs[result.epochs["subject"] == label]
+        judged.append(SoakSubject(
+            label, result.display_name(label), launch, int(everything["launch"].nunique()), drift, cause,
+            decay.summarise(samples, label, launch),
+            float(everything["failed_allocs"].sum(min_count=1))))
+    return judged
+
+
+def overall(judged: list) -> str:
+    """DRIFT if any subject drifts, else EXTEND if any is not decided, else STABLE."""
+    verdicts = {subject.drift.verdict for subject in judged}
+    return next((verdict for verdict in (DRIFT, EXTEND) if verdict in verdicts), STABLE)
+
+
+def neighbour_differences(result: Result, reference: str, candidate: str) -> pd.DataFrame:
+    """Log ratios candidate / reference, one a turn of the rarer subject: its epoch against the mean of the
+    other's last before and first after it. Columns difference, launch; `quarantined` in attrs counts those
+    left out."""
+    rows, quarantined = [], 0
+    for launch, epochs in result.epochs[result.epochs["kind"] == "throughput"].groupby("launch"):
+        sides = {label: epochs[(epochs["subject"] == label) & epochs["ops_per_s"].notna()].sort_values("seq")
+                 for label in (reference, candidate)}
+        rare = min(sides, key=lambda label: len(sides[label]))
+        often = candidate if rare == reference else reference
+        other, sign = sides[often], 1.0 if rare == candidate else -1.0
+        logs, excluded = np.log(other["ops_per_s"].to_numpy()), other["excluded"].to_numpy(bool)
+        after = np.searchsorted(other["seq"].to_numpy(), sides[rare]["seq"].to_numpy())
+        for place, rate, noisy in zip(after, sides[rare]["ops_per_s"], sides[rare]["excluded"]):
+            if not 0 < place < len(other):
+                continue
+            if noisy or excluded[place - 1] or excluded[place]:
+                quarantined += 1
+                continue
+            difference = np.log(rate) - (logs[place - 1] + logs[place]) / 2
+            rows.append({"difference": sign * difference, "launch": int(launch)})
+    frame = pd.DataFrame(rows, columns=["difference", "launch"])
+    frame.attrs["quarantined"] = quarantined
+    return frame
+
+
+def compare_neighbours(result: Result, candidate: str, confidence: float) -> Comparison:
+    """The throughput ratio of two subjects that took turns: the median of the neighbours' differences, with
+    the interval over blocks of them that are longer than their memory."""
+    pairs = neighbour_differences(result, result.reference, candidate)
+    blocks, launches = [], []
+    for launch, part in pairs.groupby("launch"):
+        values = part["difference"].to_numpy()
+        medians = stats.median_of_blocks(values, block_size(values))
+        blocks.extend(medians)
+        launches.extend([launch] * len(medians))
+    interval = stats.paired_interval(np.array(blocks), np.array(launches), confidence)
+    shift = stats.resolving_power(interval, len(set(launches)))
+    notes = ["pairs of neighbouring epochs"]
+    if interval.confidence < confidence:
+        notes.append(f"{len(blocks)} independent blocks of them are too few for {100 * confidence:g} %")
+    if pairs.attrs["quarantined"]:
+        notes.append(f"{pairs.attrs['quarantined']} pairs over the noise limit are left out")
+    medians = [result.measured(label)["ops_per_s"].median() for label in (result.reference, candidate)]
+    return make_row(result, candidate, "throughput", "higher", interval, confidence,
+                    reference_value=number(medians[0]), candidate_value=number(medians[1]),
+                    resolves=None if shift is None else number(1 - np.exp(-shift)),
+                    unit="launches" if interval.method == "launches" else "blocks", blocks=len(blocks),
+                    launches=len(set(launches)), quarantined_blocks=0,
+                    note="; ".join(notes))

@@ -1,0 +1,117 @@
+"""A soak for people: the sentences and the tables of its report.
+
+Boundary    SoakSubjects in, plain text and document parts out.
+Invariants  The first line says what someone on call needs: does memory drift, which, by how much, why.
+"""
+from __future__ import annotations
+
+from typing import Sequence
+
+from . import causes, document, text
+from .describe import finite
+from .soak_judge import DRIFT, EXTEND, STABLE, SoakSubject, overall
+
+NAMED_AT_MOST = 6
+
+
+def names(judged: Sequence[SoakSubject]) -> str:
+    """The subjects in a sentence: "a, b and c", or how many."""
+    listed = [subject.name for subject in judged]
+    if len(listed) > NAMED_AT_MOST:
+        return f"{len(listed)} subjects"
+    return " and ".join(filter(None, (", ".join(listed[:-1]), listed[-1])))
+
+
+def _of(judged: Sequence[SoakSubject], verdict: str) -> list:
+    return [subject for subject in judged if subject.drift.verdict == verdict]
+
+
+def headline(judged: Sequence[SoakSubject], conditions: str) -> str:
+    """The verdict of the whole soak in one line."""
+    drifts, undecided, steady = (_of(judged, verdict) for verdict in (DRIFT, EXTEND, STABLE))
+    over = text.duration(max(subject.drift.span_s for subject in judged))
+    budget = f"budget {judged[0].drift.budget_kb_per_h:g} kB/h"
+    verdict = overall(judged)
+    if verdict == DRIFT:
+        words = f"Memory drifts: {names(drifts)}"
+        rest = [f"{names(part)} {word}" for part, word in ((undecided, "undecided"), (steady, "steady"))
+                if part]
+        return f"DRIFT. {words} on {conditions}, over {over} ({budget})" + (
+            f"; {'; '.join(rest)}." if rest else ".")
+    if verdict == EXTEND:
+        needed = [subject.drift.needed_s for subject in undecided if finite(subject.drift.needed_s)]
+        words = f"EXTEND. This soak does not settle whether memory drifts: {names(undecided)} on {conditions}"
+        return words + f", over {over} ({budget})" + (
+            f"; soak for about {text.duration(max(needed))}." if needed else ".")
+    return f"STABLE. Memory does not drift: {names(steady)} on {conditions}, over {over} ({budget})."
+
+
+def slope_words(subject: SoakSubject) -> str:
+    drift = subject.drift
+    if not finite(drift.slope_kb_per_h):
+        return "no slope could be found"
+    return (f"{text.slope(drift.slope_kb_per_h)} ({100 * drift.confidence:g} % interval "
+            f"{text.slopes(drift.slope_lower_kb_per_h, drift.slope_upper_kb_per_h)})")
+
+
+def sentence(subject: SoakSubject) -> str:
+    """One subject: verdict, slope, why, and what else a soak shows."""
+    drift = subject.drift
+    verdict = f"{subject.name}: {drift.verdict}"
+    if drift.verdict == STABLE:
+        words = (f"{verdict}: {slope_words(subject)}; it would have shown "
+                 f"{text.slope(drift.smallest_slope_kb_per_h)}")
+    elif drift.verdict == DRIFT:
+        words = f"{verdict} by {slope_words(subject)}; cause: {subject.cause.name} ({subject.cause.reason})"
+    else:
+        words = f"{verdict}: {drift.reason}"
+        if subject.cause.name != causes.NONE:
+            words += f". Cause: {subject.cause.name} ({subject.cause.reason})"
+    return (f"{words}. RSS {text.memory(drift.rss_last_kb)} at the end, peak {text.memory(drift.rss_peak_kb)}; "
+            f"CV {text.percent(drift.cv)}; {text.plain(drift.syscalls_per_op, '{:.3g}')} system calls an op; "
+            f"{text.plain(subject.failed_allocs, '{:.0f}')} failed allocations.")
+
+
+def sentences(judged: Sequence[SoakSubject]) -> list:
+    """Of each subject that does not rest; of all where there are few."""
+    return [sentence(subject) for subject in judged
+            if len(judged) <= NAMED_AT_MOST or subject.drift.verdict != STABLE]
+
+
+def table_rows(judged: Sequence[SoakSubject]) -> list:
+    """Header and rows of the table of drifts, as cells."""
+    decays = any(subject.decay for subject in judged)
+    rows = [["", "verdict", "cause", "slope", "99 % interval, kB/h", "smallest visible", "RSS first", "last",
+             "judged over", "CV", "system calls/op", "failed allocs"]
+            + (["after a drain", "falls while idle", "half-life"] if decays else [])]
+    for subject in judged:
+        drift, decay = subject.drift, subject.decay
+        row = [subject.name, drift.verdict, subject.cause.name, text.slope(drift.slope_kb_per_h),
+               text.slopes(drift.slope_lower_kb_per_h, drift.slope_upper_kb_per_h),
+               text.plain(drift.smallest_slope_kb_per_h, "{:.3g} kB/h"), text.memory(drift.rss_first_kb),
+               text.memory(drift.rss_last_kb),
+               f"{text.duration(drift.span_s)}, {drift.epochs - drift.warmup_epochs} epochs",
+               text.percent(drift.cv), text.plain(drift.syscalls_per_op, "{:.3g}"),
+               text.plain(subject.failed_allocs, "{:.0f}")]
+        if decays:
+            row += [text.MISSING] * 3 if decay is None else [
+                text.memory(decay.drained_kb), text.memory(decay.fallen_kb),
+                text.plain(decay.half_life_s, "{:.3g} s")]
+        rows.append(row)
+    return rows
+
+
+def parts(judged: Sequence[SoakSubject]) -> list:
+    """The section on drift."""
+    rows = table_rows(judged)
+    named = [f"{subject.name}: {subject.cause.name}: {subject.cause.reason}" for subject in judged
+             if subject.cause.name != causes.NONE]
+    relaunched = [f"{subject.name} ran in {subject.launches} processes; launch {subject.launch}, the longest, "
+                  "is judged" for subject in judged if subject.launches > 1]
+    found = [document.Heading("Drift"), document.Table(rows[0], rows[1:]), document.Paragraph(
+        "DRIFT: the whole interval of the slope is beyond the budget. STABLE: all of it is within. EXTEND: "
+        "neither; the reason says how long a soak would tell. The first quarter is warm-up and left out. RSS "
+        "is above the process's own. How it is judged: docs/design/statistics.md.")]
+    if named or relaunched:
+        found.append(document.Bullets(named + relaunched))
+    return found

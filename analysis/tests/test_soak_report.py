@@ -1,0 +1,141 @@
+"""The report of a soak from end to end, on folders whose truth is known."""
+import json
+
+import numpy as np
+import pytest
+
+from hakmem_analysis import causes, decay, report as report_tool, soak_judge
+from hakmem_analysis.load import load_result
+from hakmem_analysis.soak import main as analyze_soak
+from soak_folders import make_soak
+
+
+def still(_):
+    return 0.0
+
+
+def leaking(hours):
+    return 1024 * hours
+
+
+@pytest.fixture(scope="module")
+def leak_folder(tmp_path_factory):
+    """hakmem leaks 1 MB/h (live bytes too), with mimalloc beside it in every sixth epoch. Read only."""
+    return make_soak(tmp_path_factory.mktemp("soak") / "leak", {"hakmem": leaking, "mimalloc": still},
+                     every=5, reference=1,
+                     others={"hakmem": {"live_bytes": lambda hours: 1e5 + 2 ** 20 * hours}})
+
+
+def test_the_first_line_says_it_in_plain_words(leak_folder):
+    built = report_tool.build(leak_folder)
+    assert built.headlines[0] == ("DRIFT. Memory drifts: hakmem on random_mixed, ws=400, 1 thread, over 7 min "
+                                  "(budget 64 kB/h); mimalloc steady.")
+    assert built.headlines[1].startswith("hakmem: DRIFT by +10")
+    assert "cause: leak (live blocks grew by" in built.headlines[1]
+    assert built.headlines[2].startswith("mimalloc: STABLE: 0 kB/h")
+
+
+def test_subjects_that_took_turns_are_compared_by_neighbours(leak_folder):
+    row = report_tool.build(leak_folder).comparisons[0]
+    assert (row.metric, row.candidate, row.reference) == ("throughput", "hakmem", "mimalloc")
+    assert row.lower < 1 / 0.9 < row.upper and row.upper / row.lower < 1.02
+    assert row.verdict == "better" and "neighbouring" in row.note
+
+
+def test_neighbours_cancel_what_both_meet(tmp_path):
+    """A machine that slows down by a third over the soak does not touch the ratio."""
+    folder = make_soak(tmp_path / "soak", {"hakmem": still, "mimalloc": still}, reference=1)
+    result = load_result(folder)
+    slower = np.linspace(1, 0.67, len(result.epochs))
+    result.epochs["ops_per_s"] *= slower
+    row = soak_judge.compare_neighbours(result, "a", 0.95)
+    assert row.ratio == pytest.approx(1 / 0.9, abs=0.005) and row.lower < 1 / 0.9 < row.upper
+    assert row.upper - row.lower < 0.02
+
+
+def test_quarantined_pairs_are_left_out(tmp_path):
+    result = load_result(make_soak(tmp_path / "soak", {"hakmem": still, "mimalloc": still}, reference=1))
+    disturbed = result.epochs.index % 10 == 3
+    result.epochs.loc[disturbed, "ops_per_s"] /= 3
+    result.epochs.loc[disturbed, "excluded"] = True
+    pairs = soak_judge.neighbour_differences(result, "b", "a")
+    assert pairs["difference"].abs().max() < 0.2 and pairs.attrs["quarantined"] > 50
+
+
+def test_verdict_json_and_all_files(leak_folder, call, tmp_path):
+    done = call(report_tool.main, leak_folder, "--format", "json")
+    assert (done.code, done.err) == (0, "")
+    soak = json.loads(done.out)["soak"]
+    assert (soak["verdict"], soak["budget_kb_per_h"]) == ("DRIFT", 64)
+    hakmem, mimalloc = soak["subjects"]
+    assert hakmem["drift"]["verdict"] == "DRIFT" and hakmem["cause"]["name"] == causes.LEAK
+    assert mimalloc["drift"]["verdict"] == "STABLE" and mimalloc["cause"]["name"] == causes.NONE
+    assert mimalloc["failed_allocs"] == 0 and mimalloc["decay"] is None
+    assert (leak_folder / "report.png").read_bytes().startswith(b"\x89PNG")
+    page = (leak_folder / "report.md").read_text()
+    for words in ("# Soak of hakmem and mimalloc", "## Drift", "hakmem: leak: live blocks grew by"):
+        assert words in page
+
+
+def test_a_step_is_named_and_a_longer_soak_asked_for(tmp_path):
+    folder = make_soak(tmp_path / "soak", {"hakmem": lambda hours: 2048 if hours >= 0.1 else 0})
+    built = report_tool.build(folder)
+    assert built.headlines[0].startswith("EXTEND. This soak does not settle whether memory drifts: hakmem")
+    assert "soak for about 24 min" in built.headlines[0]
+    assert "one step of +2048 kB at 6 min" in built.headlines[1]
+
+
+def test_the_profile_declares_the_budget(tmp_path):
+    folder = make_soak(tmp_path / "soak", {"hakmem": leaking}, gate={"rss_drift_kb_per_h": 4096})
+    assert report_tool.build(folder).headlines[0].startswith("STABLE. Memory does not drift: hakmem")
+
+
+def test_many_steady_subjects_are_counted_and_drawn(tmp_path):
+    growth = {f"clean{i}": still for i in range(7)}
+    folder = make_soak(tmp_path / "soak", {**growth, "leaky": leaking}, epoch_s=0.5)
+    built = report_tool.build(folder)
+    assert "Memory drifts: leaky" in built.headlines[0] and "7 subjects steady" in built.headlines[0]
+    assert len(built.headlines) == 2
+    report_tool.write(built, plot=True)
+    assert (folder / "report.png").stat().st_size > 20_000
+
+
+def test_the_longest_launch_is_judged(tmp_path):
+    folder = make_soak(tmp_path / "soak", {"hakmem": still})
+    result = load_result(folder)
+    result.epochs.loc[result.epochs["seq"] < 100, ["launch", "rss_above_base_kb"]] = [1, 9000]
+    subject = soak_judge.judge(result)[0]
+    assert (subject.launch, subject.launches, subject.drift.epochs) == (0, 2, 500)
+    assert subject.drift.verdict == "STABLE"
+
+
+def test_the_floor_accuses_the_harness(tmp_path):
+    folder = make_soak(tmp_path / "soak", {"hakmem": leaking, "floor": leaking})
+    hakmem, floor = soak_judge.judge(load_result(folder))
+    assert hakmem.cause.name == causes.HARNESS and floor.drift.verdict == "DRIFT"
+
+
+def test_half_life_of_a_decay(tmp_path):
+    """RSS falls from 5000 to 3000 kB with a half-life of 0.3 s; the clean subject does not fall."""
+    since_s = np.geomspace(0.01, 3, 20)
+    samples = [[seq, label, 0, seq, round(at, 6), round(3000 + 2000 * share * 0.5 ** (at / 0.3))]
+               for seq in range(5) for label, share in (("a", 1), ("b", 0)) for at in since_s]
+    folder = make_soak(tmp_path / "soak", {"hakmem": still, "mimalloc": still}, samples=samples)
+    hakmem, mimalloc = soak_judge.judge(load_result(folder))
+    assert hakmem.decay.half_life_s == pytest.approx(0.3, rel=0.1)
+    assert hakmem.decay.fallen_kb == pytest.approx(2000, rel=0.05) and hakmem.decay.drains == 5
+    assert mimalloc.decay.fallen_kb == 0 and np.isnan(mimalloc.decay.half_life_s)
+    page = "\n".join(str(part) for part in report_tool.page(report_tool.build(folder), None))
+    assert "half-life" in page
+
+
+def test_half_life_is_linear_between_samples():
+    assert decay.half_life_s(np.array([0, 1, 2.0]), np.array([100, 60, 0.0])) == pytest.approx(1 + 10 / 60)
+    assert np.isnan(decay.half_life_s(np.array([0, 1.0]), np.array([100, 97.0])))
+
+
+def test_analyze_soak_names_the_cause_too(leak_folder, call):
+    done = call(analyze_soak, leak_folder)
+    assert "subject a, allocator hakmem, launch 0: DRIFT" in done.out and "leak: live blocks grew" in done.out
+    found = json.loads(call(analyze_soak, leak_folder, "--format", "json").out)
+    assert found["subject b, allocator mimalloc, launch 0"]["cause"]["name"] == "none"
