@@ -95,3 +95,56 @@ def test_unmeasured_is_null_in_json():
 def test_nothing_to_judge():
     with pytest.raises(InputError, match="nothing to judge"):
         analyse([1.0, 2.0], [np.nan, np.nan])
+
+
+def test_a_leak_of_one_mb_per_hour_shows_in_ten_minutes():
+    time_s = np.arange(600.0)
+    drift = analyse(time_s, soak(1024, noise_kb=2, time_s=time_s))
+    assert drift.verdict == "DRIFT" and drift.slope_lower_kb_per_h > 900
+
+
+def test_a_staircase_is_a_trend_and_two_stairs_are_too_few():
+    stairs = 33_000 + 64 * np.floor(1024 * HOUR / 3600 / 64)
+    assert analyse(HOUR, stairs).verdict == "DRIFT"
+    two = 33_000 + 256.0 * (HOUR > 1500) + 256.0 * (HOUR > 2500)
+    drift = analyse(HOUR, two)
+    assert drift.verdict == "EXTEND" and drift.increments == pytest.approx(2, abs=0.1)
+    assert drift.needed_s > 3600
+
+
+def test_a_leak_beside_a_step_is_still_found():
+    drift = analyse(HOUR, soak(512, step_kb=2048))
+    assert drift.verdict == "DRIFT" and "one step" in drift.reason
+    assert drift.slope_kb_per_h == pytest.approx(512, rel=0.1)
+
+
+def test_a_leak_that_comes_at_random_is_a_walk_and_found():
+    """Its residual from a line remembers for ever, so no blocks of levels are independent."""
+    walk = 33_000 + 64.0 * np.cumsum(np.random.default_rng(5).poisson(0.5, 720))
+    drift = analyse(HOUR, walk)
+    assert (drift.method, drift.verdict) == ("increments", "DRIFT")
+
+
+def test_a_warm_up_that_is_not_over_is_no_drift():
+    drift = analyse(HOUR, 33_000 - 2000 * np.exp(-HOUR / 900))
+    assert drift.verdict == "EXTEND" and drift.slowing and "ever more slowly" in drift.reason
+    assert drift.needed_s == pytest.approx(7200, rel=0.01)
+
+
+def test_extend_says_how_long_a_soak_would_tell():
+    """Soaks of the length that a first one asked for are decided."""
+    time_s = np.arange(120) * 5.0
+    asked = analyse(time_s, soak(time_s=time_s, seed=3))
+    assert asked.verdict == "EXTEND" and 600 < asked.needed_s < 3600
+    assert "a soak of about" in asked.reason
+    longer = np.arange(0, 1.3 * asked.needed_s, 5.0)
+    verdicts = [analyse(longer, soak(time_s=longer, seed=seed)).verdict for seed in range(20)]
+    assert verdicts.count("STABLE") >= 15
+
+
+def test_a_step_is_settled_when_it_lies_in_the_warm_up():
+    drift = analyse(HOUR, soak(step_kb=2048))
+    assert drift.needed_s == pytest.approx(4 * drift.step_at_s)
+    longer = np.arange(0, 1.1 * drift.needed_s, 5.0)
+    rss = 33_000 + np.where(longer > drift.step_at_s, 2048.0, 0)
+    assert analyse(longer, rss).verdict == "STABLE"
