@@ -22,7 +22,7 @@ NUMBERS = ("launch", "epoch", "since_drain_s", "rss_kb")
 
 @dataclass(frozen=True)
 class Decay:
-    """Medians over `drains` drains: kB right after one, kB that fell off by the end of idling, and the
+    """Medians over `drains` drains: kB above the process's own right after one, kB that fell off by the end of idling, and the
     seconds until half of that was gone (NaN where nothing falls)."""
 
     drains: int
@@ -54,8 +54,8 @@ def half_life_s(since_s: np.ndarray, rss_kb: np.ndarray) -> float:
     return float(since_s[before] + share * (since_s[after] - since_s[before]))
 
 
-def summarise(samples: Optional[pd.DataFrame], subject: str, launch: int) -> Optional[Decay]:
-    """The Decay of a subject's launch; None without samples."""
+def summarise(samples: Optional[pd.DataFrame], subject: str, launch: int, base_kb: float) -> Optional[Decay]:
+    """The Decay of a subject's launch whose own RSS is `base_kb`; None without samples."""
     if samples is None:
         return None
     mine = samples[(samples["subject"] == subject) & (samples["launch"] == launch)].dropna()
@@ -64,7 +64,7 @@ def summarise(samples: Optional[pd.DataFrame], subject: str, launch: int) -> Opt
         return None
     lives = [half_life_s(part["since_drain_s"].to_numpy(), part["rss_kb"].to_numpy()) for part in drains]
     known = [life for life in lives if np.isfinite(life)]
-    return Decay(len(drains), float(np.median([part["rss_kb"].iloc[0] for part in drains])),
+    return Decay(len(drains), float(np.median([part["rss_kb"].iloc[0] for part in drains]) - base_kb),
                  float(np.median([part["rss_kb"].iloc[0] - part["rss_kb"].iloc[-1] for part in drains])),
                  float(np.median([part["since_drain_s"].iloc[-1] for part in drains])),
                  float(np.median(known)) if len(known) > len(lives) / 2 else float("nan"))

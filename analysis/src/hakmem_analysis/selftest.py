@@ -7,6 +7,7 @@ Invariants  What ran is on disk at once: a self-test that was broken off goes on
 """
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -14,7 +15,7 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-from . import cli, document, loop_check, selftest_page, selftest_summary, text
+from . import cli, document, loop_check, selftest_page, selftest_soak, selftest_summary, text
 from .bursts import bursts
 from .errors import InputError
 from .icount import at_least
@@ -41,6 +42,29 @@ def counts_of(options) -> dict:
     return {name: count for name, count in wanted.items() if count}
 
 
+def settings_of(options) -> dict:
+    """What makes a self-test repeatable: with "soak" in it, it is one of soaks."""
+    if options.soak:
+        return {"soak": {"clean": options.clean, "duration_s": options.duration,
+                         "first_seed": options.first_seed}}
+    counts = counts_of(options)
+    if not counts:
+        raise InputError("nothing to run; give --aa, --planted or --long a number above 0")
+    return {"counts": counts, "first_seed": options.first_seed}
+
+
+def seconds(words: str) -> float:
+    """A duration as people write it, for argparse: "90s", "10m", "1h"."""
+    unit = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(words[-1:])
+    try:
+        value = float(words[:-1]) * unit if unit else 0.0
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e6:
+        raise argparse.ArgumentTypeError(f"'{words}' is no duration; write 90s, 10m or 1h")
+    return value
+
+
 def prepare(options) -> tuple:
     """(folder, settings, records so far). Raises InputError when the folder is not what it must be."""
     if options.resume:
@@ -50,11 +74,10 @@ def prepare(options) -> tuple:
         except (OSError, ValueError):
             raise InputError(f"{folder} holds no {SETTINGS_FILE} of a self-test; name the folder of one, or "
                              "start without --resume") from None
-        return folder, settings, read_runs(folder)
+        records = selftest_soak.read_records(folder) if "soak" in settings else read_runs(folder)
+        return folder, settings, records
     folder = Path(options.output or f"out/selftest-{time.strftime('%Y%m%d-%H%M%S')}")
-    settings = {"counts": counts_of(options), "first_seed": options.first_seed}
-    if not settings["counts"]:
-        raise InputError("nothing to run; give --aa, --planted or --long a number above 0")
+    settings = settings_of(options)
     try:
         folder.mkdir(parents=True)
         (folder / SETTINGS_FILE).write_text(json.dumps(settings) + "\n", encoding="utf-8")
@@ -121,6 +144,19 @@ def write(folder: Path, settings: dict, records: list) -> tuple:
     return rates, times, words
 
 
+def finish_soaks(folder: Path, settings: dict, records: list) -> tuple:
+    """Writes summary.json and report.md of a self-test of soaks; returns (lines for a terminal,
+    conclusion)."""
+    rates = selftest_soak.rates(records)
+    words, table = conclusion(rates), selftest_page.rate_rows(rates)
+    summary = {"format": "hakbench-selftest-soak/1", "conclusion": words,
+               "rates": [rate.as_dict() for rate in rates], "subjects": records}
+    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(
+        document.to_markdown(selftest_soak.page(words, table, records, settings)), encoding="utf-8")
+    return [words, "", text.text_table(table), "", text.text_table(selftest_soak.record_rows(records))], words
+
+
 def check_loop(options) -> int:
     cpu = max(os.sched_getaffinity(0))
     found = loop_check.check(options.pairs, lambda: loop_check.of_hakbench(cpu),
@@ -134,7 +170,8 @@ def make_parser():
         PROG, "Proves the verdicts on this machine: gates with nothing planted, and gates with known faults.",
         "examples:\n  hakbench selftest --quick\n"
         "  hakbench selftest --aa 200 --planted 50 --long 10 -o out/selftest\n"
-        "  hakbench selftest --resume out/selftest\n  hakbench selftest --loop\n\n"
+        "  hakbench selftest --resume out/selftest\n  hakbench selftest --loop\n"
+        "  hakbench selftest --soak                 drift verdicts, half an hour\n\n"
         "exit codes: 0 no declared rate is broken; 1 the tool or its input failed; 2 one is broken; 3 too\n"
         "few runs to tell, with --fail-on-inconclusive")
     number = at_least(0)
@@ -159,28 +196,39 @@ def make_parser():
                         help="instead: does the loop through hakbench take as long as the loop alone?")
     parser.add_argument("--pairs", type=at_least(6), default=loop_check.PAIRS, metavar="N",
                         help=f"pairs of --loop (default {loop_check.PAIRS})")
+    parser.add_argument("--soak", action="store_true",
+                        help="instead: soaks with nothing planted, and with a leak of 1 MB/h, one of\n"
+                             "256 kB/h, and one step of 2 MB")
+    parser.add_argument("--clean", type=at_least(1), default=20, metavar="N",
+                        help="subjects of --soak with nothing planted (default 20)")
+    parser.add_argument("--duration", type=seconds, default=600.0, metavar="T",
+                        help="length of each soak of --soak: 10m (default), 1h; they run one after another")
     parser.add_argument("--fail-on-inconclusive", action="store_true",
                         help="exit with 3 when the runs are too few")
     cli.add_format(parser)
     return parser
 
 
-def _run(argv, runner=run_gate) -> int:
+def _run(argv, runner=run_gate, soak_runner=selftest_soak.run_soak) -> int:
     options = make_parser().parse_args(argv)
     if options.loop:
         return check_loop(options)
     folder, settings, records = prepare(options)
     try:
-        run_all(folder, settings, records, options.keep, runner)
+        if "soak" in settings:
+            selftest_soak.run_all(folder, settings["soak"], records, options.keep, soak_runner)
+            lines, words = finish_soaks(folder, settings["soak"], records)
+        else:
+            run_all(folder, settings, records, options.keep, runner)
+            rates, times, words = write(folder, settings, records)
+            lines = [words, "", text.text_table(selftest_page.rate_rows(rates)), "",
+                     text.text_table(selftest_page.time_rows(times))]
     except InputError as error:
         raise InputError(f"{error}; mend it and go on with --resume {folder}") from None
-    rates, times, words = write(folder, settings, records)
     if options.format == "json":
         print((folder / "summary.json").read_text(encoding="utf-8"), end="")
     else:
-        print("\n".join([words, "", text.text_table(selftest_page.rate_rows(rates)), "",
-                         text.text_table(selftest_page.time_rows(times)), "",
-                         f"report: {folder / 'report.md'}"]))
+        print("\n".join([*lines, "", f"report: {folder / 'report.md'}"]))
     return exit_code(words, options.fail_on_inconclusive)
 
 

@@ -88,7 +88,7 @@ def judge(result: Result) -> list:
         everything = result.epochs[result.epochs["subject"] == label]
         judged.append(SoakSubject(
             label, result.display_name(label), launch, int(everything["launch"].nunique()), drift, cause,
-            decay.summarise(samples, label, launch),
+            decay.summarise(samples, label, launch, epochs["rss_base_kb"].median()),
             float(everything["failed_allocs"].sum(min_count=1))))
     return judged
 
