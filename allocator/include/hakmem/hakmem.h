@@ -87,12 +87,19 @@ size_t hakmem_purge(int level);
 /* Sets a knob by its name in the environment, to a value as written there: ("HAKMEM_CHECK", "1").
  * Overrides the environment, and holds from then on for what is yet to be decided; a thread that
  * has allocated before HAKMEM_CHECK was set is not checked. Returns 0, ENOENT (no such knob) or
- * EINVAL (no whole number, or out of range). on, true, yes are read as 1, and off, false, no as 0.
+ * EINVAL (no whole number, out of range, no such profile). on, true, yes are read as 1, and off, false, no as 0.
+ *   HAKMEM_PROFILE                 a named set of the values below. One that was set by its own name
+ *                                  stays as it is:
+ *                                    mixed_balanced (MIXED_TINYV3_C7_BALANCED), the default
+ *                                    mixed_speed_first (MIXED_TINYV3_C7_SAFE)
+ *                                    memory_lean_free, memory_lean_dontneed
  *   HAKMEM_CHECK                   1: check every malloc and free (slow, exact)
  *   HAKMEM_PURGE_DELAY_MS          milliseconds that free memory is kept before the kernel gets it
- *   HAKMEM_SS_MEM_LEAN             1: memory-lean mode
- *   HAKMEM_SS_MEM_LEAN_MODE        in it, an emptied superslab's pages are 0: kept, 1: given back
- *                                  lazily (MADV_FREE), 2: given back at once (MADV_DONTNEED)
+ *   HAKMEM_SS_MEM_LEAN             1: memory-lean mode, the default: no profile's warm pool
+ *   HAKMEM_SS_MEM_LEAN_MODE        in it, an emptied superslab's pages are 0: kept until they age,
+ *                                  1: given back lazily (MADV_FREE), 2: at once (MADV_DONTNEED)
+ *   HAKMEM_SS_WARM_POOL_KB         KiB of superslab memory that is made resident ahead of its use,
+ *                                  to be set before the first allocation
  *   HAKMEM_HUGE_PAGE_THRESHOLD_MB  MiB of heap beyond which transparent huge pages are asked for
  *   HAKMEM_DEPOT_KB                KiB of free blocks that a thread keeps at hand behind its newest
  *                                  ones */

@@ -6,18 +6,35 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "config/nearest.h"
 
 namespace hakmem {
 
 constinit Config g_config;
 
 const KnobRow kKnobs[kKnobCount] = {
-#define KNOB(field, name, default_value, min, max, unit, doc) \
-  {name, &g_config.field, default_value, min, max, unit, doc},
+#define KNOB(field, name, default_value, min, max, unit, doc, ...) \
+  {name, &g_config.field, default_value, min, max, doc},
 #include "config/knobs.def"
 };
 
+const ProfileRow kProfiles[kProfileCount] = {
+#define SET(field, value) {&g_config.field, value},
+#define PROFILE(name, alias, doc, ...) {name, alias, doc, {__VA_ARGS__}},
+#include "config/profiles.def"
+};
+
 namespace {
+
+constexpr char kIgnoredNoProfile[] = ", ignored; the profiles are"
+#define SET(...)
+#define PROFILE(name, ...) " " name
+#include "config/profiles.def"
+    ;
+
+// The knobs that were set by their own names. relaxed: set before threads, or by a program that must
+// order its own calls.
+constinit std::atomic<bool> g_explicit[kKnobCount];
 
 constexpr char kPrefix[] = "HAKMEM_";
 // Names with our prefix that belong to the programs around the allocator.
@@ -45,6 +62,43 @@ bool is_foreign(const char *entry) {
   return false;
 }
 
+bool is_explicit(const std::atomic<int64_t> *knob) {
+  for (size_t i = 0; i < kKnobCount; ++i) {
+    if (kKnobs[i].value == knob) return g_explicit[i].load(std::memory_order_relaxed);
+  }
+  return false;
+}
+
+void apply_profile(const ProfileRow &profile) {
+  for (const KnobRow &row : kKnobs) {
+    if (is_explicit(row.value)) continue;
+    int64_t value = row.default_value;
+    for (const ProfileSetting &setting : profile.settings) {
+      if (setting.knob == row.value) value = setting.value;
+    }
+    row.value->store(value, std::memory_order_relaxed);
+  }
+}
+
+int set_profile(const char *name) {
+  for (const ProfileRow &profile : kProfiles) {
+    if (!equals(profile.name, name) && (*name == '\0' || !equals(profile.alias, name))) continue;
+    apply_profile(profile);
+    return 0;
+  }
+  return EINVAL;
+}
+
+void warn_of_unknown(const char *name) {
+  const char *known[kKnobCount + 1] = {kProfileVariable};
+  for (size_t i = 0; i < kKnobCount; ++i) known[i + 1] = kKnobs[i].name;
+  const char *nearest = nearest_name(name, known, kKnobCount + 1);
+  if (nearest == nullptr) return warn("unknown setting ", name, ", ignored");
+  char tail[80] = ", ignored; did you mean ";
+  strncat(tail, nearest, sizeof tail - strlen(tail) - 2);
+  warn("unknown setting ", name, strcat(tail, "?"));
+}
+
 void read_entry(const char *entry) {
   const char *equals_sign = strchr(entry, '=');
   if (equals_sign == nullptr || is_foreign(entry)) return;
@@ -55,9 +109,10 @@ void read_entry(const char *entry) {
   name[length] = '\0';
   switch (set_knob(name, equals_sign + 1)) {
     case ENOENT:
-      return warn("unknown setting ", name, ", ignored");
+      return warn_of_unknown(name);
     case EINVAL:
-      return warn("bad value in ", entry, ", ignored");
+      return warn("bad value in ", entry,
+                  equals(name, kProfileVariable) ? kIgnoredNoProfile : ", ignored");
     default:
       return;
   }
@@ -65,12 +120,20 @@ void read_entry(const char *entry) {
 
 }  // namespace
 
+int64_t warm_pool_kb() {
+  const bool suppressed = knob(g_config.mem_lean) != 0 && !is_explicit(&g_config.warm_pool_kb);
+  return suppressed ? 0 : knob(g_config.warm_pool_kb);
+}
+
 int set_knob(const char *name, const char *text) {
-  for (const KnobRow &row : kKnobs) {
+  if (equals(name, kProfileVariable)) return set_profile(text);
+  for (size_t i = 0; i < kKnobCount; ++i) {
+    const KnobRow &row = kKnobs[i];
     if (!equals(row.name, name)) continue;
     int64_t value = 0;
     if (!parse(text, &value) || value < row.min || value > row.max) return EINVAL;
     row.value->store(value, std::memory_order_relaxed);
+    g_explicit[i].store(true, std::memory_order_relaxed);
     return 0;
   }
   return ENOENT;

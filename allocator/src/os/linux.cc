@@ -3,10 +3,13 @@
 
 #include <cerrno>
 
+#include "base/units.h"
 #include "os/os.h"
 
 namespace hakmem::os {
 namespace {
+
+constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE, which older headers do not have
 
 // The malloc family must not disturb errno on success.
 class KeepErrno {
@@ -66,6 +69,20 @@ bool discard_lazily(void *base, size_t bytes) {
   return madvise(base, bytes, MADV_FREE) == 0;
 }
 
+void touch(void *base, size_t bytes) {
+  for (size_t at = 0; at < bytes; at += kOsPageBytes) {
+    static_cast<volatile char *>(base)[at] = 0;
+  }
+}
+
+bool populate(void *base, size_t bytes) {
+  const KeepErrno keep;
+  if (madvise(base, bytes, kPopulateWrite) == 0) return true;
+  if (errno != EINVAL) return false;
+  touch(base, bytes);  // a kernel before 5.14 does not know the advice
+  return true;
+}
+
 void want_huge_pages(void *base, size_t bytes) {
   const KeepErrno keep;
   madvise(base, bytes, MADV_HUGEPAGE);
@@ -89,17 +106,10 @@ uint64_t now_ms() {
 
 }  // namespace
 
-constinit const Kernel kLinux = {map,
-                                 map_unwritable,
-                                 unmap,
-                                 resize,
-                                 move,
-                                 discard_now,
-                                 discard_lazily,
-                                 want_huge_pages,
-                                 refuse_huge_pages,
-                                 set_access,
-                                 now_ms};
+constinit const Kernel kLinux = {
+    map,         map_unwritable, unmap,    resize,          move,
+    discard_now, discard_lazily, populate, want_huge_pages, refuse_huge_pages,
+    set_access,  now_ms};
 constinit const Kernel *g_kernel = &kLinux;
 
 }  // namespace hakmem::os

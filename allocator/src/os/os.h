@@ -33,6 +33,8 @@ struct Kernel {
   // The kernel may take the pages when it needs them; until then they count as resident. Contents
   // are undefined until written. False: contents unchanged.
   bool (*discard_lazily)(void *base, size_t bytes);
+  // Makes untouched pages resident, zeroed, in one call. False: some of them may not be.
+  bool (*populate)(void *base, size_t bytes);
   // Advice on transparent huge pages; without effect where they are not offered.
   void (*want_huge_pages)(void *base, size_t bytes);
   void (*refuse_huge_pages)(void *base, size_t bytes);

@@ -41,7 +41,6 @@ size_t release_free_pages(Slab *slab, release::Reason reason) {
 }  // namespace
 
 void SlabPool::release_quiet_pages(release::Reason reason, unsigned ages, size_t most_calls) {
-  if (!release::wanted(reason)) return;
   const os::LockGuard guard(lock_);
   size_t calls = 0;
   for (Slab *slab : with_room_) {

@@ -9,6 +9,7 @@
 #include "os/lock.h"
 #include "os/os.h"
 #include "superslab/release_policy.h"
+#include "superslab/warm_pool.h"
 
 namespace hakmem::page_heap {
 namespace {
@@ -78,8 +79,8 @@ Slab *fit(Slab *run, size_t slabs, size_t align_slabs) {
   return aligned + slabs <= begin + run->run_slabs ? run + (aligned - begin) : nullptr;
 }
 
-// Best fit by length; but of the long runs, one that begins with a touched slab comes first, so that
-// resident memory is used again before a superslab's untouched end.
+// Best fit by length; but of the long runs, one that begins with a resident slab comes first, so that
+// such memory is used again before a superslab's untouched end.
 Slab *find_run(size_t slabs, size_t align_slabs, Slab **place) {
   if (slabs < kLongBin) {
     uint64_t candidates = g.filled_bins & (~uint64_t{0} << slabs);
@@ -97,9 +98,9 @@ Slab *find_run(size_t slabs, size_t align_slabs, Slab **place) {
     Slab *fitting = fit(run, slabs, align_slabs);
     if (fitting == nullptr) continue;
     const Superslab *superslab = superslab_of(fitting);
-    const size_t untouched =
-        superslab->touched.test(index_of(superslab, fitting)) ? 0 : SIZE_MAX / 2;
-    const size_t cost = untouched + run->run_slabs;
+    const size_t index = index_of(superslab, fitting);
+    const bool resident = superslab->touched.test(index) || superslab->warm.test(index);
+    const size_t cost = (resident ? 0 : SIZE_MAX / 2) + run->run_slabs;
     if (cost >= lowest_cost) continue;
     lowest_cost = cost;
     best = run;
@@ -145,11 +146,16 @@ void mark_used(Superslab *superslab, size_t index, size_t slabs) {
   superslab->free_slabs = static_cast<uint16_t>(superslab->free_slabs - slabs);
 }
 
-// How many slabs of [begin, end) wait: free, and touched.
+// Slabs of a word that wait to go back: free, touched, and not yet the kernel's to take.
+uint64_t waiting_word(const Superslab *superslab, size_t w) {
+  return superslab->free.word(w) & superslab->touched.word(w) & ~superslab->offered.word(w);
+}
+
+// How many slabs of [begin, end) wait.
 ptrdiff_t waiting_in(const Superslab *superslab, size_t begin, size_t end) {
   ptrdiff_t slabs = 0;
   for (size_t w = begin / 64; w * 64 < end; ++w) {
-    uint64_t waiting = superslab->free.word(w) & superslab->touched.word(w);
+    uint64_t waiting = waiting_word(superslab, w);
     if (w == begin / 64) waiting &= ~uint64_t{0} << (begin % 64);
     if (end - w * 64 < 64) waiting &= (uint64_t{1} << (end - w * 64)) - 1;
     slabs += std::popcount(waiting);
@@ -169,7 +175,9 @@ bool take_slabs(Superslab *superslab, size_t index, size_t slabs) {
   }
   const ptrdiff_t before = waiting_in(superslab, begin, end);
   mark_used(superslab, index, slabs);
-  superslab->touched.set(begin, end - begin);
+  warm_pool::take(superslab, index, slabs);
+  superslab->touched.set_unless(superslab->warm, begin, end - begin);
+  superslab->offered.clear(begin, end - begin);
   follow_waiting(waiting_in(superslab, begin, end) - before);
   return zeroed;
 }
@@ -181,7 +189,9 @@ bool unmap_superslab(Superslab *superslab) {
   const size_t mapped = superslab->bytes();
   remove_from_bin(run);
   unlink_superslab(superslab);
+  const size_t warm = superslab->warm.count(0, superslab->slab_count);
   if (address_window::unmap(superslab, mapped)) {
+    warm_pool::lose(warm);
     --g.superslab_count;
     g.mapped_bytes -= mapped;
     return true;
@@ -205,7 +215,9 @@ bool cut_superslab(Superslab *superslab) {
   }
   superslab->slab_count = static_cast<uint16_t>(new_count);
   mark_used(superslab, new_count, slabs);
+  warm_pool::forget(superslab, new_count, slabs);
   superslab->touched.clear(new_count, slabs);
+  superslab->offered.clear(new_count, slabs);
   g.mapped_bytes -= slabs * kSlabBytes;
   return true;
 }
@@ -235,13 +247,18 @@ void release_unused_bitmaps(Reason reason) {
   for (Superslab *s = g.superslabs; s != nullptr; s = s->next) release_unused_bitmaps(s, reason);
 }
 
+bool has_resident_slabs(Superslab *superslab) {
+  return superslab->touched.any(0, kSlabsPerSuperslab) ||
+         superslab->warm.any(0, kSlabsPerSuperslab);
+}
+
 // Gives the address space and metadata of superslabs back that have nothing else left, but for one.
 void unmap_aged_superslabs() {
   bool one_stays = false;
   Superslab *next = nullptr;
   for (Superslab *superslab = g.superslabs; superslab != nullptr; superslab = next) {
     next = superslab->next;
-    if (!wholly_free(superslab) || superslab->touched.any(0, kSlabsPerSuperslab)) continue;
+    if (!wholly_free(superslab) || has_resident_slabs(superslab)) continue;
     if (one_stays) unmap_superslab(superslab);
     one_stays = true;
   }
@@ -312,6 +329,16 @@ void mark_free(Superslab *superslab, size_t index, size_t slabs) {
   insert_into_bin(superslab->slabs + begin, end - begin);
 }
 
+// The heap grows by a run of untouched slabs: the pool is filled from what lies behind it.
+void warm_up_behind(Superslab *superslab, size_t index, size_t slabs) {
+  if (warm_pool::wanted_slabs() == 0) return;
+  size_t used_slabs = 0;
+  for (const Superslab *s = g.superslabs; s != nullptr; s = s->next) {
+    used_slabs += static_cast<size_t>(s->slab_count - s->first_slab - s->free_slabs);
+  }
+  warm_pool::fill(superslab, index + slabs, used_slabs - slabs);
+}
+
 Run allocate(size_t slabs, size_t align_slabs, SlabKind kind) {
   Slab *slab = nullptr;
   Slab *run = find_run(slabs, align_slabs, &slab);
@@ -332,6 +359,7 @@ Run allocate(size_t slabs, size_t align_slabs, SlabKind kind) {
 
   const size_t index = index_of(superslab, slab);
   const bool zeroed = take_slabs(superslab, index, slabs);
+  if (zeroed && warm_pool::is_empty()) warm_up_behind(superslab, index, slabs);
   superslab->head.set(index, 1);
   slab->owner = nullptr;
   slab->next = slab->prev = nullptr;
@@ -357,6 +385,24 @@ uint16_t take_bitmap_slot(Superslab *superslab) {
   return kNoBitmapSlot;
 }
 
+// Gives the pages of free slabs back as the policy says. False: they are kept.
+bool discard_slabs(Superslab *superslab, size_t index, size_t slabs, Reason reason) {
+  switch (release::discard(as_pointer(superslab->address() + index * kSlabBytes),
+                           slabs * kSlabBytes, reason)) {
+    case release::Outcome::kKept:
+      return false;
+    case release::Outcome::kZeroed:
+      superslab->touched.clear(index, slabs);
+      superslab->offered.clear(index, slabs);
+      break;
+    case release::Outcome::kUndefined:
+      superslab->offered.set(index, slabs);
+      break;
+  }
+  warm_pool::forget(superslab, index, slabs);
+  return true;
+}
+
 void free_locked(Slab *slab) {
   Superslab *superslab = superslab_of(slab);
   const size_t index = index_of(superslab, slab);
@@ -365,10 +411,9 @@ void free_locked(Slab *slab) {
   mark_free(superslab, index, slab->run_slabs);
   if (wholly_free(superslab) && release::wanted(Reason::kEmptied)) {
     const size_t first = superslab->first_slab;
-    const size_t slabs = superslab->slab_count - first;
-    const auto outcome = release::discard(as_pointer(superslab->address() + first * kSlabBytes),
-                                          slabs * kSlabBytes, Reason::kEmptied);
-    if (outcome == release::Outcome::kZeroed) superslab->touched.clear(first, slabs);
+    const ptrdiff_t before = waiting_in(superslab, first, superslab->slab_count);
+    discard_slabs(superslab, first, superslab->slab_count - first, Reason::kEmptied);
+    follow_waiting(waiting_in(superslab, first, superslab->slab_count) - before);
   }
 }
 
@@ -381,23 +426,23 @@ void prefer_small_pages_locked(Superslab *superslab) {
   os::g_kernel->refuse_huge_pages(superslab, superslab->bytes());
 }
 
-// Gives back the touched free slabs of one superslab, those freed since the last tick only if
-// `fresh_too`, up to `budget` bytes. Returns the bytes.
-size_t discard_free_slabs(Superslab *superslab, bool fresh_too, size_t budget, Reason reason) {
+// Of a word: the free slabs that are to go back for the reason; on demand all that are resident.
+uint64_t discardable_word(const Superslab *superslab, size_t w, Reason reason) {
+  if (reason != Reason::kDemand) return waiting_word(superslab, w) & ~superslab->fresh.word(w);
+  return superslab->free.word(w) & (superslab->touched.word(w) | superslab->warm.word(w));
+}
+
+// Gives back free slabs of one superslab, up to `budget` bytes. Returns the bytes.
+size_t discard_free_slabs(Superslab *superslab, size_t budget, Reason reason) {
   size_t bytes = 0;
   for (size_t w = 0; w < kSlabMaskWords && bytes < budget; ++w) {
-    uint64_t old = superslab->free.word(w) & superslab->touched.word(w);
-    if (!fresh_too) old &= ~superslab->fresh.word(w);
+    uint64_t old = discardable_word(superslab, w, reason);
     while (old != 0) {
       const auto bit = static_cast<size_t>(std::countr_zero(old));
       const auto length = static_cast<size_t>(std::countr_one(old >> bit));
       const size_t index = w * 64 + bit;
       old &= length == 64 ? 0 : ~(((uint64_t{1} << length) - 1) << bit);
-      const auto outcome = release::discard(as_pointer(superslab->address() + index * kSlabBytes),
-                                            length * kSlabBytes, reason);
-      if (outcome == release::Outcome::kKept) continue;
-      if (outcome == release::Outcome::kZeroed) superslab->touched.clear(index, length);
-      bytes += length * kSlabBytes;
+      if (discard_slabs(superslab, index, length, reason)) bytes += length * kSlabBytes;
     }
   }
   if (bytes > 0 && superslab->free_slabs > superslab->slab_count / 2) {
@@ -419,7 +464,7 @@ bool release_aged() {
   const size_t an_eighth = waiting_bytes() / 8;
   size_t budget = an_eighth > kMinReleaseBytesPerTick ? an_eighth : kMinReleaseBytesPerTick;
   for (Superslab *s = g.superslabs; s != nullptr; s = s->next) {
-    const size_t bytes = discard_free_slabs(s, false, budget, Reason::kAged);
+    const size_t bytes = discard_free_slabs(s, budget, Reason::kAged);
     if (bytes >= budget) return true;
     budget -= bytes;
   }
@@ -491,20 +536,17 @@ bool resize_large(Slab *slab, size_t new_slabs) {
 uint32_t tick() {
   const uint64_t now = os::g_kernel->now_ms();
   if (now >= g_next_tick_ms.load(std::memory_order_relaxed) && g.lock.try_lock()) {
-    const bool wanted = release::wanted(Reason::kAged);
-    const bool more = wanted && release_aged();
+    const bool more = release_aged();
     if (now >= g.next_age_ms) {
-      if (wanted) {
-        age_fresh_slabs();
-        unmap_aged_superslabs();
-        release_unused_bitmaps(Reason::kAged);
-      }
+      age_fresh_slabs();
+      unmap_aged_superslabs();
+      release_unused_bitmaps(Reason::kAged);
       // A slab goes back when it was free for one to two ages.
       g.next_age_ms = now + static_cast<uint64_t>(knob(g_config.purge_delay_ms)) / 2;
       g_ages.fetch_add(1, std::memory_order_relaxed);
     }
     const uint64_t soon = now + kBacklogTickMs;
-    g.waiting_slabs = wanted ? static_cast<ptrdiff_t>(waiting_bytes() / kSlabBytes) : 0;
+    g.waiting_slabs = static_cast<ptrdiff_t>(waiting_bytes() / kSlabBytes);
     follow_waiting(0);
 
     g_next_tick_ms.store(more && soon < g.next_age_ms ? soon : g.next_age_ms,
@@ -524,7 +566,7 @@ void prefer_small_pages(Superslab *superslab) {
 void purge_all() {
   const os::LockGuard guard(g.lock);
   for (Superslab *s = g.superslabs; s != nullptr; s = s->next) {
-    discard_free_slabs(s, true, SIZE_MAX, Reason::kDemand);
+    discard_free_slabs(s, SIZE_MAX, Reason::kDemand);
     for (size_t w = 0; w < kSlabMaskWords; ++w) s->fresh.set_word(w, 0);
   }
   unmap_free_superslabs();
@@ -540,11 +582,20 @@ bool give_up_address_space() {
 
 Totals totals() {
   const os::LockGuard guard(g.lock);
-  Totals t{g.superslab_count, g.mapped_bytes, 0, waiting_bytes(), 0};
+  Totals t{};
+  t.superslabs = g.superslab_count;
+  t.mapped_bytes = g.mapped_bytes;
   for (const Superslab *s = g.superslabs; s != nullptr; s = s->next) {
     t.free_bytes += s->free_slabs * kSlabBytes;
     t.metadata_bytes += s->first_slab * kSlabBytes;
+    for (size_t w = 0; w < kSlabMaskWords; ++w) {
+      const uint64_t touched = s->free.word(w) & s->touched.word(w);
+      t.free_touched_bytes += static_cast<size_t>(std::popcount(touched)) * kSlabBytes;
+      t.offered_bytes +=
+          static_cast<size_t>(std::popcount(touched & s->offered.word(w))) * kSlabBytes;
+    }
   }
+  t.warm = warm_pool::totals();
   return t;
 }
 

@@ -16,6 +16,7 @@
 #include <cstdint>
 
 #include "superslab/superslab.h"
+#include "superslab/warm_pool.h"
 
 namespace hakmem::page_heap {
 
@@ -56,7 +57,11 @@ void purge_all();
 bool give_up_address_space();
 
 struct Totals {
-  size_t superslabs, mapped_bytes, free_bytes, free_touched_bytes, metadata_bytes;
+  size_t superslabs, mapped_bytes, free_bytes;
+  size_t free_touched_bytes;  // of free_bytes: likely resident, but for warm.bytes
+  size_t metadata_bytes;
+  size_t offered_bytes;  // of free_touched_bytes: resident until the kernel needs them (MADV_FREE)
+  warm_pool::Totals warm;
 };
 Totals totals();
 

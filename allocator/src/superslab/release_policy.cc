@@ -24,15 +24,7 @@ bool lean() { return knob(g_config.mem_lean) != 0; }
 }  // namespace
 
 bool wanted(Reason reason) {
-  switch (reason) {
-    case Reason::kDemand:
-      return true;
-    case Reason::kEmptied:
-      return lean() && knob(g_config.mem_lean_mode) != kKeep;
-    case Reason::kAged:
-      return !lean() || knob(g_config.mem_lean_mode) != kKeep;
-  }
-  return false;
+  return reason != Reason::kEmptied || (lean() && knob(g_config.mem_lean_mode) != kKeep);
 }
 
 Outcome discard(void *base, size_t bytes, Reason reason) {

@@ -69,6 +69,20 @@ class SlabMask {
   void clear(size_t begin, size_t count) {
     each_word(begin, count, [](uint64_t old, uint64_t mask) { return old & ~mask; });
   }
+  // The members of [begin, begin + count) that `other` does not have.
+  void set_unless(const SlabMask &other, size_t begin, size_t count) {
+    size_t w = begin / 64;
+    each_word(begin, count,
+              [&](uint64_t old, uint64_t mask) { return old | (mask & ~other.word(w++)); });
+  }
+  size_t count(size_t begin, size_t count) {
+    size_t members = 0;
+    each_word(begin, count, [&](uint64_t old, uint64_t mask) {
+      members += static_cast<size_t>(std::popcount(old & mask));
+      return old;
+    });
+    return members;
+  }
   // One more than the largest member; 0: there is none.
   size_t end() const {
     const size_t last = last_at_or_below(kSlabsPerSuperslab - 1);
@@ -152,6 +166,8 @@ struct Superslab {
   SlabMask head;          // first slabs of runs in use
   SlabMask free;          // slabs that are free
   SlabMask touched;       // slabs that were handed out since they were last known to be zero
+  SlabMask warm;          // free slabs that were populated ahead: see warm_pool.h
+  SlabMask offered;       // free slabs that the kernel may take when it needs them
   SlabMask fresh;         // free slabs that were freed since the last tick of the release clock
   SlabMask bitmap_slots;  // bitmap slots in use
   Slab slabs[];

@@ -112,6 +112,7 @@ void resize_huge_blocks() {
 
 void live_without(const std::string &call) {
   expect_forbidden(call);
+  configure("HAKMEM_SS_WARM_POOL_KB", "1024");
   const char *const settings[][3] = {
       {"250", "0", "0"}, {"0", "0", "0"}, {"0", "1", "0"}, {"0", "1", "1"}, {"0", "1", "2"}};
   uint64_t seed = 1;

@@ -7,7 +7,7 @@ namespace {
 
 struct State {
   std::atomic<uint64_t> now_ms{1'000'000'000};  // later than any real clock reading of a run before
-  std::atomic<uint64_t> calls{0}, discards{0}, maps{0};
+  std::atomic<uint64_t> calls{0}, discards{0}, maps{0}, populates{0};
   std::atomic<uint64_t> fail_at{UINT64_MAX};
   std::atomic<bool> and_all_after{false}, deny_discard{false};
 };
@@ -45,6 +45,11 @@ bool discard_lazily(void *base, size_t bytes) {
   ++s.discards;
   return os::kLinux.discard_lazily(base, bytes);
 }
+bool populate(void *base, size_t bytes) {
+  if (must_fail()) return false;
+  ++s.populates;
+  return os::kLinux.populate(base, bytes);
+}
 bool set_access(void *base, size_t bytes, bool accessible) {
   return !must_fail() && os::kLinux.set_access(base, bytes, accessible);
 }
@@ -52,8 +57,8 @@ void no_advice(void *, size_t) {}
 uint64_t now_ms() { return s.now_ms; }
 
 constinit const os::Kernel kFake = {map,       map_unwritable, unmap,          resize,
-                                    move,      discard_now,    discard_lazily, no_advice,
-                                    no_advice, set_access,     now_ms};
+                                    move,      discard_now,    discard_lazily, populate,
+                                    no_advice, no_advice,      set_access,     now_ms};
 
 }  // namespace
 
@@ -73,6 +78,7 @@ void FakeKernel::fail_none() { s.fail_at = UINT64_MAX; }
 void FakeKernel::deny_discard(bool deny) { s.deny_discard = deny; }
 uint64_t FakeKernel::calls() const { return s.calls; }
 uint64_t FakeKernel::discards() const { return s.discards; }
+uint64_t FakeKernel::populates() const { return s.populates; }
 uint64_t FakeKernel::maps() const { return s.maps; }
 
 }  // namespace hakmem::test

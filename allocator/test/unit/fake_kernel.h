@@ -30,6 +30,7 @@ class FakeKernel {
 
   uint64_t calls() const;  // of those that can fail
   uint64_t discards() const;
+  uint64_t populates() const;
   uint64_t maps() const;
 };
 

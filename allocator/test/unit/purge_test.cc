@@ -67,17 +67,72 @@ TEST(Purge, SlabsInUseAgainAreNotGivenBack) {
   }
 }
 
-TEST(Purge, LeanKeepModeGivesNothingBack) {
-  hakmem_purge(HAKMEM_PURGE_ALL);
-  test::FakeKernel kernel;
-  ASSERT_EQ(hakmem_configure("HAKMEM_SS_MEM_LEAN", "1"), 0);
-  for (void *block : burst(8 * kMiB)) hakmem_free(block);
-  for (int i = 0; i < 8; ++i) {
-    kernel.advance_ms(500);
-    page_heap::tick();
+// What an emptied superslab's pages do in each mode of memory-lean, and without it.
+class Lean : public testing::Test {
+ protected:
+  void set(const char *lean, const char *mode) {
+    ASSERT_EQ(hakmem_configure("HAKMEM_SS_MEM_LEAN", lean), 0);
+    ASSERT_EQ(hakmem_configure("HAKMEM_SS_MEM_LEAN_MODE", mode), 0);
   }
-  EXPECT_GE(page_heap::totals().free_touched_bytes, 8 * kMiB);
-  ASSERT_EQ(hakmem_configure("HAKMEM_SS_MEM_LEAN", "0"), 0);
+  // Of superslabs that nothing else uses. Returns the calls of the kernel to give pages back.
+  uint64_t empty_superslabs() {
+    const uint64_t before = kernel_.discards();
+    std::vector<void *> blocks = burst(128 * kMiB);
+    for (void *block : blocks) hakmem_free(block);
+    return kernel_.discards() - before;
+  }
+  void age() {
+    for (int i = 0; i < 100; ++i) {
+      kernel_.advance_ms(10);
+      page_heap::tick();
+    }
+  }
+  void TearDown() override {
+    set("1", "0");
+    hakmem_purge(HAKMEM_PURGE_ALL);
+  }
+  test::FakeKernel kernel_;
+};
+
+TEST_F(Lean, KeepGivesPagesBackWhenTheyAgeOnly) {
+  for (const char *lean : {"0", "1"}) {
+    set(lean, "0");
+    hakmem_purge(HAKMEM_PURGE_ALL);
+    EXPECT_EQ(empty_superslabs(), 0u);
+    EXPECT_GE(page_heap::totals().free_touched_bytes, 128 * kMiB);
+    age();
+    EXPECT_EQ(page_heap::totals().free_touched_bytes, 0u) << "lean " << lean;
+  }
+}
+
+TEST_F(Lean, DontNeedGivesPagesBackAtOnce) {
+  set("1", "2");
+  hakmem_purge(HAKMEM_PURGE_ALL);
+  EXPECT_GE(empty_superslabs(), 3u);
+  EXPECT_LE(page_heap::totals().free_touched_bytes, 64 * kMiB);
+  EXPECT_EQ(page_heap::totals().offered_bytes, 0u);
+}
+
+TEST_F(Lean, FreeOffersPagesOnce) {
+  set("1", "1");
+  hakmem_purge(HAKMEM_PURGE_ALL);
+  EXPECT_GE(empty_superslabs(), 3u);
+  age();
+  const page_heap::Totals after = page_heap::totals();
+  EXPECT_GE(after.offered_bytes, 128 * kMiB);
+  EXPECT_EQ(after.free_touched_bytes, after.offered_bytes);
+  EXPECT_FALSE(page_heap::backlog()) << "what the kernel may take waits no more";
+  const uint64_t discards = kernel_.discards();
+  age();
+  EXPECT_EQ(kernel_.discards(), discards) << "offered again";
+  // Used again, they are the program's; freed and aged, they are offered anew.
+  void *block = hakmem_malloc(kBlockBytes);
+  EXPECT_LT(page_heap::totals().offered_bytes, after.offered_bytes);
+  hakmem_free(block);
+  age();
+  EXPECT_GT(kernel_.discards(), discards);
+  hakmem_purge(HAKMEM_PURGE_ALL);
+  EXPECT_EQ(page_heap::totals().offered_bytes, 0u) << "on demand they go now";
 }
 
 TEST(Purge, DeniedDiscardChangesNothing) {
