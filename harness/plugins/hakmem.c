@@ -1,7 +1,7 @@
 /* hakmem.c - hakmem as a plugin, linked in statically; also hakmem_hardened and hakmem_passdown,
  * which are this source with those variants.
  *
- * Settings are hakmem's knobs by their environment names: {"HAKMEM_SS_MEM_LEAN": "1"}.
+ * Settings are hakmem's knobs by their environment names: {"HAKMEM_PROFILE": "mixed_balanced"}.
  */
 #include "hakmem/hakmem.h"
 

@@ -38,9 +38,10 @@ class Bench:
             "TZ": "UTC",
         }
 
-    def run(self, command, *, preload, cwd=None, stdin=b"", check=True):
-        """Run `command`; returns the CompletedProcess with bytes in stdout and stderr."""
-        environment = dict(self.environment)
+    def run(self, command, *, preload, cwd=None, stdin=b"", check=True, settings=None):
+        """Run `command` with `settings` in front of the environment; returns the CompletedProcess
+        with bytes in stdout and stderr."""
+        environment = {**(settings or {}), **self.environment}
         if preload:
             environment["LD_PRELOAD"] = self.options.library
         done = subprocess.run(
@@ -109,6 +110,38 @@ def case_early(bench):
         bench.same([need(program, "coreutils")], check=False)
     bench.same([need("env", "coreutils"), "-i", "/bin/sh", "-c", "echo $((6 * 7))"])
     bench.same(["/bin/sh", "-c", "exit 7"], check=False)
+
+
+def resident_kb(bench, **settings):
+    """Anonymous resident memory of a small program under these settings, KiB."""
+    done = bench.run([need("cat", "coreutils"), "/proc/self/status"], preload=True,
+                     settings=settings)
+    if done.stderr:
+        raise Difference(f"{settings}: {done.stderr.decode(errors='replace')}")
+    return int(re.search(rb"RssAnon:\s+(\d+) kB", done.stdout).group(1))
+
+
+def case_profile(bench):
+    """HAKMEM_PROFILE: a warm pool is resident or not; a variable of its own wins in any place."""
+    speed = {"HAKMEM_PROFILE": "mixed_speed_first"}
+    lean = {"HAKMEM_SS_MEM_LEAN": "1"}
+    small = {"HAKMEM_SS_WARM_POOL_KB": "1024"}
+    base_kb = resident_kb(bench)
+    for more_kb, settings in (
+            (0, {"HAKMEM_PROFILE": "mixed_balanced"}), (0, {"HAKMEM_PROFILE": "memory_lean_free"}),
+            (0, {"HAKMEM_PROFILE": "memory_lean_dontneed"}), (2048, speed),
+            (2048, {"HAKMEM_PROFILE": "MIXED_TINYV3_C7_SAFE"}), (0, {**speed, **lean}),
+            (0, {**lean, **speed}), (1024, {**speed, **small}), (1024, {**small, **speed}),
+            (1024, small), (1024, {**lean, **small}),
+            (32 * 1024 - 512, {"HAKMEM_SS_WARM_POOL_KB": "32768"})):
+        grown_kb = resident_kb(bench, **settings) - base_kb
+        if not more_kb - 128 <= grown_kb <= more_kb + 256:
+            raise Difference(f"{settings}: {grown_kb} KiB more are resident, not about {more_kb}")
+    done = bench.run([need("cat", "coreutils"), "/dev/null"], preload=True,
+                     settings={"HAKMEM_PROFILE": "fast"})
+    said = done.stderr.decode(errors="replace")
+    if said.count("\n") != 1 or "bad value in HAKMEM_PROFILE=fast" not in said:
+        raise Difference(f"an unknown profile is not warned about in one line: {said!r}")
 
 
 def case_ls(bench):

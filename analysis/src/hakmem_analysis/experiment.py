@@ -104,7 +104,7 @@ def _run(argv, command=looks.run_hakbench) -> int:
         PROG, "Measures a variant against what is there and decides: GO, NO-GO or NEUTRAL.",
         "examples:\n  hakbench experiment --candidate hakmem_passdown --reference hakmem\n"
         "  hakbench experiment --candidate hakmem --reference hakmem --gain 1% --record note.md \\\n"
-        "      --title 'Lean mode' -- --env a:HAKMEM_SS_MEM_LEAN=1 --ws 8192\n\n"
+        "      --title 'Small depot' -- --env a:HAKMEM_DEPOT_KB=64 --ws 8192\n\n"
         "What stands behind -- is handed to hakbench ab.\n"
         "exit codes: 0 a decision was reached, whichever, 1 the tool or its input failed")
     parser.add_argument("--candidate", required=True, metavar="ALLOCATOR", help="the variant")

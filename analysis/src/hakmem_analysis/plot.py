@@ -22,6 +22,9 @@ from .load import Result  # noqa: E402
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 MARKED_EPOCHS = 400
+LINE_CHARACTERS = 105  # of the figure's width, in the font of the legends
+LEGEND_MARK_CHARACTERS = 5  # what a marker and the gap to the next name take
+LEGEND_LINE_POINTS = 15
 GREY = "#767676"
 
 
@@ -47,10 +50,19 @@ def draw(result: Result, comparisons: list, headline: str, path: Path) -> None:
         plt.close(figure)
 
 
-def legend(axis, columns: int) -> None:
-    """The legend at the right of the title line: never over the data."""
-    axis.legend(loc="lower right", bbox_to_anchor=(1, 1.0), ncol=columns, frameon=False, borderaxespad=0.1,
-                columnspacing=1.2, handletextpad=0.4)
+def legend(axis) -> None:
+    """The legend at the right of the title line, or if that is too short in lines below it: never over the
+    data."""
+    names = axis.get_legend_handles_labels()[1]
+    title = axis.get_title(loc="left")
+    style = {"frameon": False, "borderaxespad": 0.1, "columnspacing": 1.2, "handletextpad": 0.4}
+    if len(title) + sum(len(name) + LEGEND_MARK_CHARACTERS for name in names) <= LINE_CHARACTERS:
+        axis.legend(loc="lower right", bbox_to_anchor=(1, 1.0), ncol=len(names), **style)
+        return
+    columns = max(1, LINE_CHARACTERS // (max(map(len, names)) + LEGEND_MARK_CHARACTERS))
+    lines = -(-len(names) // columns)
+    axis.set_title(title, pad=LEGEND_LINE_POINTS * lines + 6)
+    axis.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncol=columns, **style)
 
 
 def draw_throughput(axis, result: Result, styles: dict, start_s: float) -> None:
@@ -62,7 +74,7 @@ def draw_throughput(axis, result: Result, styles: dict, start_s: float) -> None:
     axis.set_ylim(low, high + 0.08 * (high - low))  # room for the launches' names above the data
     _mark_launches(axis, result, start_s, names=True)
     axis.tick_params(labelbottom=False)
-    legend(axis, len(styles) + 1)
+    legend(axis)
 
 
 def draw_memory(axis, result: Result, styles: dict, start_s: float) -> None:
@@ -135,4 +147,4 @@ def _draw_ratios(axis, result: Result, ratios: list, styles: dict) -> None:
     axis.set_xlabel("block")
     axis.grid(axis="y", color="#dddddd", linewidth=0.6)
     axis.margins(x=0.01)
-    legend(axis, len(ratios))
+    legend(axis)

@@ -1,11 +1,13 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "cli/commands.h"
 #include "cli/locations.h"
 #include "coordinator/profile.h"
+#include "coordinator/text_file.h"
 #include "model/error.h"
 #include "output/csv.h"
 #include "subject/plugin_loader.h"
@@ -46,7 +48,7 @@ void list_profiles() {
     for (const fs::path &file : files) {
       if (file.extension() != ".json" || file.stem() == "schema") continue;
       if (!shown.insert(file.stem().string()).second) continue;
-      fmt::print("  {:<20} {}\n", file.stem().string(),
+      fmt::print("  {:<22} {}\n", file.stem().string(),
                  load_profile(file.string()).value("description", ""));
     }
   }
@@ -57,38 +59,64 @@ void list_columns() {
     fmt::print("  {:<24} {:<8} {}\n", column.name, column.type, column.doc);
 }
 
+// From the table that hakmem's build wrote: the harness knows no allocator's inside.
+void list_gates() {
+  const std::string path = gates_file();
+  const auto text = read_text_file(path);
+  const nlohmann::json table = nlohmann::json::parse(text.value_or(""), nullptr, false);
+  if (!table.is_object())
+    throw Error("cannot read hakmem's table of gates " + path +
+                "; build or install this project whole, the target gates_json writes it");
+  for (const char *kind : {"environment", "build"}) {
+    fmt::print("{}:\n", kind);
+    for (const nlohmann::json &gate : table.at("gates")) {
+      if (gate.at("kind") != kind) continue;
+      const auto of = [&](const char *key) { return gate.at(key).get<std::string>(); };
+      const std::string unit = of("type") == "number" ? " " + of("unit") : "";
+      fmt::print("  {:<30} {}\n  {:<30} {}, default {}, {}{}; verdict {}, {}\n", of("name"),
+                 of("doc"), "", of("type"), of("default"), of("range"), unit, of("verdict"),
+                 of("note"));
+    }
+  }
+  fmt::print("profiles (HAKMEM_PROFILE):\n");
+  for (const nlohmann::json &profile : table.at("profiles")) {
+    const auto of = [&](const char *key) { return profile.at(key).get<std::string>(); };
+    fmt::print("  {:<30} {}\n  {:<30} {}\n", of("name"), of("doc"), of("alias"), of("settings"));
+  }
+}
+
 struct Listing {
   const char *name;
   void (*print)();
 };
-constexpr Listing kListings[] = {{"allocators", list_allocators},
-                                 {"controls", list_controls},
-                                 {"workloads", list_the_workloads},
-                                 {"profiles", list_profiles},
-                                 {"columns", list_columns}};
+constexpr Listing kListings[] = {
+    {"allocators", list_allocators}, {"controls", list_controls}, {"workloads", list_the_workloads},
+    {"profiles", list_profiles},     {"gates", list_gates},       {"columns", list_columns}};
 
 void list(const std::string &what) {
   bool known = false;
   for (const Listing &listing : kListings) {
-    // Without a choice: all but the columns, which are long.
-    if (what.empty() ? listing.print == list_columns : what != listing.name) continue;
+    // Without a choice: all but the gates and columns, which are long.
+    const bool is_long = listing.print == list_columns || listing.print == list_gates;
+    if (what.empty() ? is_long : what != listing.name) continue;
     if (what.empty()) fmt::print("{}:\n", listing.name);
     listing.print();
     known = true;
   }
   if (!known)
     throw Error("cannot list '" + what +
-                "'; known: allocators, controls, workloads, profiles, columns");
+                "'; known: allocators, controls, workloads, profiles, gates, columns");
 }
 
 }  // namespace
 
 void add_list_command(CLI::App *app, int *exit_code) {
-  CLI::App *command =
-      app->add_subcommand("list", "Show what can be measured, and the CSV's columns");
+  CLI::App *command = app->add_subcommand(
+      "list", "Show what can be measured, hakmem's gates, and the CSV's columns");
   auto what = std::make_shared<std::string>();
   command->add_option("WHAT", *what,
-                      "allocators, controls (planted faults), workloads, profiles or columns");
+                      "allocators, controls (planted faults), workloads, profiles, gates\n"
+                      "(hakmem's settings) or columns");
   command->callback([=] {
     list(*what);
     *exit_code = 0;

@@ -36,6 +36,10 @@ std::vector<std::string> profile_folders() {
   return folders;
 }
 
+std::string gates_file() {
+  return (fs::path(executable_folder()).parent_path() / "share/hakmem/gates.json").string();
+}
+
 std::string find_profile(const std::string &name) {
   if (name.find('/') != std::string::npos || fs::path(name).extension() == ".json") return name;
   std::vector<std::string> known;

@@ -24,6 +24,9 @@ std::vector<std::string> profile_folders();
 // Error that lists the known names.
 std::string find_profile(const std::string &name);
 
+// The table of hakmem's gates that its build wrote, where it lies if it does.
+std::string gates_file();
+
 // hakbench-NAME beside the binary, then in $PATH, then in libexec/hakmem.
 std::optional<std::string> find_tool(const std::string &name);
 

@@ -75,7 +75,8 @@ void add_run_command(CLI::App *app, int *exit_code) {
   CLI::App *command = app->add_subcommand("run", "Measure one allocator, epoch by epoch");
   auto options = std::make_shared<MeasureOptions>();
   command->add_option("-a,--allocator", options->allocators["a"],
-                      "A plugin's name, NAME=/path.so or /path.so");
+                      "A plugin's name, NAME=/path.so or /path.so; NAME@PROFILE takes the\n"
+                      "profile's settings for that allocator");
   add_measure_options(command, options.get());
   add_launch_options(command, options.get());
   command->add_option("--epochs", options->blocks, "Epochs in each launch (default 8)")
@@ -96,7 +97,10 @@ void add_ab_command(CLI::App *app, int *exit_code) {
       "ab", "Compare allocators in interleaved blocks, with an interval for the ratio");
   auto options = std::make_shared<MeasureOptions>();
   const char *who = "Who is compared";
-  command->add_option("--a", options->allocators["a"], "Candidate: NAME, NAME=/path.so or /path.so")
+  command
+      ->add_option("--a", options->allocators["a"],
+                   "Candidate: NAME, NAME=/path.so or /path.so; NAME@PROFILE takes the\n"
+                   "profile's settings for that allocator")
       ->group(who);
   command->add_option("--b", options->allocators["b"], "Reference, in the same form")->group(who);
   auto more = std::make_shared<std::vector<std::string>>(6);
@@ -120,7 +124,8 @@ void add_ab_command(CLI::App *app, int *exit_code) {
   command->footer(
       "Examples:\n"
       "  hakbench ab --a hakmem --b mimalloc --profile quick\n"
-      "  hakbench ab --a hakmem --b hakmem --env b:HAKMEM_SS_MEM_LEAN=1 --ws 8192\n"
+      "  hakbench ab --a hakmem --b hakmem --env b:HAKMEM_DEPOT_KB=64 --ws 8192\n"
+      "  hakbench ab --a hakmem@mixed_speed_first --b hakmem@mixed_balanced\n"
       "  hakbench ab --a glibc --b je=/usr/lib/x86_64-linux-gnu/libjemalloc.so.2 -o out/je\n"
       "  hakbench ab --resume out/je --launches 10");
   command->callback([=] {

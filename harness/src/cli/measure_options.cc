@@ -131,6 +131,29 @@ void merge_init(const MeasureOptions &options, std::vector<SubjectConfig> *subje
                  });
 }
 
+// PLUGIN@PROFILE: the plugin with the settings that the profile's part `allocator` has for it.
+void resolve_subject(const std::string &text, const nlohmann::json &profile,
+                     SubjectConfig *subject) {
+  const size_t at = text.rfind('@');
+  const size_t slash = text.rfind('/');
+  const bool has_profile = at != std::string::npos && (slash == std::string::npos || at > slash);
+  std::string error;
+  if (!resolve_plugin(text.substr(0, has_profile ? at : text.size()), plugin_folder(),
+                      &subject->plugin, &error))
+    throw Error(error);
+  apply_profile(profile, subject);
+  if (!has_profile) return;
+  const std::string name = text.substr(at + 1);
+  const nlohmann::json own = load_profile(find_profile(name));
+  if (!own.value("allocator", nlohmann::json::object()).contains(subject->plugin.name))
+    throw Error(
+        fmt::format("{}: the profile {} has no settings for {}; add them under "
+                    "allocator.{}, or leave out @{}",
+                    text, name, subject->plugin.name, subject->plugin.name, name));
+  apply_profile(own, subject);
+  subject->plugin.name += "@" + name;
+}
+
 }  // namespace
 
 void add_workload_options(CLI::App *command, MeasureOptions *o) {
@@ -142,8 +165,7 @@ void add_workload_options(CLI::App *command, MeasureOptions *o) {
   add("--param", &o->params, "Another parameter of the workload, KEY=VALUE");
   add("--seed", &o->seed, "Seed of the workload (default 1)");
   add("--threads", &o->threads, "Workers");
-  add("--init", &o->init,
-      "A setting for the plugin's init: HAKMEM_SS_MEM_LEAN=1, or b:... for one");
+  add("--init", &o->init, "A setting for the plugin's init: HAKMEM_DEPOT_KB=64, or b:... for one");
 }
 
 void add_measure_options(CLI::App *command, MeasureOptions *o, const char *epoch_doc) {
@@ -243,9 +265,7 @@ MergedRun merge_options(const MeasureOptions &options, const RunConfig &defaults
   for (const auto &[label, text] : options.allocators) {
     SubjectConfig subject;
     subject.label = label;
-    std::string error;
-    if (!resolve_plugin(text, plugin_folder(), &subject.plugin, &error)) throw Error(error);
-    apply_profile(profile, &subject);
+    resolve_subject(text, profile, &subject);
     config.subjects.push_back(subject);
     labels.push_back(label);
   }

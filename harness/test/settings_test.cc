@@ -1,0 +1,55 @@
+// settings_test.cc - an allocator with a profile's settings (PLUGIN@PROFILE), and the list of gates.
+#include "run_fixture.h"
+
+namespace hakbench {
+namespace {
+
+using SettingsTest = RunTest;
+
+TEST_F(SettingsTest, APluginAtAProfileTakesTheSettingsOfThatPlugin) {
+  const Outcome outcome = run(quick_ab("hakmem@mixed_speed_first", "hakmem@memory_lean_free"));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.error;
+  const json made = manifest();
+  EXPECT_EQ(made["subjects"][0]["allocator"], "hakmem@mixed_speed_first");
+  EXPECT_EQ(made["subjects"][0]["init"]["HAKMEM_PROFILE"], "mixed_speed_first");
+  EXPECT_EQ(made["subjects"][1]["init"]["HAKMEM_PROFILE"], "memory_lean_free");
+  EXPECT_EQ(made["subjects"][0]["path"], made["subjects"][1]["path"]);
+  // They reached the allocator: the warm pool of 2 MiB is resident.
+  int64_t rss_kb[2] = {};
+  for (const Row &row : epochs())
+    rss_kb[row.at("subject") == "b"] = std::stoll(row.at("rss_above_base_kb"));
+  EXPECT_GT(rss_kb[0], rss_kb[1] + 1024);
+}
+
+TEST_F(SettingsTest, TheCommandLineAndTheProfileOfTheRunHaveTheirOrder) {
+  std::vector<std::string> arguments =
+      quick_ab("hakmem@memory_lean_dontneed", "hakmem@memory_lean_dontneed");
+  arguments.insert(arguments.end(),
+                   {"--profile", "mixed_speed_first", "--init", "b:HAKMEM_PROFILE=mixed_balanced"});
+  ASSERT_EQ(run(arguments).exit_code, 0);
+  EXPECT_EQ(manifest()["subjects"][0]["init"]["HAKMEM_PROFILE"], "memory_lean_dontneed");
+  EXPECT_EQ(manifest()["subjects"][1]["init"]["HAKMEM_PROFILE"], "mixed_balanced");
+  // A run that goes on has the same settings.
+  const Outcome more = run({"ab", "--resume", result_, "--launches", "3", "--no-report"});
+  EXPECT_EQ(more.exit_code, 0) << more.error;
+  EXPECT_EQ(manifest()["subjects"][0]["init"]["HAKMEM_PROFILE"], "memory_lean_dontneed");
+}
+
+TEST_F(SettingsTest, AProfileThatIsNotThereOrSaysNothingIsRefused) {
+  expect_refused({"run", "-a", "hakmem@mixed_sped_first"}, "did you mean 'mixed_speed_first'?");
+  expect_refused({"run", "-a", "glibc@mixed_speed_first"},
+                 "the profile mixed_speed_first has no settings for glibc");
+  expect_refused({"run", "-a", "hakmen@mixed_speed_first"}, "unknown plugin 'hakmen'");
+}
+
+TEST_F(SettingsTest, ListsTheGatesWithDefaultRangeVerdictAndNote) {
+  const Outcome outcome = run({"list", "gates"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.error;
+  for (const char *text :
+       {"HAKMEM_SS_WARM_POOL_KB", "default 4096, 0 to 1048576 KiB", "HAKMEM_ALLOC_PASSDOWN",
+        "verdict NEUTRAL, docs/analysis/0004", "mixed_speed_first", "MIXED_TINYV3_C7_SAFE"})
+    EXPECT_NE(outcome.out.find(text), std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace hakbench
