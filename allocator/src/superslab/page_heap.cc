@@ -359,6 +359,7 @@ Run allocate(size_t slabs, size_t align_slabs, SlabKind kind) {
 
   const size_t index = index_of(superslab, slab);
   const bool zeroed = take_slabs(superslab, index, slabs);
+  if (zeroed && kind == SlabKind::kSmall) warm_pool::grow_small(slabs);
   if (zeroed && warm_pool::is_empty()) warm_up_behind(superslab, index, slabs);
   superslab->head.set(index, 1);
   slab->owner = nullptr;

@@ -12,6 +12,7 @@ constexpr size_t kHeapShare = 8;
 constexpr size_t kHugePageSlabs = 2 * kMiB / kSlabBytes;
 
 constinit size_t g_slabs = 0;
+constinit size_t g_small_growth_slabs = 0;  // since the last fill
 constinit Totals g_totals{};
 
 // The free slabs from `index` on, without a gap, that were never touched; `most` ends the search.
@@ -38,10 +39,13 @@ void take(Superslab *superslab, size_t index, size_t slabs) {
   if (warm > 0) forget(superslab, index, slabs);
 }
 
+void grow_small(size_t slabs) { g_small_growth_slabs += slabs; }
+
 void fill(Superslab *superslab, size_t index, size_t used_slabs) {
   ASSERT(is_empty());
   const size_t wanted = wanted_slabs();
-  if (used_slabs > 0 && used_slabs < kHeapShare * wanted) return;
+  const bool grows = used_slabs >= kHeapShare * wanted && g_small_growth_slabs >= wanted;
+  if (used_slabs > 0 && !grows) return;
   size_t slabs = untouched_run(superslab, index, wanted);
   // Part of a huge page would make all of it resident.
   if (superslab->huge_pages) slabs = align_down(slabs, kHugePageSlabs);
@@ -50,6 +54,7 @@ void fill(Superslab *superslab, size_t index, size_t used_slabs) {
   if (!os::g_kernel->populate(base, slabs * kSlabBytes)) return;
   superslab->warm.set(index, slabs);
   g_slabs = slabs;
+  g_small_growth_slabs = 0;
   ++g_totals.fills;
   g_totals.populated_bytes += slabs * kSlabBytes;
 }

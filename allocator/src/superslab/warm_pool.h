@@ -6,9 +6,10 @@
 //             that were not warm; whether and how much to populate is decided here.
 // Invariants: a warm slab is free, resident, and all zero: it is not `touched`, so it neither ages
 //             nor counts as waiting. The pool is filled only when it is empty: to its size when the
-//             heap begins; after that only in a heap of eight times its size, so that it costs a
-//             grown heap an eighth at most. The hardened variant, whose free memory has guard pages,
-//             has no pool.
+//             heap begins; after that only in a heap of eight times its size, and only when small
+//             slabs have grown by its size since the last fill. For small blocks fill their slabs,
+//             but of a large block a program may use little.
+//             The hardened variant, whose free memory has guard pages, has no pool.
 // Threads:    all but wanted_slabs() under the page heap's lock.
 // Gate:       HAKMEM_SS_WARM_POOL_KB.
 #ifndef HAKMEM_SUPERSLAB_WARM_POOL_H_
@@ -27,6 +28,8 @@ bool is_empty();
 
 // Free slabs are taken into use. Those that were never touched are the pool's hits and misses.
 void take(Superslab *superslab, size_t index, size_t slabs);
+// Slabs that were never used have become small ones.
+void grow_small(size_t slabs);
 // Fills the empty pool from the untouched free slabs that begin at `index`. `used_slabs`: how many
 // the heap had in use before the growth that this follows.
 void fill(Superslab *superslab, size_t index, size_t used_slabs);

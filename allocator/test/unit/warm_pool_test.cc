@@ -43,6 +43,7 @@ class WarmPool : public testing::Test {
     taken_.push_back(run.slab);
     return run;
   }
+  void take_small() { taken_.push_back(page_heap::allocate_small(1, 16).slab); }
   void give_back_all() {
     for (Slab *slab : taken_) page_heap::free(slab);
     taken_.clear();
@@ -92,14 +93,19 @@ TEST_F(WarmPool, IsKeptWhenItsTimeWouldBeOver) {
   EXPECT_FALSE(page_heap::backlog());
 }
 
-TEST_F(WarmPool, IsFilledAgainInAHeapOfEightTimesItsSize) {
-  for (size_t bytes = 0; bytes < 8 * kPoolBytes; bytes += kMiB) take(kMiB);
-  EXPECT_EQ(now().fills, 1u);
-  take(kMiB);
-  take(kMiB);
+TEST_F(WarmPool, IsFilledAgainInAHeapOfEightTimesItsSizeWhenSmallSlabsGrow) {
+  for (size_t bytes = 0; bytes < 7 * kPoolBytes; bytes += kSlabBytes) take_small();
+  EXPECT_EQ(now().fills, 1u) << "in a small heap";
+  for (size_t bytes = 0; bytes < 2 * kPoolBytes; bytes += kSlabBytes) take_small();
   EXPECT_EQ(now().fills, 2u);
   EXPECT_GT(now().bytes, 0u);
   EXPECT_LE(now().bytes, kPoolBytes);
+}
+
+TEST_F(WarmPool, IsNotFilledAgainForLargeBlocks) {
+  for (size_t bytes = 0; bytes < 16 * kPoolBytes; bytes += kMiB) take(kMiB);
+  EXPECT_EQ(now().fills, 1u);
+  EXPECT_EQ(now().populated_bytes, kPoolBytes);
 }
 
 TEST_F(WarmPool, GoesBackOnDemand) {
