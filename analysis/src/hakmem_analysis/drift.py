@@ -4,7 +4,7 @@ Purpose     Slope of RSS with its interval against a budget, and what else a soa
 Boundary    The epochs of one process in, one Drift out. Why it drifts is causes.py's.
 Invariants  DRIFT and STABLE are claims about the true slope, made only when its whole interval is outside
             or inside the budget; everything else is EXTEND, with what would settle it. One step is never
-            a DRIFT (docs/adr/0004-one-step-is-no-drift.md).
+            a DRIFT (docs/adr/0005-one-step-is-no-drift.md).
 """
 from __future__ import annotations
 
