@@ -64,6 +64,12 @@ def test_what_cannot_be_told_is_said(epochs, words):
     assert found.name == causes.UNKNOWN and words in found.reason
 
 
+def test_flat_is_a_claim_of_the_whole_interval():
+    """An estimate below half of the growth is not flat while its interval reaches above it."""
+    assert not causes.Growth(100.0, -900.0, 1100.0).is_flat(1000.0)
+    assert causes.Growth(100.0, -200.0, 400.0).is_flat(1000.0)
+
+
 def test_a_floor_that_grows_too_accuses_the_harness():
     epochs = soak(drained_rss_kb=after_drain(GROWTH_KB))
     growing = analyse(TIME_S, 500 + 0.9 * GROWTH_KB + noise(7))

@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 
+from folders import BASE_KB
 from hakmem_analysis import causes, decay, report as report_tool, soak_judge
 from hakmem_analysis.load import load_result
 from hakmem_analysis.soak import main as analyze_soak
@@ -51,6 +52,16 @@ def test_neighbours_cancel_what_both_meet(tmp_path):
     row = soak_judge.compare_neighbours(result, "a", 0.95)
     assert row.ratio == pytest.approx(1 / 0.9, abs=0.005) and row.lower < 1 / 0.9 < row.upper
     assert row.upper - row.lower < 0.02
+
+
+def test_a_neighbour_on_each_side_counts(tmp_path):
+    """Without noise and on a machine that slows steadily each difference is exact; with one neighbour it
+    would be off by half a turn's loss."""
+    result = load_result(make_soak(tmp_path / "soak", {"hakmem": still, "mimalloc": still}, reference=1))
+    turn = result.epochs["seq"].to_numpy(float)
+    result.epochs["ops_per_s"] = np.where(result.epochs["subject"] == "a", 1.1e8, 1e8) * np.exp(-0.01 * turn)
+    differences = soak_judge.neighbour_differences(result, "b", "a")["difference"]
+    assert differences.to_numpy() == pytest.approx(np.log(1.1), abs=1e-12)
 
 
 def test_quarantined_pairs_are_left_out(tmp_path):
@@ -124,6 +135,7 @@ def test_half_life_of_a_decay(tmp_path):
     hakmem, mimalloc = soak_judge.judge(load_result(folder))
     assert hakmem.decay.half_life_s == pytest.approx(0.3, rel=0.1)
     assert hakmem.decay.fallen_kb == pytest.approx(2000, rel=0.05) and hakmem.decay.drains == 5
+    assert hakmem.decay.drained_kb == pytest.approx(5000 - BASE_KB, rel=0.05)
     assert mimalloc.decay.fallen_kb == 0 and np.isnan(mimalloc.decay.half_life_s)
     page = "\n".join(str(part) for part in report_tool.page(report_tool.build(folder), None))
     assert "half-life" in page

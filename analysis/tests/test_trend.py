@@ -58,6 +58,15 @@ def test_autocorrelation_time_of_ar1(phi):
     assert trend.autocorrelation_time(y) == pytest.approx((1 + phi) / (1 - phi), rel=0.15)
 
 
+def test_a_short_series_does_not_forget_its_memory():
+    """60 values of an AR(1) of 0.9: no estimate may say "without memory" (time 19; biased low, but not to 1)."""
+    for seed in range(200):
+        noise = np.random.default_rng(seed).normal(0, 1, 160)
+        for i in range(1, len(noise)):
+            noise[i] += 0.9 * noise[i - 1]
+        assert trend.autocorrelation_time(noise[100:]) > 1.5
+
+
 def test_autocorrelation_time_ignores_a_trend_and_a_constant():
     rng = np.random.default_rng(3)
     assert trend.autocorrelation_time(np.arange(500.0) + rng.normal(0, 1, 500)) < 1.5
@@ -70,3 +79,34 @@ def test_one_step_is_told_from_a_line():
     assert step.at == 35 and step.size == pytest.approx(2000, abs=20) and step.gain > 0.9
     assert trend.one_step(100 * np.arange(60) + rng.normal(0, 10, 60)).gain < 0
     assert abs(trend.one_step(rng.normal(0, 10, 60)).gain) < 0.4
+
+
+def test_isotonic_is_the_nearest_series_that_never_falls():
+    assert trend.isotonic([1, 3, 2, 4]).tolist() == [1, 2.5, 2.5, 4]
+    assert trend.isotonic([3, 2, 1]).tolist() == [2, 2, 2]
+
+
+def test_a_staircase_counts_its_stairs():
+    stairs = trend.staircase(np.repeat([0, 64, 128, 192], 10))
+    assert (stairs.growth, stairs.steps) == (192, pytest.approx(3))
+    falling = trend.staircase(-np.repeat([0, 2048], 10))
+    assert (falling.growth, falling.steps) == (-2048, pytest.approx(1))
+    assert trend.staircase(np.full(9, 7.0)).steps == 0
+    assert trend.staircase(np.arange(50.0)).steps == pytest.approx(49)
+
+
+def test_least_count_is_garwoods():
+    assert trend.least_count(0) == 0
+    assert trend.least_count(8, 0.99) == pytest.approx(st.chi2.ppf(0.005, 16) / 2)
+    assert st.poisson.sf(7, trend.least_count(8, 0.95)) == pytest.approx(0.025)
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.5])
+def test_the_interval_of_increments_covers_the_drift_of_a_walk(drift):
+    """Averages of ten values each, as drift.py makes them."""
+    rng, covered = np.random.default_rng(6), 0
+    for _ in range(400):
+        walk = np.cumsum(rng.normal(drift, 1, 100)).reshape(10, 10).mean(axis=1)
+        slope = trend.mean_increment(10 * np.arange(10), walk)
+        covered += slope.lower <= drift <= slope.upper
+    assert 0.93 <= covered / 400 <= 1
