@@ -39,6 +39,7 @@ void add_soak_options(CLI::App *command, SoakOptions *o) {
   command
       ->add_option("-a,--allocator", o->allocators,
                    "A plugin's name, NAME=/path.so or /path.so; again for each further one")
+      ->allow_extra_args(false)
       ->group(who);
   command
       ->add_option("--beside", o->beside,
