@@ -43,6 +43,7 @@ Gate gate(const char *name, const char *kind, const char *default_value, const c
 
 const Gate kGates[] = {
 #define KNOB(field, ...) knob(__VA_ARGS__),
+#define OBSERVE_TEXT(field, name, ...) gate(name, "environment", "", "a file", "name", __VA_ARGS__),
 #define GATE(...) gate(__VA_ARGS__),
 #include "config/knobs.def"
 };

@@ -87,7 +87,8 @@ size_t hakmem_purge(int level);
 /* Sets a knob by its name in the environment, to a value as written there: ("HAKMEM_CHECK", "1").
  * Overrides the environment, and holds from then on for what is yet to be decided; a thread that
  * has allocated before HAKMEM_CHECK was set is not checked. Returns 0, ENOENT (no such knob) or
- * EINVAL (no whole number, out of range, no such profile). on, true, yes are read as 1, and off, false, no as 0.
+ * EINVAL (no whole number, out of range, no such profile), or ENOTSUP (of the observe build, which
+ * this is not). on, true, yes are read as 1, and off, false, no as 0.
  *   HAKMEM_PROFILE                 a named set of the values below. One that was set by its own name
  *                                  stays as it is:
  *                                    mixed_balanced (MIXED_TINYV3_C7_BALANCED), the default
@@ -102,13 +103,29 @@ size_t hakmem_purge(int level);
  *                                  to be set before the first allocation
  *   HAKMEM_HUGE_PAGE_THRESHOLD_MB  MiB of heap beyond which transparent huge pages are asked for
  *   HAKMEM_DEPOT_KB                KiB of free blocks that a thread keeps at hand behind its newest
- *                                  ones */
+ *                                  ones
+ * In the observe build:
+ *   HAKMEM_TINY_MEM_DUMP           1: at exit, size classes and owners of all resident pages on
+ *                                  standard error
+ *   HAKMEM_SS_STATS_DUMP           1: at exit, superslabs, slabs by state, what went back to the
+ *                                  kernel
+ *   HAKMEM_WARM_POOL_STATS         1: at exit, memory that is free but kept resident
+ *   HAKMEM_LEDGER_DUMP             a file that gets hakmem_ledger_json at exit; %p in its name is
+ *                                  the process's number
+ *   HAKMEM_LEDGER_SIGNAL           libhakmem-observe.so, read from the environment only: number of a
+ *                                  signal on which that file is written too, such as 12 (SIGUSR2) */
 int hakmem_configure(const char *name, const char *value);
 
 /* Writes the statistics as a JSON object into `buf`: at most `cap` bytes, the NUL included, cut
  * short if need be; `buf` may be NULL if `cap` is 0. Returns the length of the whole without the
  * NUL. Counters that only the observe build keeps are absent from others. */
 size_t hakmem_stats_json(char *buf, size_t cap);
+
+/* The RSS ledger, in the observe build: each resident byte of the process with one owner, as a JSON
+ * object {"rss_bytes":, "residual_bytes":, "blocks_held_bytes":, "owners": [{"name":, "bytes":, "doc":},
+ * ...]}; or {"error": "..."} where it can't be had, and in other builds. Exact while no other thread
+ * runs; the allocator is locked meanwhile. `buf`, `cap` and the result are as above. */
+size_t hakmem_ledger_json(char *buf, size_t cap);
 
 /* "0.1.0 minimal", "0.1.0 observe" or "0.1.0 hardened"; never freed. */
 const char *hakmem_version(void);

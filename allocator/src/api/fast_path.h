@@ -20,13 +20,8 @@ void *malloc_slow(size_t size);
 // shift and whose magazine looked empty. 0: a request of 0 bytes.
 void *malloc_slow_of_class(Heap *heap, size_t shift_class);
 void free_slow(void *block);
-
-inline void count_one(Heap *heap, std::atomic<uint64_t> ClassCounters::*counter, size_t c) {
-  if constexpr (kObserve) {
-    auto &n = heap->class_counters[c].*counter;
-    n.store(n.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  }
-}
+// Counts a free of another heap's block (observe build).
+void count_remote_free(Heap *heap, const void *block);
 
 // The class of a block in one of this heap's own slabs of small blocks; 0: any other block, or not
 // known here. Says nothing of whether the block is live or where it begins.
@@ -43,7 +38,7 @@ inline void *pop(Heap *heap, size_t c) {
   if (block == nullptr) [[unlikely]]
     return nullptr;
   heap->top[c] = top - 1;
-  count_one(heap, &ClassCounters::allocs, c);
+  count_one(heap, &ClassCounters::hits, c);
   return block;
 }
 
@@ -70,7 +65,11 @@ inline void fast_free(void *block) {
   heap->top[bin] = top;
   *top = block;
   if constexpr (kObserve) {
-    if (bin < kClassCount) count_one(heap, &ClassCounters::frees, bin);
+    if (bin < kClassCount) {
+      count_one(heap, &ClassCounters::frees, bin);
+    } else {
+      count_remote_free(heap, block);
+    }
   }
 }
 

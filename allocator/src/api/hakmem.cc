@@ -3,7 +3,9 @@
 
 #include "api/family.h"
 #include "cache/heap_registry.h"
+#include "observe/ledger.h"
 #include "observe/statistics.h"
+#include "observe/writer.h"
 #include "superslab/page_heap.h"
 #include "superslab/release_policy.h"
 
@@ -58,6 +60,15 @@ HAKMEM_EXPORT int hakmem_configure(const char *name, const char *value) {
 
 HAKMEM_EXPORT size_t hakmem_stats_json(char *buf, size_t cap) {
   return observe::write_json(buf, cap);
+}
+
+HAKMEM_EXPORT size_t hakmem_ledger_json(char *buf, size_t cap) {
+  if constexpr (kObserve) return observe::write_ledger_json(observe::take_ledger(), buf, cap);
+  observe::Writer w(buf, cap);
+  w.begin();
+  w.text_field("error", "only the observe build keeps the RSS ledger; use libhakmem-observe.so");
+  w.close();
+  return w.length();
 }
 
 HAKMEM_EXPORT const char *hakmem_version(void) {

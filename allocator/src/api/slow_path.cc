@@ -51,7 +51,10 @@ void free_small(Slab *slab, void *block) {
   Heap *heap = own_heap();
   const SizeClass c = slab->size_class;
   if (heap == nullptr) return slab->owner->put(c, &block, 1);
-  if (slab->owner != &heap->pool) return free_remote(heap, slab, block);
+  if (slab->owner != &heap->pool) {
+    count_one(heap, &ClassCounters::remote_frees, c);
+    return free_remote(heap, slab, block);
+  }
   count_one(heap, &ClassCounters::frees, c);
   if (looks_full(heap->top[c] + 1)) return flush_and_push(heap, c, block);
   *++heap->top[c] = block;
@@ -59,7 +62,21 @@ void free_small(Slab *slab, void *block) {
 
 }  // namespace
 
+// What waits in the bin of other heaps' blocks may be large or huge: see remote.h.
+void count_remote_free(Heap *heap, const void *block) {
+  if constexpr (kObserve) {
+    const Location location = locate(block);
+    if (location.what != What::kSmall) return;
+    count_one(heap, &ClassCounters::remote_frees, location.slab->size_class);
+  }
+}
+
 namespace {
+
+// By the block's own class: it may have been lent by a larger one.
+void count_refill(Heap *heap, const void *block) {
+  if constexpr (kObserve) count_one(heap, &ClassCounters::refills, slab_of(block)->size_class);
+}
 
 void *try_class(SizeClass c, Lending lending) {
   Heap *heap = own_heap();
@@ -68,7 +85,7 @@ void *try_class(SizeClass c, Lending lending) {
     block = pop(heap, c);
     if (block != nullptr) return block;
     block = refill(heap, c, lending);
-    if (block != nullptr) count_one(heap, &ClassCounters::allocs, c);
+    if (block != nullptr) count_refill(heap, block);
   } else {
     SlabPool &pool = heap_registry::common_pool();
     if (pool.take_used(c, &block + 1, 1) == 0 && pool.take_new(c, &block + 1, 1) == 0)

@@ -23,7 +23,7 @@ inline void *swap_and_pop(Heap *heap, SizeClass c) {
   if (heap->calls_to_tick != 0 && !heap->watch.hidden()) {
     if (void *block = pop_from_reserve(heap, c)) {
       --heap->calls_to_tick;
-      count_one(heap, &ClassCounters::allocs, c);
+      count_one(heap, &ClassCounters::refills, c);
       return block;
     }
   }

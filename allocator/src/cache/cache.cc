@@ -33,6 +33,7 @@ void *take_top(Heap *heap, SizeClass c) {
 // Of a full magazine: puts it aside whole, or else its blocks into the slabs: all of them, because
 // what is in reserve serves the next calls of malloc; but without a reserve the older half only.
 void make_room(Heap *heap, SizeClass c) {
+  count_one(heap, &ClassCounters::flushes, c);
   if (move_to_reserve(heap, c)) return;
   count(heap->counters.flushes);
   void **oldest = sentinel_of(magazine_of(heap->top[c]), c) + 1;

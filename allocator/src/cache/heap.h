@@ -34,8 +34,10 @@ struct HeapCounters {
   std::atomic<uint64_t> refills, depot_refills, flushes, depot_flushes, remote_flushes,
       remote_blocks, mail_blocks;
 };
+// A malloc is a hit (its magazine had a block) or a refill, counted by the class of the block that
+// it got. A free is one of the heap's own blocks or remote, another's.
 struct ClassCounters {
-  std::atomic<uint64_t> allocs, frees;
+  std::atomic<uint64_t> hits, refills, frees, remote_frees, flushes;
 };
 
 struct alignas(64) Heap {
@@ -78,6 +80,10 @@ inline size_t owner_map_index(const Heap *heap, const void *block) {
 inline void count(std::atomic<uint64_t> &counter, uint64_t n = 1) {
   // One writer (the heap's thread); relaxed, because readers want no more than a recent value.
   counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+}
+
+inline void count_one(Heap *heap, std::atomic<uint64_t> ClassCounters::*counter, size_t c) {
+  if constexpr (kObserve) count(heap->class_counters[c].*counter);
 }
 
 // --- swapping magazines with the depot: the first step of both slow paths

@@ -119,8 +119,10 @@ void on_thread_exit(void *) {
 // --- fork
 // -----------------------------------------------------------------------------------------
 
+}  // namespace
+
 // Lock order: registry, inboxes, pools, page heap, huge blocks, address window.
-void before_fork() {
+void freeze() {
   g_lock.lock();
   for (Heap *heap = g_heaps; heap != nullptr; heap = heap->next) {
     heap->inbox.lock().lock();
@@ -132,7 +134,7 @@ void before_fork() {
   address_window::lock_for_fork();
 }
 
-void after_fork_in_parent() {
+void thaw() {
   address_window::unlock_after_fork();
   huge_blocks::unlock_after_fork();
   page_heap::unlock_after_fork();
@@ -143,6 +145,8 @@ void after_fork_in_parent() {
   }
   g_lock.unlock();
 }
+
+namespace {
 
 // The other threads are gone. Their slabs are consistent (their pools were locked), but they may
 // have been in the middle of a push or pop, and the kernel copies pages one by one: what their
@@ -175,7 +179,7 @@ void after_fork_in_child() {
 void install_fork_hooks() {
   static constinit std::atomic<bool> installed{false};
   if (installed.load(std::memory_order_relaxed) || installed.exchange(true)) return;
-  CHECK(pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0);
+  CHECK(pthread_atfork(freeze, thaw, after_fork_in_child) == 0);
 }
 
 }  // namespace
@@ -250,15 +254,29 @@ Totals totals() {
   return t;
 }
 
-void class_totals(SizeClass c, uint64_t *allocs, uint64_t *frees) {
-  *allocs = *frees = 0;
+ClassTotals class_totals(SizeClass c) {
+  ClassTotals t{};
   if constexpr (kObserve) {
     const os::LockGuard guard(g_lock);
     for (Heap *heap = g_heaps; heap != nullptr; heap = heap->next) {
-      *allocs += heap->class_counters[c].allocs.load(std::memory_order_relaxed);
-      *frees += heap->class_counters[c].frees.load(std::memory_order_relaxed);
+      const ClassCounters &counters = heap->class_counters[c];
+      t.hits += counters.hits.load(std::memory_order_relaxed);
+      t.refills += counters.refills.load(std::memory_order_relaxed);
+      t.frees += counters.frees.load(std::memory_order_relaxed);
+      t.remote_frees += counters.remote_frees.load(std::memory_order_relaxed);
+      t.flushes += counters.flushes.load(std::memory_order_relaxed);
     }
   }
+  return t;
+}
+
+const Heap *first_heap() { return g_heaps; }
+
+HeapExtent extent_of(const Heap *heap) {
+  const uintptr_t begin = address_of(heap) - kHeapOffset;
+  const uintptr_t owner_map = address_of(heap + 1);
+  if (heap->map_mask == 0) return {begin, begin + kBytesWithoutMap, begin + kBytesWithoutMap};
+  return {begin, owner_map, begin + kBytesWithMap};
 }
 
 }  // namespace heap_registry

@@ -32,8 +32,26 @@ struct Totals {
       mail_blocks;
 };
 Totals totals();
-// Sums the observe build's counters of one class over all heaps.
-void class_totals(SizeClass c, uint64_t *allocs, uint64_t *frees);
+// The observe build's counters of one class, summed over all heaps.
+struct ClassTotals {
+  uint64_t hits, refills, frees, remote_frees, flushes;
+  uint64_t allocs() const { return hits + refills; }
+};
+ClassTotals class_totals(SizeClass c);
+
+// Takes every lock of the allocator, as fork does: slabs, runs and mappings then stand still. Not
+// magazines: those are still when their threads are.
+void freeze();
+void thaw();
+
+// For an onlooker, between freeze() and thaw(): the heaps there are, and where each lies.
+const Heap *first_heap();
+struct HeapExtent {
+  uintptr_t begin;      // magazines, inbox, Heap
+  uintptr_t owner_map;  // where they end and the owner map begins
+  uintptr_t end;
+};
+HeapExtent extent_of(const Heap *heap);
 
 }  // namespace heap_registry
 }  // namespace hakmem

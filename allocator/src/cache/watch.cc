@@ -60,6 +60,13 @@ void Watch::hide(void ***tops, void **decoy, SizeClass c, uint64_t now_ms) {
   hidden_ = true;
 }
 
+void **Watch::true_top(void **const *tops, SizeClass c) const {
+  for (const Watched &w : watched_) {
+    if (w.hidden && w.c == c) return w.top;
+  }
+  return tops[c];
+}
+
 void Watch::reveal(void ***tops) {
   for (Watched &w : watched_) {
     if (w.hidden) tops[w.c] = w.top;

@@ -24,6 +24,8 @@ class Watch {
   void hide(void ***tops, void **decoy, SizeClass c, uint64_t now_ms);
   // Puts the true tops back.
   void reveal(void ***tops);
+  // The top of a class as it will be once revealed. For an onlooker.
+  void **true_top(void **const *tops, SizeClass c) const;
 
  private:
   // What is watched must not be left alone, or the thread may never come back; but the only class

@@ -11,10 +11,13 @@
 namespace hakmem {
 
 constinit Config g_config;
+constinit Texts g_texts{};
 
 const KnobRow kKnobs[kKnobCount] = {
 #define KNOB(field, name, default_value, min, max, unit, doc, ...) \
   {name, &g_config.field, default_value, min, max, doc},
+#define OBSERVE_KNOB(field, name, default_value, min, max, unit, doc, ...) \
+  {name, &g_config.field, default_value, min, max, doc, true},
 #include "config/knobs.def"
 };
 
@@ -35,6 +38,15 @@ constexpr char kIgnoredNoProfile[] = ", ignored; the profiles are"
 // The knobs that were set by their own names. relaxed: set before threads, or by a program that must
 // order its own calls.
 constinit std::atomic<bool> g_explicit[kKnobCount];
+
+struct TextRow {
+  const char *name;
+  char *value;
+};
+constexpr TextRow kTexts[] = {
+#define OBSERVE_TEXT(field, name, ...) {name, g_texts.field},
+#include "config/knobs.def"
+};
 
 constexpr char kPrefix[] = "HAKMEM_";
 // Names with our prefix that belong to the programs around the allocator.
@@ -113,6 +125,8 @@ void read_entry(const char *entry) {
     case EINVAL:
       return warn("bad value in ", entry,
                   equals(name, kProfileVariable) ? kIgnoredNoProfile : ", ignored");
+    case ENOTSUP:
+      return warn(name, " is only in the observe build", ", ignored");
     default:
       return;
   }
@@ -130,10 +144,19 @@ int set_knob(const char *name, const char *text) {
   for (size_t i = 0; i < kKnobCount; ++i) {
     const KnobRow &row = kKnobs[i];
     if (!equals(row.name, name)) continue;
+    if (row.observe_only && !kObserve) return ENOTSUP;
     int64_t value = 0;
     if (!parse(text, &value) || value < row.min || value > row.max) return EINVAL;
     row.value->store(value, std::memory_order_relaxed);
     g_explicit[i].store(true, std::memory_order_relaxed);
+    return 0;
+  }
+  for (const TextRow &row : kTexts) {
+    if (!equals(row.name, name)) continue;
+    if (!kObserve) return ENOTSUP;
+    const size_t length = strlen(text);
+    if (length > kMaxTextBytes) return EINVAL;
+    memcpy(row.value, text, length + 1);
     return 0;
   }
   return ENOENT;

@@ -49,7 +49,17 @@ struct KnobRow {
   std::atomic<int64_t> *value;
   int64_t default_value, min, max;
   const char *doc;
+  bool observe_only = false;
 };
+
+// Knobs whose value is text. Written before a second thread can read them.
+inline constexpr size_t kMaxTextBytes = 1023;
+struct Texts {
+#define OBSERVE_TEXT(field, ...) char field[kMaxTextBytes + 1];
+#include "config/knobs.def"
+};
+
+extern constinit Texts g_texts;
 
 inline constexpr size_t kKnobCount = 0
 #define KNOB(...) +1
@@ -84,7 +94,8 @@ extern const ProfileRow kProfiles[kProfileCount];
 bool load_config_from_environment();
 
 // Sets a knob, or with kProfileVariable all that are not set by their own names. Returns 0, ENOENT
-// (no knob of that name) or EINVAL (does not parse, out of range, or no such profile).
+// (no knob of that name), EINVAL (does not parse, out of range, or no such profile) or ENOTSUP (a
+// knob of the observe build, which this is not).
 int set_knob(const char *name, const char *value);
 
 inline int64_t knob(const std::atomic<int64_t> &value) {

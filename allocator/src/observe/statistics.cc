@@ -1,55 +1,15 @@
 #include "observe/statistics.h"
 
-#include <cstdarg>
-#include <cstdio>
-
 #include "cache/heap_registry.h"
 #include "hardened/quarantine.h"
+#include "observe/observed.h"
+#include "observe/writer.h"
 #include "os/guard.h"
 #include "superslab/huge_blocks.h"
 #include "superslab/page_heap.h"
 #include "superslab/release_policy.h"
 
 namespace hakmem::observe {
-namespace {
-
-// Appends to a fixed buffer and counts what it would have taken.
-class Writer {
- public:
-  Writer(char *buf, size_t cap) : buf_(buf), cap_(cap) {}
-
-  [[gnu::format(printf, 2, 3)]] void print(const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    const size_t room = length_ < cap_ ? cap_ - length_ : 0;
-    const int n = vsnprintf(room > 0 ? buf_ + length_ : nullptr, room, format, args);
-    va_end(args);
-    if (n > 0) length_ += static_cast<size_t>(n);
-  }
-
-  void field(const char *name, uint64_t value) {
-    print("%s\"%s\":%llu", separator_, name, static_cast<unsigned long long>(value));
-    separator_ = ",";
-  }
-  void open(const char *name) {
-    print("%s\"%s\":{", separator_, name);
-    separator_ = "";
-  }
-  void close() {
-    print("}");
-    separator_ = ",";
-  }
-  void begin() { print("{"); }
-  size_t length() const { return length_; }
-
- private:
-  char *buf_;
-  size_t cap_;
-  size_t length_ = 0;
-  const char *separator_ = "";
-};
-
-}  // namespace
 
 size_t write_json(char *buf, size_t cap) {
   Writer w(buf, cap);
@@ -94,21 +54,7 @@ size_t write_json(char *buf, size_t cap) {
     w.field("guards", os::guard::count());
     w.close();
   }
-  if constexpr (kObserve) {
-    w.open("classes");
-    for (size_t c = 1; c < kClassCount; ++c) {
-      uint64_t allocs = 0, frees = 0;
-      heap_registry::class_totals(static_cast<SizeClass>(c), &allocs, &frees);
-      if (allocs == 0) continue;
-      char name[16];
-      snprintf(name, sizeof name, "%zu", class_bytes(static_cast<SizeClass>(c)));
-      w.open(name);
-      w.field("allocs", allocs);
-      w.field("frees", frees);
-      w.close();
-    }
-    w.close();
-  }
+  if constexpr (kObserve) write_observed(&w);
   w.close();
   return w.length();
 }

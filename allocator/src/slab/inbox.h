@@ -54,6 +54,13 @@ class Inbox {
     return count;
   }
 
+  // What waits, for an onlooker who holds the lock.
+  template <class F>
+  void for_each(F f) const {
+    const size_t held = held_.load(std::memory_order_relaxed);
+    for (size_t i = 0; i < held; ++i) f(storage_[i]);
+  }
+
   os::Lock &lock() { return lock_; }
 
  private:

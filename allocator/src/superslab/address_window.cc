@@ -147,6 +147,8 @@ Unit find(const void *p) {
   return {static_cast<Use>(word & kUseMask), as_pointer(word & ~kUseMask)};
 }
 
+const void *table() { return g_units; }
+
 void lock_for_fork() { g_lock.lock(); }
 void unlock_after_fork() { g_lock.unlock(); }
 void reset_after_fork() { g_lock.reset_after_fork(); }

@@ -52,6 +52,10 @@ bool shrink(void *base, size_t old_bytes, size_t new_bytes);
 // mapped only in part, and a huge block's last unit too: the holder knows its extent.
 Unit find(const void *p);
 
+// Where the unit table lies, and its size.
+const void *table();
+inline constexpr size_t kTableBytes = kUnitCount * sizeof(uintptr_t);
+
 void lock_for_fork();
 void unlock_after_fork();
 void reset_after_fork();

@@ -1,5 +1,7 @@
 #include "superslab/huge_blocks.h"
 
+#include <iterator>
+
 #include "base/check.h"
 #include "base/units.h"
 #include "config/config.h"
@@ -14,19 +16,28 @@ using address_window::Use;
 
 constexpr size_t kRecordChunkBytes = 16 * kKiB;
 
+struct RecordChunk {
+  RecordChunk *next;
+  HugeBlock records[(kRecordChunkBytes - sizeof(RecordChunk *)) / sizeof(HugeBlock)];
+};
+static_assert(sizeof(RecordChunk) <= kRecordChunkBytes);
+
 constinit os::Lock g_lock;
 constinit HugeBlock *g_unused_records = nullptr;
+constinit RecordChunk *g_chunks = nullptr;
 constinit Totals g_totals{};
 
 // Records are never given back: there are as many as there were huge blocks at a time.
 HugeBlock *take_record() {
   if (g_unused_records == nullptr) {
     bool taken = false;
-    auto *chunk = static_cast<HugeBlock *>(os::g_kernel->map(nullptr, kRecordChunkBytes, &taken));
+    auto *chunk = static_cast<RecordChunk *>(os::g_kernel->map(nullptr, kRecordChunkBytes, &taken));
     if (chunk == nullptr) return nullptr;
-    for (size_t i = kRecordChunkBytes / sizeof(HugeBlock); i-- > 0;) {
-      chunk[i].next = g_unused_records;
-      g_unused_records = &chunk[i];
+    chunk->next = g_chunks;
+    g_chunks = chunk;
+    for (size_t i = std::size(chunk->records); i-- > 0;) {
+      chunk->records[i].next = g_unused_records;
+      g_unused_records = &chunk->records[i];
     }
   }
   HugeBlock *record = g_unused_records;
@@ -112,6 +123,15 @@ void *resize(HugeBlock *block, size_t new_bytes) {
 Totals totals() {
   const os::LockGuard guard(g_lock);
   return g_totals;
+}
+
+void for_each_extent(ExtentVisitor visit, void *context) {
+  for (const RecordChunk *chunk = g_chunks; chunk != nullptr; chunk = chunk->next) {
+    visit(context, chunk, kRecordChunkBytes, true);
+    for (const HugeBlock &record : chunk->records) {
+      if (record.base != nullptr) visit(context, record.base, record.mapped_bytes, false);
+    }
+  }
 }
 
 void lock_for_fork() { g_lock.lock(); }

@@ -33,6 +33,10 @@ struct Totals {
 };
 Totals totals();
 
+// For an onlooker who holds the lock: the mappings of the blocks, and of their records.
+using ExtentVisitor = void (*)(void *context, const void *base, size_t bytes, bool records);
+void for_each_extent(ExtentVisitor visit, void *context);
+
 void lock_for_fork();
 void unlock_after_fork();
 void reset_after_fork();

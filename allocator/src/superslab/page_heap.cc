@@ -600,6 +600,8 @@ Totals totals() {
   return t;
 }
 
+const Superslab *first_superslab() { return g.superslabs; }
+
 void lock_for_fork() { g.lock.lock(); }
 void unlock_after_fork() { g.lock.unlock(); }
 void reset_after_fork() { g.lock.reset_after_fork(); }

@@ -65,6 +65,9 @@ struct Totals {
 };
 Totals totals();
 
+// For an onlooker who holds the lock: the superslabs, linked by `next`.
+const Superslab *first_superslab();
+
 void lock_for_fork();
 void unlock_after_fork();
 void reset_after_fork();

@@ -18,7 +18,7 @@ void *malloc_slow_of_class(Heap *heap, size_t shift_class) {
   if (void *block = swap_and_pop(heap, c)) return block;
   if (heap != empty_heap()) [[likely]] {
     if (void *block = refill(heap, c, Lending::kAllowed)) [[likely]] {
-      count_one(heap, &ClassCounters::allocs, c);
+      count_one(heap, &ClassCounters::refills, c);
       return block;
     }
   }

@@ -1,0 +1,8 @@
+// requests.cc - what libhakmem-observe.so does before main: see observe/requests.h.
+#include "observe/requests.h"
+
+namespace {
+
+[[gnu::constructor]] void serve_requests() { hakmem::observe::serve_requests(); }
+
+}  // namespace
