@@ -53,7 +53,17 @@ typedef struct allocator_plugin {
   /* Writes a JSON object of at most `cap` bytes, NUL included; returns the length it needs. */
   size_t (*stats_json)(char *buf, size_t cap);
   void (*shutdown)(void); /* once, after the last call */
+
+  /* Members below were added later: a table that ends before them is as good as one with NULL. */
+
+  /* As stats_json: each resident byte of this process with one owner, {"rss_bytes": N,
+   * "residual_bytes": N, "owners": [{"name": "live_blocks", "bytes": N, "doc": "..."}, ...]}, or
+   * {"error": "..."}. Called while no worker runs. */
+  size_t (*ledger_json)(char *buf, size_t cap);
 } allocator_plugin;
+
+/* The size of the first table, the smallest there is. */
+#define ALLOCATOR_PLUGIN_FIRST_SIZE offsetof(allocator_plugin, ledger_json)
 
 /* The exported symbol. */
 const allocator_plugin *allocator_plugin_query(uint32_t abi_version);

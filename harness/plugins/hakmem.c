@@ -1,5 +1,5 @@
-/* hakmem.c - hakmem as a plugin, linked in statically; also hakmem_hardened and hakmem_passdown,
- * which are this source with those variants.
+/* hakmem.c - hakmem as a plugin, linked in statically; also hakmem_hardened, hakmem_observe
+ * and hakmem_passdown, which are this source with those variants.
  *
  * Settings are hakmem's knobs by their environment names: {"HAKMEM_PROFILE": "mixed_balanced"}.
  */
@@ -32,6 +32,7 @@ const allocator_plugin *allocator_plugin_query(uint32_t abi_version) {
       .usable_size = hakmem_usable_size,
       .purge = hakmem_plugin_purge,
       .stats_json = hakmem_stats_json,
+      .ledger_json = HAKMEM_OBSERVE ? hakmem_ledger_json : NULL,
   };
   table.version = hakmem_version();
   return abi_version == ALLOCATOR_PLUGIN_ABI_VERSION ? &table : NULL;

@@ -122,8 +122,8 @@ int hakmem_configure(const char *name, const char *value);
 size_t hakmem_stats_json(char *buf, size_t cap);
 
 /* The RSS ledger, in the observe build: each resident byte of the process with one owner, as a JSON
- * object {"rss_bytes":, "residual_bytes":, "blocks_held_bytes":, "owners": [{"name":, "bytes":, "doc":},
- * ...]}; or {"error": "..."} where it can't be had, and in other builds. Exact while no other thread
+ * object {"pid":, "program":, "rss_bytes":, "residual_bytes":, "blocks_held_bytes":, "owners":
+ * [{"name":, "bytes":, "doc":}, ...]}; or {"error": "..."} where it can't be had, and in other builds. Exact while no other thread
  * runs; the allocator is locked meanwhile. `buf`, `cap` and the result are as above. */
 size_t hakmem_ledger_json(char *buf, size_t cap);
 

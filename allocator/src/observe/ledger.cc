@@ -1,8 +1,10 @@
 #include "observe/ledger.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
-#include <iterator>
 
 #include "observe/cached_blocks.h"
 #include "observe/residency.h"
@@ -290,6 +292,8 @@ size_t write_ledger_json(const Ledger &ledger, char *buf, size_t cap) {
   if (ledger.error != nullptr) {
     w.text_field("error", ledger.error);
   } else {
+    w.field("pid", static_cast<uint64_t>(getpid()));
+    w.text_field("program", program_invocation_short_name);
     w.field("rss_bytes", ledger.rss_bytes);
     w.signed_field("residual_bytes", ledger.residual_bytes());
     w.field("blocks_held_bytes", ledger.blocks_held_bytes);

@@ -34,10 +34,15 @@ class Writer {
     name_of(name);
     print("%lld", static_cast<long long>(value));
   }
-  // Text without quotes, backslashes or control characters.
+  // What would have to be escaped becomes a question mark.
   void text_field(const char *name, const char *text) {
     name_of(name);
-    print("\"%s\"", text);
+    print("\"");
+    for (; *text != '\0'; ++text) {
+      const bool plain = *text >= ' ' && *text <= '~' && *text != '"' && *text != '\\';
+      print("%c", plain ? *text : '?');
+    }
+    print("\"");
   }
   void open(const char *name, char bracket = '{') {
     name_of(name);

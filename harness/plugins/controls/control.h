@@ -166,13 +166,15 @@ static inline int control_load_inner(void) {
   allocator_plugin_query_fn query;
   *(void **)&query = dlsym(handle, ALLOCATOR_PLUGIN_QUERY_SYMBOL);
   const allocator_plugin *const inner = query == NULL ? NULL : query(ALLOCATOR_PLUGIN_ABI_VERSION);
-  if (inner == NULL || inner->struct_size < sizeof *inner) return ENOEXEC;
+  if (inner == NULL || inner->struct_size < ALLOCATOR_PLUGIN_FIRST_SIZE) return ENOEXEC;
   if (inner == &control_table) return ELOOP;
   const int has_settings = strcmp(control_inner_json, "{}") != 0;
   if (inner->init == NULL && has_settings) return ENOTSUP;
   const int refused = inner->init == NULL ? 0 : inner->init(control_inner_json);
   if (refused != 0) return refused;
-  control_inner = *inner; /* after its init, which may complete the table */
+  /* After its init, which may complete the table. Members that it lacks stay NULL. */
+  const size_t known = inner->struct_size < sizeof *inner ? inner->struct_size : sizeof *inner;
+  memcpy(&control_inner, inner, known);
   return 0;
 }
 

@@ -15,6 +15,7 @@ void add_run_command(CLI::App *app, int *exit_code);
 void add_ab_command(CLI::App *app, int *exit_code);
 void add_soak_command(CLI::App *app, int *exit_code);
 void add_loop_command(CLI::App *app, int *exit_code);
+void add_ledger_command(CLI::App *app, int *exit_code);
 void add_check_command(CLI::App *app, int *exit_code);
 void add_doctor_command(CLI::App *app, int *exit_code);
 void add_list_command(CLI::App *app, int *exit_code);

@@ -26,6 +26,12 @@ std::string plugin_folder() {
   return (root / "plugins").string();
 }
 
+std::string find_library(const std::string &file) {
+  const fs::path path = fs::path(executable_folder()).parent_path() / "lib" / file;
+  if (!fs::exists(path)) throw Error(path.string() + " is not there; build it");
+  return path.string();
+}
+
 std::vector<std::string> profile_folders() {
   std::vector<std::string> folders;
   const fs::path root = fs::path(executable_folder()).parent_path();

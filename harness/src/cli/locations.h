@@ -17,6 +17,9 @@ std::string executable_folder();
 // The folder of the plugins: $HAKBENCH_PLUGIN_DIR, else plugins/ beside bin/, else lib/hakmem/plugins.
 std::string plugin_folder();
 
+// "libhakmem-observe.so" to its path. Throws Error if it is not there.
+std::string find_library(const std::string &file);
+
 // The folders that may hold profiles, the existing ones.
 std::vector<std::string> profile_folders();
 

@@ -22,6 +22,7 @@ Examples:
   hakbench ab --a hakmem --b old=/tmp/libhakmem.so   two builds of the same allocator
   hakbench run -a jemalloc --ws 8192 --duration 30s  one allocator, epoch by epoch
   hakbench soak -a hakmem --duration 60m             does its memory drift?
+  hakbench ledger -a hakmem_observe                  who holds the resident memory?
   hakbench check hakmem                              does the plugin keep its contract?
   hakbench doctor                                    does this machine measure well?
   hakbench report out/20260101-120000-a-vs-b         the report of a result folder, again
@@ -50,6 +51,7 @@ int run(int argc, char **argv) {
   add_run_command(&app, &exit_code);
   add_soak_command(&app, &exit_code);
   add_loop_command(&app, &exit_code);
+  add_ledger_command(&app, &exit_code);
   add_check_command(&app, &exit_code);
   add_doctor_command(&app, &exit_code);
   add_list_command(&app, &exit_code);

@@ -53,7 +53,8 @@ enum class CommandKind : uint32_t {
   kSetUp,      // and what the workload takes before its first operation, again
   kLiveBytes,  // fill live_bytes; apart from kRun because it may be slow
   kCheck,      // run check_plugin instead of a workload; only after start, never with kLoad
-  kExit        // tear the workload down, shut the allocator down, exit with 0
+  kExit,       // tear the workload down, shut the allocator down, exit with 0
+  kLedger      // fill text with the allocator's ledger_json
 };
 
 struct alignas(64) WorkerResult {
@@ -99,7 +100,7 @@ struct ControlBlock {
   bool failed;  // the command could not be carried out; `text` says why
   uint64_t live_bytes;
   PluginFacts facts;
-  char text[32768];      // an error, or the lines of a check: "name\tok|FAILED\tdetail\n"
+  char text[32768];      // an error, JSON, or the lines of a check: "name\tok|FAILED\tdetail\n"
   char check_name[128];  // the check under way, so that a crash can be named
 
   WorkerResult workers[kMaxWorkers];

@@ -8,6 +8,7 @@
 #include <atomic>
 
 #include "subject/latency_clock.h"
+#include "subject/plugin_loader.h"
 
 namespace hakbench {
 namespace {
@@ -123,7 +124,7 @@ bool prepare_latency_probe(uint32_t workers) {
 }
 
 const allocator_plugin &wrap_timed(const allocator_plugin &real) {
-  real_table = real;
+  real_table = whole_table(real);
   if (has_invariant_tsc()) {
     fill_table<TscClock>();
   } else {

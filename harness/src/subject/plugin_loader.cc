@@ -83,9 +83,9 @@ std::string fault_of(const allocator_plugin *table) {
     return "speaks ABI version " + std::to_string(table->abi_version) + ", expected " + version +
            rebuild;
   }
-  if (table->struct_size < sizeof(allocator_plugin)) {
+  if (table->struct_size < ALLOCATOR_PLUGIN_FIRST_SIZE) {
     return "its table has " + std::to_string(table->struct_size) + " bytes, expected at least " +
-           std::to_string(sizeof(allocator_plugin)) + rebuild;
+           std::to_string(ALLOCATOR_PLUGIN_FIRST_SIZE) + rebuild;
   }
   if (table->malloc == nullptr || table->free == nullptr || table->name == nullptr) {
     return "its table lacks " +
@@ -188,6 +188,12 @@ bool load_plugin(const PluginSpec &spec, LoadedPlugin *out, std::string *error) 
   }
   describe(out);
   return true;
+}
+
+allocator_plugin whole_table(const allocator_plugin &table) {
+  allocator_plugin whole = {};
+  memcpy(&whole, &table, std::min(table.struct_size, sizeof whole));
+  return whole;
 }
 
 bool init_plugin(const LoadedPlugin &plugin, const std::string &init_json, std::string *error) {

@@ -6,7 +6,7 @@
 //   blocks and thread destructors would outlive its code.
 // Boundary: the only caller of dlopen. Only a subject process loads; the coordinator resolves.
 // Invariants: a table that load_plugin hands out has malloc and free, speaks our ABI version and is
-//   at least as large as our struct.
+//   at least as large as the first version's; of a later member ask whole_table().
 // Threads: call from one thread.
 #pragma once
 
@@ -47,6 +47,9 @@ struct LoadedPlugin {
 // A planted fault around another plugin, by its own account. After init, build_config says "control:
 // wraps NAME VERSION; ...".
 bool is_control(const allocator_plugin &table);
+
+// A copy in which members that the plugin's version of the table lacks are NULL.
+allocator_plugin whole_table(const allocator_plugin &table);
 
 // RTLD_NOW|RTLD_LOCAL. Does not call init.
 bool load_plugin(const PluginSpec &spec, LoadedPlugin *out, std::string *error);

@@ -196,6 +196,16 @@ void run_timed_epoch(Subject *s, uint32_t worker) {
   for (;;) pause();  // the last worker ends the process
 }
 
+// The text's pages are made resident before the ledger is taken, so that they are in it.
+void take_ledger(Subject *s) {
+  ControlBlock *control = s->control;
+  const auto ledger_json = whole_table(*s->plugin.table).ledger_json;
+  if (ledger_json == nullptr) return fail(s, "it keeps no ledger");
+  memset(control->text, 0, sizeof control->text);
+  if (ledger_json(control->text, sizeof control->text) >= sizeof control->text)
+    fail(s, "its ledger is too long for the control block");
+}
+
 void execute(Subject *s, uint32_t worker) {
   switch (s->control->command) {
     case CommandKind::kPrefault:
@@ -229,6 +239,9 @@ void execute(Subject *s, uint32_t worker) {
     case CommandKind::kExit:
       if (!s->set_up) _exit(0);
       exit_subject(s, worker);
+    case CommandKind::kLedger:
+      if (worker == 0) take_ledger(s);
+      break;
   }
 }
 

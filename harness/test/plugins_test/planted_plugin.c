@@ -92,7 +92,7 @@ static size_t planted_usable_size(void *block) {
 const allocator_plugin *allocator_plugin_query(uint32_t abi_version) {
   static allocator_plugin table = {
 #ifdef PLANT_SMALL_STRUCT
-      .struct_size = sizeof(allocator_plugin) - sizeof(void *),
+      .struct_size = ALLOCATOR_PLUGIN_FIRST_SIZE - sizeof(void *),
 #else
       .struct_size = sizeof(allocator_plugin),
 #endif
