@@ -19,7 +19,7 @@ constexpr char kPreloadLibrary[] = "libhakmem-observe.so";
 
 struct LedgerOptions {
   MeasureOptions measure;
-  std::optional<int> pid;
+  LedgerRequest request;
   std::vector<std::string> command;
   std::string format = "text";
 };
@@ -48,10 +48,10 @@ void show(const LedgerOptions &options, const nlohmann::json &ledgers) {
 void ledger_of(const LedgerOptions &options) {
   const MeasureOptions &measure = options.measure;
   const bool workload = !measure.allocators.at("a").empty();
-  if (workload + options.pid.has_value() + !options.command.empty() != 1)
+  if (workload + (options.request.pid != 0) + !options.command.empty() != 1)
     throw Error("give one of: -a ALLOCATOR, --pid PID, or -- COMMAND; see hakbench ledger --help");
   install_interrupt_handlers();
-  if (options.pid) return show(options, ledger_of_process(*options.pid));
+  if (options.request.pid != 0) return show(options, ledger_of_process(options.request));
   if (workload) {
     RunConfig config = merge_options(measure).config;
     if (!config.ops) config.ops = kUsualOps;
@@ -75,9 +75,13 @@ void add_ledger_command(CLI::App *app, int *exit_code) {
   MeasureOptions &measure = options->measure;
   command->add_option("-a,--allocator", measure.allocators["a"],
                       "Run a workload on this plugin first: hakmem_observe keeps a ledger");
-  command->add_option("--pid", options->pid,
+  command->add_option("--pid", options->request.pid,
                       "Ask a running program, started with libhakmem-observe.so preloaded,\n"
                       "HAKMEM_LEDGER_SIGNAL=12 and HAKMEM_LEDGER_DUMP=FILE");
+  command->add_option("--signal", options->request.signal_number,
+                      "With --pid: its signal, if it has overwritten its environment (redis)");
+  command->add_option("--file", options->request.file,
+                      "With --pid: the file it writes, likewise; %p is its number");
   command->add_option("COMMAND", options->command,
                       "Run it with libhakmem-observe.so preloaded; the ledger of each process "
                       "at its end");
@@ -98,9 +102,9 @@ void add_ledger_command(CLI::App *app, int *exit_code) {
       "  hakbench ledger -a hakmem_observe --ws 400\n"
       "  hakbench ledger -a hakmem_observe -w larson --threads 2 --format json\n"
       "  hakbench ledger -- sort /etc/services\n"
-      "  HAKMEM_LEDGER_SIGNAL=12 HAKMEM_LEDGER_DUMP=/tmp/ledger.json \\\n"
-      "    LD_PRELOAD=build/release/lib/libhakmem-observe.so redis-server & \n"
-      "  hakbench ledger --pid $!");
+      "  HAKMEM_LEDGER_SIGNAL=12 HAKMEM_LEDGER_DUMP=ledger.json \\\n"
+      "    LD_PRELOAD=build/release/lib/libhakmem-observe.so redis-server &\n"
+      "  hakbench ledger --pid $! --signal 12 --file ledger.json");
   command->callback([=] {
     ledger_of(*options);
     *exit_code = 0;

@@ -102,13 +102,15 @@ class TemporaryFolder {
 };
 
 // How the command ended; empty: well.
-std::string run_to_end(const std::vector<std::string> &command) {
+std::string run_to_end(const std::vector<std::string> &command,
+                       const std::map<std::string, std::string> &environment) {
   std::vector<char *> argv;
   for (const std::string &argument : command) argv.push_back(const_cast<char *>(argument.c_str()));
   argv.push_back(nullptr);
   const pid_t child = fork();
   if (child < 0) throw Error(std::string("cannot start a process: ") + strerror(errno));
   if (child == 0) {
+    for (const auto &[name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
     execvp(argv[0], argv.data());
     _exit(127);
   }
@@ -162,18 +164,22 @@ json ledger_of_workload(const RunConfig &config) {
   }
 }
 
-json ledger_of_process(pid_t pid) {
+json ledger_of_process(LedgerRequest request) {
+  const pid_t pid = request.pid;
   const std::string whose = "process " + std::to_string(pid);
-  const std::optional<std::string> pattern = variable_of(pid, kFileVariable);
-  const std::string signal_text = variable_of(pid, kSignalVariable).value_or("");
-  const int signal_number = atoi(signal_text.c_str());
-  if (!pattern || signal_number == 0)
-    throw Error(whose + " was started without " + kFileVariable + " and " + kSignalVariable +
-                "; start it with both, and libhakmem-observe.so in LD_PRELOAD");
+  if (request.file.empty()) request.file = variable_of(pid, kFileVariable).value_or("");
+  if (request.signal_number == 0)
+    request.signal_number = atoi(variable_of(pid, kSignalVariable).value_or("").c_str());
+  if (request.file.empty() || request.signal_number == 0)
+    throw Error(
+        whose + " has no " + kFileVariable + " and " + kSignalVariable +
+        " in its environment; start it with both and libhakmem-observe.so in LD_PRELOAD, or "
+        "if it overwrites its environment give --file and --signal too");
+  const int signal_number = request.signal_number;
   if (!handles(pid, signal_number))
-    throw Error(whose + " does not handle signal " + signal_text +
+    throw Error(whose + " does not handle signal " + std::to_string(signal_number) +
                 "; start it with libhakmem-observe.so in LD_PRELOAD, or choose another signal");
-  const fs::path file = ledger_file(pid, *pattern);
+  const fs::path file = ledger_file(pid, request.file);
   const auto before = time_of(file);
   if (kill(pid, signal_number) != 0)
     throw Error(whose + " can't be signalled: " + strerror(errno) + "; it must be yours");
@@ -181,7 +187,7 @@ json ledger_of_process(pid_t pid) {
   while (time_of(file) == before) {
     throw_if_interrupted();
     if (std::chrono::steady_clock::now() > deadline)
-      throw Error(whose + " wrote no " + *pattern + " within " +
+      throw Error(whose + " wrote no " + request.file + " within " +
                   std::to_string(kAnswerTimeout.count()) +
                   " s; look at its standard error for the reason");
     std::this_thread::sleep_for(kPoll);
@@ -193,12 +199,11 @@ CommandLedgers ledgers_of_command(const std::vector<std::string> &command,
                                   const std::string &library) {
   const TemporaryFolder folder;
   const char *preloaded = getenv("LD_PRELOAD");
-  std::vector<std::string> whole = {
-      "env", "LD_PRELOAD=" + library + (preloaded == nullptr ? "" : ":" + std::string(preloaded)),
-      std::string(kFileVariable) + "=" + (folder.path() / "%p.json").string()};
-  whole.insert(whole.end(), command.begin(), command.end());
   CommandLedgers result;
-  result.failure = run_to_end(whole);
+  result.failure = run_to_end(
+      command,
+      {{"LD_PRELOAD", library + (preloaded == nullptr ? "" : ":" + std::string(preloaded))},
+       {kFileVariable, (folder.path() / "%p.json").string()}});
   std::vector<std::pair<fs::file_time_type, fs::path>> files;
   for (const auto &entry : fs::directory_iterator(folder.path()))
     files.emplace_back(entry.last_write_time(), entry.path());

@@ -24,9 +24,17 @@ namespace hakbench {
 // outside, when the ledger's own memory is gone). Throws Error or Interrupted.
 nlohmann::json ledger_of_workload(const RunConfig &config);
 
-// Sends the process the signal that its environment names (HAKMEM_LEDGER_SIGNAL) and reads the file
-// (HAKMEM_LEDGER_DUMP). Throws Error, before it sends anything, if the process does not handle that.
-nlohmann::json ledger_of_process(pid_t pid);
+// How a running program is asked. What is empty is looked up in its environment, which some programs
+// overwrite.
+struct LedgerRequest {
+  pid_t pid = 0;
+  int signal_number = 0;  // HAKMEM_LEDGER_SIGNAL
+  std::string file;       // HAKMEM_LEDGER_DUMP
+};
+
+// Sends the process its signal and reads its file. Throws Error, before it sends anything, if the
+// process does not handle that signal.
+nlohmann::json ledger_of_process(LedgerRequest request);
 
 struct CommandLedgers {
   std::vector<nlohmann::json> ledgers;  // of the processes that ended by exit(), in their order
