@@ -2,7 +2,7 @@
 import importlib
 import sys
 
-TOOLS = ("app", "baseline", "experiment", "gate", "icount", "plan", "report", "selftest")
+TOOLS = ("app", "baseline", "experiment", "gate", "icount", "plan", "report", "selftest", "triage")
 
 
 def main() -> int:
