@@ -8,7 +8,7 @@ Boundary    Numbers in, sentences out; no file and no process.
 from __future__ import annotations
 
 from . import text
-from .triage_judge import BENCHMARK, BOTH, DESIGN, INCONCLUSIVE, NO, NONE, Split
+from .triage_judge import BENCHMARK, BOTH, DESIGN, INCONCLUSIVE, NO, NONE, OPEN, Split
 from .triage_steps import OBSERVED, Ledger
 
 # Owners whose pages wait for use: a memory-lean profile can give them back.
@@ -55,7 +55,7 @@ def headline(name: str, split: Split) -> str:
 
 def _undecided(split: Split) -> str:
     parts = [f"{words} ({memory_interval(part.interval)})" for words, part in
-             (("the warm-up", split.benchmark), ("the allocator", split.design)) if part.matters == "open"]
+             (("the warm-up", split.benchmark), ("the allocator", split.design)) if part.matters == OPEN]
     return " and ".join(parts) + (" add" if len(parts) > 1 else " adds")
 
 
@@ -65,8 +65,10 @@ def fixed_words(split: Split) -> str:
     figures = f"Step 1-B: a warm-up of fixed length moves the peak by {memory_interval(added)}"
     if not added.lower > limit and not added.upper < limit:
         return f"{figures}; whether that matters is open."
+    if split.benchmark.matters == OPEN:
+        return f"{figures}."
     if (added.upper < limit) == (split.benchmark.matters == NO):
-        return f"{figures}, which agrees with step 1-A."
+        return f"{figures}; it {'does not matter' if added.upper < limit else 'matters'}, as in step 1-A."
     return f"{figures}, unlike the benchmark's own: how long the warm-up is decides what it holds."
 
 

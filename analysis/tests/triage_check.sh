@@ -1,0 +1,28 @@
+#!/bin/sh
+# triage_check.sh - hakbench triage for real, with causes that are planted: the verdict must be right both ways.
+#
+# Boundary: triage_check.sh FOLDER-OF-PROGRAMS. Exit codes: 0 as it should be, 1 not.
+set -eu
+triage="$1/hakbench-triage"
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+# expect VERDICT NAME OPTION... - a triage of a second or so must end with that verdict.
+expect() {
+  verdict=$1
+  name=$2
+  shift 2
+  "$triage" --launches 6 --duration 240ms --epoch 20ms -o "$folder/$name" --format json "$@" >"$folder/$name.json"
+  grep -q "\"verdict\": \"$verdict\"" "$folder/$name.json" || {
+    echo "triage_check.sh: $name, expected $verdict: $(grep -E '"(verdict|conclusion)"' "$folder/$name.json")" >&2
+    exit 1
+  }
+}
+
+# A: the warm-up allocates 43,919 blocks, 32 MiB, and the first epoch finds them there; without it the epochs get
+# to 4,000 blocks.
+expect benchmark warm_up -a hakmem -w growth --param mb=32 --ops 2000 --prefault 43919
+# B: the allocator keeps 32 MiB from the start to the end, whatever is warmed up.
+expect allocator_design kept -a control_rss --init of=hakmem --init kb=32768 --ops 20000
+# Both: 16 MiB that are kept, and 16 MiB that the warm-up leaves behind.
+expect both both -a control_rss --init of=hakmem --init kb=16384 -w growth --param mb=16 --ops 2000 --prefault 21959
