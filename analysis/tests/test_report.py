@@ -130,7 +130,7 @@ def test_wrong_usage_is_not_a_failed_gate(call):
 def test_help_and_unknown_tool(call):
     assert "exit codes" in call(report_tool.main, "--help").out
     done = run_process("reprot")
-    assert done.returncode == 1 and "there are: baseline, experiment, gate" in done.stderr
+    assert done.returncode == 1 and "there are: app, baseline, " in done.stderr
 
 
 def test_folder_that_cannot_be_written(spoiled, call):

@@ -2,7 +2,8 @@
 import importlib
 import sys
 
-TOOLS = ("app", "baseline", "experiment", "gate", "icount", "plan", "report", "selftest", "triage")
+TOOLS = ("app", "baseline", "experiment", "gate", "icount", "plan", "report", "scorecard", "selftest",
+         "triage")
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,13 @@ class Result:
     def reference(self):
         """The reference's label, or None in a run of one subject."""
         return self.manifest.get("reference") if len(self.subjects) > 1 else None
+
+    def pair(self, candidate: str, reference: str) -> "Result":
+        """The same run with two of its subjects only, the second of them as the reference."""
+        both = (candidate, reference)
+        subjects = [entry for entry in self.manifest["subjects"] if entry["label"] in both]
+        return replace(self, manifest={**self.manifest, "subjects": subjects, "reference": reference},
+                       epochs=self.epochs[self.epochs["subject"].isin(both)])
 
     def subject(self, label: str) -> dict:
         """The manifest's entry of a subject."""

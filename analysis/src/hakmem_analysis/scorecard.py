@@ -1,0 +1,121 @@
+"""hakbench scorecard: an allocator against its targets, from result folders.
+
+Purpose     Write the scorecard as Markdown and as one HTML page; with --measure, measure it first.
+Boundary    main() is the tool. Reads folders of hakbench ab, app and soak; writes the two pages and nothing
+            else, but with --measure a folder that holds all that was measured.
+Invariants  The same folders give the same bytes.
+"""
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+from . import cli, document, scorecard_suite
+from .errors import InputError
+from .scorecard_data import Card, read_card
+from .scorecard_page import Page
+from .scorecard_targets import MILESTONE_REFERENCE, TARGETS
+
+PROG = "hakbench-scorecard"
+SCORECARD_FORMAT = "hakbench-scorecard/1"
+DEFAULT_PAGE = "docs/analysis/PERFORMANCE_TARGETS_SCORECARD.md"
+
+
+def _make_parser():
+    parser = cli.make_parser(
+        PROG, "Holds an allocator against its targets: throughput against every comparator, memory, tail,\n"
+        "system calls, drift and real programs, from any number of result folders.",
+        "A folder is one that hakbench ab, app or soak wrote, or one of --measure, which holds many.\n\n"
+        "examples:\n  hakbench scorecard results/2026-11-23-quick-ws400 results/2026-11-23-quick-ws8192 -o card.md\n"
+        "  hakbench scorecard --measure -o out/suite --minutes 15\n"
+        "  hakbench scorecard out/suite --html card.html\n\n"
+        "exit codes: 0 written, whatever the verdicts, 1 the tool or its input failed")
+    parser.add_argument("folders", nargs="*", metavar="FOLDER", help="result folders")
+    parser.add_argument("-o", "--output", metavar="PATH",
+                        help=f"the Markdown page (default {DEFAULT_PAGE}); with --measure the folder of all that "
+                             "is measured, scorecard.md and scorecard.html in it")
+    parser.add_argument("--html", metavar="FILE", help="also as one HTML page, which needs nothing else")
+    parser.add_argument("--candidate", default="hakmem", metavar="ALLOCATOR",
+                        help="whose scorecard (default %(default)s)")
+    parser.add_argument("--reference", default=MILESTONE_REFERENCE, metavar="ALLOCATOR",
+                        help="1 in the view of throughput against memory (default %(default)s)")
+    parser.add_argument("--measure", action="store_true",
+                        help="measure the suite first; what is complete in the folder is kept")
+    parser.add_argument("--minutes", type=float, default=15.0, metavar="N",
+                        help="with --measure: about how long (default %(default)g)")
+    parser.add_argument("--filter", default="", metavar="REGEX",
+                        help="with --measure: only what matches of the suite: "
+                             f"{', '.join(entry.name for entry in scorecard_suite.SUITE)}, app")
+    cli.add_format(parser)
+    return parser
+
+
+def _check(parser, options) -> None:
+    if options.measure:
+        if not options.output:
+            parser.error("--measure needs -o FOLDER")
+        if options.folders:
+            parser.error("--measure makes its folders itself; give them without it")
+        if not options.minutes > 0:
+            parser.error("--minutes must be more than 0")
+        if options.candidate not in scorecard_suite.ALLOCATORS:
+            parser.error(f"--measure compares {', '.join(scorecard_suite.ALLOCATORS)}, not {options.candidate}")
+    elif not options.folders:
+        parser.error("give a result folder, or --measure")
+    elif options.filter:
+        parser.error("--filter goes with --measure")
+
+
+def _write(path: Path, content: str) -> None:
+    try:
+        path.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); make its folder, or name another file "
+                         "with -o or --html") from None
+
+
+def as_dict(card: Card, page: Page) -> dict:
+    """The scorecard for machines."""
+    return {
+        "format": SCORECARD_FORMAT, "candidate": card.candidate, "comparators": card.comparators,
+        "headlines": page.headlines(),
+        "targets": [{**asdict(target), "value": it.value, "lower": it.lower, "upper": it.upper, "note": it.note,
+                     "verdict": page.verdicts[target.name],
+                     "folders": [os.path.relpath(folder) for folder in it.folders]}
+                    for target in TARGETS for it in (page.measures[target.measure],)],
+        "workloads": [{"workload": workload.name, "folder": os.path.relpath(workload.folder),
+                       "comparisons": [row.as_dict() for row in workload.rows.values()]}
+                      for workload in card.workloads],
+        "notes": card.notes}
+
+
+def _run(argv) -> int:
+    parser = _make_parser()
+    options = parser.parse_args(argv)
+    _check(parser, options)
+    folders = options.folders
+    markdown, html = Path(options.output or DEFAULT_PAGE), options.html and Path(options.html)
+    if options.measure:
+        folder = Path(options.output)
+        scorecard_suite.measure(folder, options.minutes, options.filter, scorecard_suite.report_progress)
+        folders, markdown, html = [options.output], folder / "scorecard.md", html or folder / "scorecard.html"
+    card = read_card(folders, options.candidate)
+    shown = [Path(os.path.relpath(folder)).as_posix() for folder in folders]
+    page = Page(card, options.reference, markdown.parent)
+    _write(markdown, document.to_markdown(page.parts(shown)))
+    if html:
+        title = f"Performance scorecard of {card.candidate}"
+        _write(html, document.to_html(Page(card, options.reference, html.parent).parts(shown), title,
+                                      sortable=True))
+    if options.format == "json":
+        print(json.dumps(as_dict(card, page), indent=2))
+    else:
+        print("\n".join([*page.headlines(), *(f"Note: {note}" for note in card.notes),
+                         *(f"scorecard: {path}" for path in (markdown, html) if path)]))
+    return cli.EXIT_PASS
+
+
+def main(argv=None) -> int:
+    return cli.run_tool(PROG, _run, argv)

@@ -1,0 +1,194 @@
+"""What `hakbench scorecard --measure` measures: the one table, and the runs.
+
+Purpose     Run every workload of the suite under all allocators, then real programs; remember what could not
+            be measured.
+Owns        SUITE, ALLOCATORS, suite.json.
+Boundary    Starts hakbench through an injected command; what it wrote is read by scorecard_data.py.
+Invariants  A folder that is complete is never measured again; one that is not is removed and begun anew.
+            suite.json is rewritten after every folder, so that a suite that was stopped goes on where it was.
+"""
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Callable, Sequence
+
+from .binary import find_hakbench
+from .errors import InputError
+from .looks import Command, run_hakbench
+
+SUITE_FILE = "suite.json"
+SUITE_FORMAT = "hakbench-suite/1"
+APP = "app"
+ALLOCATORS = ("hakmem", "mimalloc", "jemalloc", "tcmalloc", "glibc")
+
+LAUNCHES, BLOCKS = 4, 3
+LEAST_EPOCH_S, LONGEST_EPOCH_S = 0.05, 0.5
+OVERHEAD_S = 5.0  # of one `ab`: checks, launches, calibration
+WORKLOADS_SHARE = 0.6  # of the time; the rest is the real programs'
+APP_BLOCK_S = 30.0
+LEAST_APP_BLOCKS = 6  # fewer give no sign interval of 95 %
+PROBE_S = 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One folder of the suite: its name, the workload, and what is not the workload's default."""
+
+    name: str
+    workload: str
+    arguments: tuple = ()
+
+
+def _order(name: str, number: int) -> Entry:
+    return Entry(f"batch_{name}", "batch", ("--param", f"order={number}"))
+
+
+SUITE = (
+    Entry("random_mixed_ws400", "random_mixed", ("--ws", "400")),
+    Entry("random_mixed_ws8192", "random_mixed", ("--ws", "8192")),
+    Entry("random_mixed_ws100000", "random_mixed", ("--ws", "100000")),
+    Entry("random_mixed_2_threads", "random_mixed", ("--ws", "400", "--threads", "2")),
+    _order("lifo", 0), _order("fifo", 1), _order("shuffled", 2),
+    *(Entry(name, name) for name in (
+        "producer_consumer", "larson", "thread_churn", "cache_scratch", "growth", "xmalloc", "mstress",
+        "cache_thrash", "realloc_growth", "calloc", "aligned", "large", "huge", "fleet", "fragmentation",
+        "remote_mix")),
+)
+
+
+@dataclass
+class Suite:
+    """The content of suite.json: the names of the folders that can be read, and what is to be said of the
+    others."""
+
+    measured: list = field(default_factory=list)
+    notes: list = field(default_factory=list)
+
+
+def read_suite(folder: Path) -> Suite:
+    """Raises InputError."""
+    path = folder / SUITE_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != SUITE_FORMAT:
+            raise ValueError(f"its format is {content['format']!r}, expected '{SUITE_FORMAT}'")
+        return Suite(list(content["measured"]), list(content["notes"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); run hakbench scorecard --measure -o {folder} "
+                         "again") from None
+
+
+def _write_suite(folder: Path, suite: Suite) -> None:
+    path = folder / SUITE_FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"format": SUITE_FORMAT, **asdict(suite)}, indent=1) + "\n",
+                        encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); name another folder with -o") from None
+
+
+def known_workloads() -> set:
+    """The names that `hakbench list workloads` prints: those with two blanks before them."""
+    done = subprocess.run([find_hakbench(), "list", "workloads"], capture_output=True, text=True, check=False)
+    names = set(re.findall(r"^  (\w+)  ", done.stdout, re.MULTILINE))
+    if done.returncode or not names:
+        raise InputError("hakbench list workloads names no workload: build hakbench again")
+    return names
+
+
+def is_complete(folder: Path) -> bool:
+    try:
+        return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["status"] == "complete"
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def epoch_s(minutes: float, workloads: int) -> float:
+    """The length of an epoch with which all workloads together take their share of the time."""
+    seconds = 60 * minutes * WORKLOADS_SHARE / max(1, workloads) - OVERHEAD_S
+    epochs = LAUNCHES * len(ALLOCATORS) * (2 * BLOCKS + 1)
+    return round(min(max(seconds / epochs, LEAST_EPOCH_S), LONGEST_EPOCH_S), 3)
+
+
+def app_blocks(minutes: float) -> int:
+    return max(LEAST_APP_BLOCKS, round(60 * minutes * (1 - WORKLOADS_SHARE) / APP_BLOCK_S))
+
+
+def ab_arguments(entry: Entry, allocators: Sequence[str], epoch: float, folder: Path) -> list:
+    subjects = [word for letter, name in zip("abcdefgh", allocators) for word in (f"--{letter}", name)]
+    return ["ab", *subjects, "-w", entry.workload, *entry.arguments, "--launches", str(LAUNCHES), "--blocks",
+            str(BLOCKS), "--epoch", str(epoch), "--no-report", "-o", str(folder)]
+
+
+def _start_anew(folder: Path) -> None:
+    """Removes what an earlier attempt left there; only a folder with a manifest of hakbench is touched."""
+    if (folder / "manifest.json").exists():
+        shutil.rmtree(folder)
+
+
+def measure(folder: Path, minutes: float, pattern: str, say: Callable = lambda line: None,
+            command: Command = run_hakbench, known: Callable = known_workloads) -> Suite:
+    """Measures what is missing of the suite in `folder`. Raises InputError if nothing could be measured."""
+    try:
+        chosen = [name for name in (*(entry.name for entry in SUITE), APP) if re.search(pattern, name)]
+    except re.error as error:
+        raise InputError(f"--filter {pattern}: no regular expression ({error})") from None
+    if not chosen:
+        raise InputError(f"--filter {pattern}: leaves nothing; there are "
+                         f"{', '.join([*(entry.name for entry in SUITE), APP])}")
+    entries = [entry for entry in SUITE if entry.name in chosen]
+    names = known()
+    unknown = [entry.name for entry in entries if entry.workload not in names]
+    entries = [entry for entry in entries if entry.workload in names]
+    suite = Suite(notes=[f"{name}: left out, this hakbench has no such workload" for name in unknown])
+    epoch = epoch_s(minutes, len(entries))
+    for number, entry in enumerate(entries, 1):
+        say(f"{number}/{len(entries)} {entry.name}")
+        if is_complete(folder / entry.name) or _measure_entry(folder / entry.name, entry, epoch, suite, command):
+            suite.measured.append(entry.name)
+        _write_suite(folder, suite)
+    if APP in chosen:
+        say("real programs")
+        if is_complete(folder / APP) or _measure_programs(folder / APP, minutes, suite, command):
+            suite.measured.append(APP)
+        _write_suite(folder, suite)
+    if not suite.measured:
+        raise InputError(f"{folder}: nothing could be measured: {'; '.join(suite.notes)}")
+    return suite
+
+
+def _measure_entry(folder: Path, entry: Entry, epoch: float, suite: Suite, command: Command) -> bool:
+    """Measures all allocators; if that fails, those that a short run of their own does not fail under."""
+    _start_anew(folder)
+    if command(ab_arguments(entry, ALLOCATORS, epoch, folder)) == 0:
+        return True
+    failing = [name for name in ALLOCATORS if command([
+        "run", "-a", name, "-w", entry.workload, *entry.arguments, "--duration", f"{PROBE_S}s", "--no-report",
+        "--force", "-o", str(folder / "probe")])]
+    shutil.rmtree(folder, ignore_errors=True)
+    left = [name for name in ALLOCATORS if name not in failing]
+    suite.notes.append(f"{entry.name}: FAILED under {', '.join(failing) or 'an allocator that cannot be told'}")
+    if not failing or ALLOCATORS[0] in failing or len(left) < 2:
+        return False
+    return command(ab_arguments(entry, left, epoch, folder)) == 0
+
+
+def _measure_programs(folder: Path, minutes: float, suite: Suite, command: Command) -> bool:
+    _start_anew(folder)
+    words = [word for name in ALLOCATORS for word in ("-a", name)]
+    code = command(["app", *words, "--blocks", str(app_blocks(minutes)), "-o", str(folder)])
+    if code:
+        suite.notes.append("real programs: see the notes of their report" if (folder / "verdict.json").exists()
+                           else "real programs: could not be measured")
+    return (folder / "verdict.json").exists()
+
+
+def report_progress(line: str) -> None:
+    sys.stderr.write(f"scorecard: {line}\n")
