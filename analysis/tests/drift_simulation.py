@@ -110,7 +110,7 @@ def steps_named(plan: tuple, series: int) -> tuple:
 
 
 def detection_minutes(name: str, series: int, share: float = 0.95) -> int:
-    """The shortest of DETECTION_MINUTES at which that share of soaks (1 s epochs) ends in DRIFT; 0 if none."""
+    """The shortest of DETECTION_MINUTES at which that share of soaks (1 s epochs) is DRIFT; 0 if none."""
     for minutes in DETECTION_MINUTES:
         if leak_verdicts(name, (60 * minutes, 1.0), series)["DRIFT"] >= share * series:
             return minutes

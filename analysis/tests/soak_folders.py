@@ -35,7 +35,7 @@ def make_soak(folder: Path, growth_kb: dict, soak_s=600.0, epoch_s=1.0, rate=(1e
         ops_per_s = rate[names.index(name) % len(rate)] * np.exp(rng.normal(0, 0.01))
         above = 1000 + int(round(growth_kb[name](hours) / 4)) * 4
         values = {**EVERY_EPOCH, "seq": seq, "subject": labels[name], "allocator": name,
-                  "epoch": epochs[name], "start_ns": int(clock * 1e9) - 10 ** 9, "wall_time_s": f"{clock:.6f}",
+                  "epoch": epochs[name], "start_ns": int(clock * 1e9), "wall_time_s": f"{clock:.6f}",
                   "elapsed_ns": round(epoch_s * 1e9), "cpu_time_ns": round(epoch_s * 1e9),
                   "ops_per_s": f"{ops_per_s:.1f}", "ns_per_op": f"{1e9 / ops_per_s:.4f}",
                   "live_bytes": 105_000 + int(rng.integers(-4000, 4000)), "rss_kb": BASE_KB + above,

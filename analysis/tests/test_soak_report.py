@@ -29,8 +29,8 @@ def leak_folder(tmp_path_factory):
 
 def test_the_first_line_says_it_in_plain_words(leak_folder):
     built = report_tool.build(leak_folder)
-    assert built.headlines[0] == ("DRIFT. Memory drifts: hakmem on random_mixed, ws=400, 1 thread, over 7 min "
-                                  "(budget 64 kB/h); mimalloc steady.")
+    assert built.headlines[0] == ("DRIFT. Memory drifts: hakmem on random_mixed, ws=400, 1 thread, over "
+                                  "7 min (budget 64 kB/h); mimalloc steady.")
     assert built.headlines[1].startswith("hakmem: DRIFT by +10")
     assert "cause: leak (live blocks grew by" in built.headlines[1]
     assert built.headlines[2].startswith("mimalloc: STABLE: 0 kB/h")

@@ -59,7 +59,7 @@ def test_autocorrelation_time_of_ar1(phi):
 
 
 def test_a_short_series_does_not_forget_its_memory():
-    """60 values of an AR(1) of 0.9: no estimate may say "without memory" (time 19; biased low, but not to 1)."""
+    """60 values of an AR(1) of 0.9: none may be taken for memoryless (time 19; biased low, but not to 1)."""
     for seed in range(200):
         noise = np.random.default_rng(seed).normal(0, 1, 160)
         for i in range(1, len(noise)):

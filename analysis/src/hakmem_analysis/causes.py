@@ -1,7 +1,7 @@
 """Why does memory drift?
 
-Purpose     Name the cause of a growth: a leak, the allocator's own leak, fragmentation, retention, huge pages,
-            the harness, one step; or say why it cannot be told.
+Purpose     Name the cause of a growth: a leak, the allocator's own leak, fragmentation, retention, huge
+            pages, the harness, one step; or say why it cannot be told.
 Boundary    The epochs of one process and its Drift in, one Cause out; pure. Columns that were not measured
             (absent, or all NaN) only narrow what can be told.
 Invariants  A cause is named only if it explains at least half of the growth, in its interval's lower bound
@@ -179,14 +179,14 @@ def _behind_the_program(drift: Drift, rss: Growth, found: dict) -> tuple:
         return UNKNOWN, ("cannot tell an allocator's leak from fragmentation and retention, because nothing "
                          "was drained: live bytes are flat; soak with --mode ratchet")
     if drained.is_flat(rss.kb):
-        return FRAGMENTATION, (f"live bytes are flat and RSS grew by {text.memory(rss.kb)}, but it falls back "
-                               "after a drain")
+        return FRAGMENTATION, (f"live bytes are flat and RSS grew by {text.memory(rss.kb)}, but it falls "
+                               "back after a drain")
     if not drained.explains(rss.kb):
         return UNKNOWN, ("cannot tell, because RSS after a drain varies too much; a longer soak narrows it")
     if idle is not None and idle.is_flat(rss.kb):
-        return RETENTION, (f"live bytes are flat and RSS after a drain grew by {text.memory(drained.kb)}, but "
-                           "idling gives it back")
+        return RETENTION, (f"live bytes are flat and RSS after a drain grew by {text.memory(drained.kb)}, "
+                           "but idling gives it back")
     if drift.slowing:
         return RETENTION, "live bytes are flat and RSS after a drain grows ever more slowly: caches that fill"
-    return ALLOCATOR_LEAK, (f"live bytes are flat, and RSS after a drain grew by {text.memory(drained.kb)} of "
-                            f"{text.memory(rss.kb)}: the allocator keeps what was freed")
+    return ALLOCATOR_LEAK, (f"live bytes are flat, and RSS after a drain grew by {text.memory(drained.kb)} "
+                            f"of {text.memory(rss.kb)}: the allocator keeps what was freed")

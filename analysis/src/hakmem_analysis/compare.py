@@ -194,9 +194,9 @@ def _compare_launches(result: Result, candidate: str, metric: str, reference_val
         interval = stats.Interval(nan, nan, nan, 0.0, nan, "launches")
         note = "no ratio: a value is zero or below" if len(pairs) else "not measured"
     return make_row(result, candidate, metric, "lower", interval, confidence,
-                reference_value=number(pairs["reference"].median()),
-                candidate_value=number(pairs["candidate"].median()), resolves=resolves, unit="launches",
-                blocks=0, launches=len(pairs), quarantined_blocks=0, note=note)
+                    reference_value=number(pairs["reference"].median()),
+                    candidate_value=number(pairs["candidate"].median()), resolves=resolves, unit="launches",
+                    blocks=0, launches=len(pairs), quarantined_blocks=0, note=note)
 
 
 def _compare_above_floor(result: Result, candidate: str, floor: str, confidence: float) -> Comparison:
@@ -217,9 +217,9 @@ def _compare_above_floor(result: Result, candidate: str, floor: str, confidence:
     interval = stats.Interval(np.log(point), np.log(max(lower, 1e-9)), np.log(upper), confidence, nan,
                               "bootstrap")
     return make_row(result, candidate, "ns_above_floor", "lower", interval, confidence,
-                reference_value=number(values["reference"]), candidate_value=number(values["candidate"]),
-                resolves=None, unit="blocks", blocks=len(both), launches=int(both["launch"].nunique()),
-                quarantined_blocks=0, note=note)
+                    reference_value=number(values["reference"]), candidate_value=number(values["candidate"]),
+                    resolves=None, unit="blocks", blocks=len(both), launches=int(both["launch"].nunique()),
+                    quarantined_blocks=0, note=note)
 
 
 def make_row(result: Result, candidate: str, metric: str, better: str, interval: stats.Interval,

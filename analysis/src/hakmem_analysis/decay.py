@@ -22,8 +22,8 @@ NUMBERS = ("launch", "epoch", "since_drain_s", "rss_kb")
 
 @dataclass(frozen=True)
 class Decay:
-    """Medians over `drains` drains: kB above the process's own right after one, kB that fell off by the end of idling, and the
-    seconds until half of that was gone (NaN where nothing falls)."""
+    """Medians over `drains` drains: kB above the process's own right after one, kB that fell off by the end
+    of idling, and the seconds until half of that was gone (NaN where nothing falls)."""
 
     drains: int
     drained_kb: float

@@ -229,7 +229,7 @@ class _Case:
 
 
 def _judge(case: _Case) -> tuple:
-    """(verdict, reason, hours of a soak that would settle it or NaN) against the budget, symmetric about 0."""
+    """(verdict, reason, hours of a soak that would settle it or NaN) by the budget, symmetric about 0."""
     slope, budget, nan = case.line.slope, case.budget, float("nan")
     blocks = len(case.line.level)
     if blocks < trend.MIN_TREND_POINTS:
@@ -245,9 +245,9 @@ def _judge(case: _Case) -> tuple:
         return "DRIFT", words, nan
     if np.isfinite(case.step_kb):
         needed_h = WARMUP_SHARE * case.step_at_h
-        return "EXTEND", (f"one step of {case.step_kb:+.0f} kB at {text.duration(case.step_at_h * 3600)}, and "
-                          "no trend before or after: if it does not come again, a soak of "
-                          f"{text.duration(needed_h * 3600)} has it in its warm-up"), needed_h
+        at = text.duration(case.step_at_h * SECONDS_PER_HOUR)
+        return "EXTEND", (f"one step of {case.step_kb:+.0f} kB at {at}, and no trend before or after: if it does not come "
+                          f"again, a soak of {text.duration(needed_h * SECONDS_PER_HOUR)} has it in its warm-up"), needed_h
     if beyond and case.slowing:
         needed_h = 2 * case.total_h
         return "EXTEND", (f"RSS still grows by {text.slope(slope.slope)}, but ever more slowly: a warm-up "

@@ -58,7 +58,8 @@ PLANTS = {plant.name: plant for plant in (
     Plant("leak256k", "a leak of 256 kB/h", "control_leak", lambda _: (f"bytes_per_hour={MIB // 4}",), DRIFT,
           causes.ALLOCATOR_LEAK, 256.0),
     Plant("step2m", "one step of 2 MB", "control_step",
-          lambda duration_s: (f"kb={STEP_KB}", f"after_s={STEP_SHARE * duration_s:g}"), EXTEND, causes.STEP, 0.0),
+          lambda duration_s: (f"kb={STEP_KB}", f"after_s={STEP_SHARE * duration_s:g}"), EXTEND,
+          causes.STEP, 0.0),
 )}
 
 # (arguments after "hakbench soak") -> None; the folder is among them
@@ -75,8 +76,8 @@ def run_soak(arguments: Sequence[str]) -> None:
 
 
 def plan(clean: int) -> list:
-    """The soaks, each a list of what its subjects are: one planted, in turns, then clean ones; `clean` of them
-    in all, spread evenly. Each fault is planted at least once."""
+    """The soaks, each a list of what its subjects are: one planted, in turns, then clean ones; `clean` of
+    them in all, spread evenly. Each fault is planted at least once."""
     plants = list(PLANTS)
     soaks = max(len(plants), -(-clean // (SUBJECTS - 1)))
     return [[plants[place % len(plants)], *[CLEAN] * (clean // soaks + (place < clean % soaks))]
@@ -188,16 +189,16 @@ def page(conclusion: str, rate_rows: Sequence, records: Sequence[dict], settings
     command = (f"hakbench selftest --soak --clean {settings['clean']} --first-seed {settings['first_seed']} "
                f"--duration {settings['duration_s']:g}s")
     epochs = min((record["epochs"] for record in records), default=0)
-    return [document.Heading("Self-test of the drift verdicts", 1), document.Paragraph(conclusion, strong=True),
+    return [document.Heading("Self-test of the drift verdicts", 1),
+            document.Paragraph(conclusion, strong=True),
             document.Table(rate_rows[0], rate_rows[1:]),
             document.Heading("Every subject"), document.Table(rows[0], rows[1:]),
             document.Paragraph(
                 f"Soaks of {text.duration(settings['duration_s'])} on the clock, in ratchet mode: after each "
-                f"epoch of {EPOCH} a subject frees everything and idles for {IDLE}. Up to {SUBJECTS} processes "
-                f"take turns, each has at least {epochs} epochs. What a leak an hour shows is therefore true of "
-                "the clock; a leak an operation would show at the pace of so many operations."),
+                f"epoch of {EPOCH} a subject frees everything and idles for {IDLE}. Up to {SUBJECTS} "
+                f"processes take turns, each has at least {epochs} epochs. What a leak an hour shows is "
+                "therefore true of the clock; a leak an operation would show at the pace of so many "
+                "operations."),
             document.Heading("Where it comes from"),
             document.Bullets([f"date: {time.strftime('%Y-%m-%d')}", f"kernel: {os.uname().release}"]),
             document.Paragraph("To repeat:"), document.Code(command)]
-
-

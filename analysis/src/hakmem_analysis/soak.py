@@ -1,7 +1,7 @@
 """analyze_soak: is this soak steady?
 
-Purpose     Mean, CV, RSS first/last/peak, drift, slope, system calls, the verdict and its cause of each process
-            in a soak's CSV, as text or JSON.
+Purpose     Mean, CV, RSS first/last/peak, drift, slope, system calls, the verdict and its cause of each
+            process in a soak's CSV, as text or JSON.
 Boundary    A CSV, standard input or a result folder in. The judgement itself is drift.py's and causes.py's.
 """
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The judgement on a soak's folder.
 
-Purpose     Drift, cause and decay of each subject; throughput of subjects that took turns, against each other.
-Boundary    Result in, rows of verdict.json out. The single judgements are drift.py's, causes.py's, decay.py's.
+Purpose     Drift, cause and decay of each subject; throughput of those that took turns, against each other.
+Boundary    Result in, rows of verdict.json out. Each judgement is drift.py's, causes.py's or decay.py's.
 Invariants  A subject is judged over its longest launch: another process is another memory. Pairs are
             neighbours in time within a launch; a quarantined epoch and its pairs are left out.
 """

@@ -67,8 +67,8 @@ def sentence(subject: SoakSubject) -> str:
         words = f"{verdict}: {drift.reason}"
         if subject.cause.name != causes.NONE:
             words += f". Cause: {subject.cause.name} ({subject.cause.reason})"
-    return (f"{words}. RSS {text.memory(drift.rss_last_kb)} at the end, peak {text.memory(drift.rss_peak_kb)}; "
-            f"CV {text.percent(drift.cv)}; {text.plain(drift.syscalls_per_op, '{:.3g}')} system calls an op; "
+    return (f"{words}. RSS {text.memory(drift.rss_last_kb)} at the end, peak "
+            f"{text.memory(drift.rss_peak_kb)}; CV {text.percent(drift.cv)}; {text.plain(drift.syscalls_per_op, '{:.3g}')} system calls an op; "
             f"{text.plain(subject.failed_allocs, '{:.0f}')} failed allocations.")
 
 
@@ -106,8 +106,8 @@ def parts(judged: Sequence[SoakSubject]) -> list:
     rows = table_rows(judged)
     named = [f"{subject.name}: {subject.cause.name}: {subject.cause.reason}" for subject in judged
              if subject.cause.name != causes.NONE]
-    relaunched = [f"{subject.name} ran in {subject.launches} processes; launch {subject.launch}, the longest, "
-                  "is judged" for subject in judged if subject.launches > 1]
+    relaunched = [f"{subject.name} ran in {subject.launches} processes; launch {subject.launch}, the "
+                  "longest, is judged" for subject in judged if subject.launches > 1]
     found = [document.Heading("Drift"), document.Table(rows[0], rows[1:]), document.Paragraph(
         "DRIFT: the whole interval of the slope is beyond the budget. STABLE: all of it is within. EXTEND: "
         "neither; the reason says how long a soak would tell. The first quarter is warm-up and left out. RSS "

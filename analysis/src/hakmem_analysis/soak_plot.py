@@ -70,7 +70,7 @@ def _legend_entries(axis, styles: dict) -> tuple:
 
 def _draw_change(axis, result: Result, judged: list, styles: dict, start_s: float) -> None:
     """RSS less its level when the warm-up ended, the slope with its interval, and the budget as a cone."""
-    axis.set_title("Change of resident memory since the warm-up: slope, its interval, and the budget (dotted)")
+    axis.set_title("Change of resident memory since the warm-up: slope, its interval, the budget (dotted)")
     axis.set_ylabel("kB")
     axis.set_xlabel("seconds since the first epoch")
     axis.grid(axis="y", color="#dddddd", linewidth=0.6)
