@@ -112,12 +112,17 @@ def line(time_h: np.ndarray, values: np.ndarray, confidence: float = CONFIDENCE)
     return Line(find(x, y, confidence), method, size, x, y)
 
 
+def _step_medians(values: np.ndarray) -> tuple:
+    """(medians of at most STEP_BLOCKS blocks, epochs a block): fine enough to show each stair."""
+    size = max(1, int(np.ceil(len(values) / STEP_BLOCKS)))
+    return stats.median_of_blocks(values, size), size
+
+
 def find_step(values: np.ndarray) -> trend.Step:
     """The best single step, searched on at most STEP_BLOCKS block medians; `at` counts epochs. Its size is
     that of the levels right beside it, so that a trend does not count in; its gain is 0 where the series came
     to its level in more increments than a step has."""
-    size = max(1, int(np.ceil(len(values) / STEP_BLOCKS)))
-    medians = stats.median_of_blocks(values, size)
+    medians, size = _step_medians(values)
     step = trend.one_step(medians)
     if step.gain < STEP_GAIN or trend.staircase(medians).steps >= STEP_STEPS:
         return trend.Step(step.at * size, step.size, 0.0)
@@ -173,8 +178,9 @@ def analyse(time_s, rss_kb, ops_per_s=None, peak_rss_kb=None, syscalls=None, ops
     level = without if stepped else rss[skip:]
     found = line(time_h[skip:], level, confidence)
     slowed_before = skip != len(rss) // WARMUP_SHARE
-    case = _Case(found, trend.staircase(found.level), float(span_h), float(time_h[-1]), budget_kb_per_h,
-                 confidence, slows(level, SLOWING_ONCE_MORE if slowed_before else SLOWING),
+    stairs = trend.staircase(_step_medians(level)[0])
+    case = _Case(found, stairs, float(span_h), float(time_h[-1]), budget_kb_per_h, confidence,
+                 slows(level, SLOWING_ONCE_MORE if slowed_before else SLOWING),
                  step.size if stepped else nan, float(time_h[skip + step.at]) if stepped else nan)
     verdict, reason, needed_h = _judge(case)
     rate = frame["ops_per_s"].iloc[skip:].dropna()
@@ -246,8 +252,9 @@ def _judge(case: _Case) -> tuple:
     if np.isfinite(case.step_kb):
         needed_h = WARMUP_SHARE * case.step_at_h
         at = text.duration(case.step_at_h * SECONDS_PER_HOUR)
-        return "EXTEND", (f"one step of {case.step_kb:+.0f} kB at {at}, and no trend before or after: if it does not come "
-                          f"again, a soak of {text.duration(needed_h * SECONDS_PER_HOUR)} has it in its warm-up"), needed_h
+        return "EXTEND", (f"one step of {case.step_kb:+.0f} kB at {at}, and no trend before or after: if it "
+                          "does not come again, a soak of "
+                          f"{text.duration(needed_h * SECONDS_PER_HOUR)} has it in its warm-up"), needed_h
     if beyond and case.slowing:
         needed_h = 2 * case.total_h
         return "EXTEND", (f"RSS still grows by {text.slope(slope.slope)}, but ever more slowly: a warm-up "

@@ -68,7 +68,8 @@ def sentence(subject: SoakSubject) -> str:
         if subject.cause.name != causes.NONE:
             words += f". Cause: {subject.cause.name} ({subject.cause.reason})"
     return (f"{words}. RSS {text.memory(drift.rss_last_kb)} at the end, peak "
-            f"{text.memory(drift.rss_peak_kb)}; CV {text.percent(drift.cv)}; {text.plain(drift.syscalls_per_op, '{:.3g}')} system calls an op; "
+            f"{text.memory(drift.rss_peak_kb)}; CV {text.percent(drift.cv)}; "
+            f"{text.plain(drift.syscalls_per_op, '{:.3g}')} system calls an op; "
             f"{text.plain(subject.failed_allocs, '{:.0f}')} failed allocations.")
 
 
