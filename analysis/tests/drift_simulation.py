@@ -121,22 +121,38 @@ def _row(cells) -> str:
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--series", type=int, default=400, help="series of each kind (default 400)")
-    series = parser.parse_args().series
-    heads = [f"{soak_s // 60} min, epochs of {epoch_s:g} s" for soak_s, epoch_s in PLANS]
+def print_clean(series: int, heads: list) -> None:
     print(_row(["clean: DRIFT / STABLE / EXTEND", *heads]), _row(["---"] * 4), sep="\n")
     for name in CLEAN:
         found = [clean_verdicts(name, plan, series) for plan in PLANS]
         print(_row([name, *(f"{c['DRIFT']} / {c['STABLE']} / {c['EXTEND']}" for c in found)]), flush=True)
-    print("\n" + _row(["leak: DRIFT", *heads, "95 % found in a soak of"]), _row(["---"] * 5), sep="\n")
+
+
+def print_leaks(series: int, heads: list) -> None:
+    print(_row(["leak: DRIFT", *heads, "95 % found in a soak of"]), _row(["---"] * 5), sep="\n")
     for name in LEAKS:
         found = [leak_verdicts(name, plan, series)["DRIFT"] for plan in PLANS]
         minutes = detection_minutes(name, max(20, series // 4))
         print(_row([name, *found, f"{minutes} min" if minutes else "more than an hour"]), flush=True)
-    found = [steps_named(plan, series) for plan in PLANS]
-    print("\n" + _row(["one step of 2 MB: named / DRIFT", *(f"{a} / {b}" for a, b in found)]))
+
+
+def print_steps(series: int, heads: list) -> None:
+    print(_row(["one step of 2 MB: named / DRIFT", *heads]), _row(["---"] * 4), sep="\n")
+    print(_row([f"of {series}", *(f"{a} / {b}" for a, b in (steps_named(plan, series) for plan in PLANS))]))
+
+
+PARTS = {"clean": print_clean, "leaks": print_leaks, "steps": print_steps}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--series", type=int, default=400, help="series of each kind (default 400)")
+    parser.add_argument("--part", choices=tuple(PARTS), help="one table only (default all)")
+    options = parser.parse_args()
+    heads = [f"{soak_s // 60} min, epochs of {epoch_s:g} s" for soak_s, epoch_s in PLANS]
+    for part in [options.part] if options.part else PARTS:
+        PARTS[part](options.series, heads)
+        print(flush=True)
 
 
 if __name__ == "__main__":

@@ -142,6 +142,13 @@ def test_extend_says_how_long_a_soak_would_tell():
     assert verdicts.count("STABLE") >= 15
 
 
+def test_a_soak_of_seconds_asks_for_minutes():
+    """At 64 kB/h a page more takes 3.75 minutes after the warm-up to be within the budget."""
+    for epochs in (1, 3, 9):
+        drift = analyse(HOUR[:epochs], np.full(epochs, 1000.0))
+        assert drift.verdict == "EXTEND" and drift.needed_s == pytest.approx(300)
+
+
 def test_a_step_is_settled_when_it_lies_in_the_warm_up():
     drift = analyse(HOUR, soak(step_kb=2048))
     assert drift.needed_s == pytest.approx(4 * drift.step_at_s)

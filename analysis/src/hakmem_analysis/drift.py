@@ -239,7 +239,7 @@ def _judge(case: _Case) -> tuple:
     slope, budget, nan = case.line.slope, case.budget, float("nan")
     blocks = len(case.line.level)
     if blocks < trend.MIN_TREND_POINTS:
-        needed_h = 1.25 * case.total_h * trend.MIN_TREND_POINTS / max(blocks, 1)
+        needed_h = max(1.25 * case.total_h * trend.MIN_TREND_POINTS / max(blocks, 1), _shortest_h(budget))
         return "EXTEND", (f"{blocks} independent blocks of {case.line.block} epoch(s) after warm-up are too "
                           f"few for a slope; at least {trend.MIN_TREND_POINTS} are needed"
                           + _about(needed_h)), needed_h
@@ -281,6 +281,11 @@ def _about(needed_h: float) -> str:
     return f"; a soak of about {text.duration(needed_h * SECONDS_PER_HOUR)} would tell"
 
 
+def _shortest_h(budget: float) -> float:
+    """Hours of a soak in whose judged part a page more is within the budget."""
+    return PAGE_KB / budget * WARMUP_SHARE / (WARMUP_SHARE - 1)
+
+
 def _needed_for_width(case: _Case) -> float:
     """Hours of a soak whose interval is half as wide as the distance of the slope to the budget.
 
@@ -289,9 +294,10 @@ def _needed_for_width(case: _Case) -> float:
     """
     room = abs(case.budget - abs(case.line.slope.slope))
     power = 2 / 3 if case.line.method == "levels" else 2.0
-    factor = max((case.half_width / room) ** power if room > 0 else np.inf,
-                 PAGE_KB / case.budget / case.span_h, 1.25)
-    return factor * case.total_h if factor <= LONGEST_FACTOR else float("nan")
+    factor = max((case.half_width / room) ** power if room > 0 else np.inf, 1.25)
+    if factor > LONGEST_FACTOR:
+        return float("nan")
+    return max(factor * case.total_h, _shortest_h(case.budget))
 
 
 def _needed_for_stairs(case: _Case) -> float:
