@@ -142,6 +142,14 @@ def test_extend_says_how_long_a_soak_would_tell():
     assert verdicts.count("STABLE") >= 15
 
 
+@pytest.mark.parametrize("at", range(401, 412))
+def test_a_step_is_found_to_the_epoch(at):
+    """A block of epochs is coarser; one epoch on the wrong side would hide the memory of the noise."""
+    time_s = np.arange(600.0)
+    rss = soak(noise_kb=2, time_s=time_s, memory=0.9) + np.where(time_s >= at, 2048, 0)
+    assert analyse(time_s, rss).step_at_s == at
+
+
 def test_a_soak_of_seconds_asks_for_minutes():
     """At 64 kB/h a page more takes 3.75 minutes after the warm-up to be within the budget."""
     for epochs in (1, 3, 9):

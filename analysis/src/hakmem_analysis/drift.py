@@ -119,7 +119,7 @@ def _step_medians(values: np.ndarray) -> tuple:
 
 
 def find_step(values: np.ndarray) -> trend.Step:
-    """The best single step, searched on at most STEP_BLOCKS block medians; `at` counts epochs. Its size is
+    """The best single step, searched on at most STEP_BLOCKS block medians, then to the epoch `at`. Its size is
     that of the levels right beside it, so that a trend does not count in; its gain is 0 where the series came
     to its level in more increments than a step has."""
     medians, size = _step_medians(values)
@@ -128,7 +128,10 @@ def find_step(values: np.ndarray) -> trend.Step:
         return trend.Step(step.at * size, step.size, 0.0)
     before = medians[max(0, step.at - STEP_SIDE_BLOCKS):step.at]
     after = medians[step.at:step.at + STEP_SIDE_BLOCKS]
-    return trend.Step(step.at * size, float(np.median(after) - np.median(before)), step.gain)
+    low, high = np.median(before), np.median(after)
+    start = (step.at - 1) * size  # the very epoch, which lies in a block beside the boundary
+    across = (values[start:start + 2 * size] - (low + high) / 2) * (high - low) > 0
+    return trend.Step(start + int(np.argmax(across)), float(high - low), step.gain)
 
 
 def slows(values: np.ndarray, share: float = SLOWING) -> bool:
