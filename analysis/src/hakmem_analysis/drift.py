@@ -119,9 +119,9 @@ def _step_medians(values: np.ndarray) -> tuple:
 
 
 def find_step(values: np.ndarray) -> trend.Step:
-    """The best single step, searched on at most STEP_BLOCKS block medians, then to the epoch `at`. Its size is
-    that of the levels right beside it, so that a trend does not count in; its gain is 0 where the series came
-    to its level in more increments than a step has."""
+    """The best single step, searched on at most STEP_BLOCKS block medians, then to the epoch `at`. Its size
+    is that of the levels right beside it, so that a trend does not count in; its gain is 0 where the series
+    came to its level in more increments than a step has."""
     medians, size = _step_medians(values)
     step = trend.one_step(medians)
     if step.gain < STEP_GAIN or trend.staircase(medians).steps >= STEP_STEPS:
