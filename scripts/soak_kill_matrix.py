@@ -277,7 +277,8 @@ def report(cases: list, seed: int) -> dict:
 def show(summary: dict):
     print(f"{'how it ended':22} {'cases':>6} {'ended before':>13} {'epochs before':>14} {'failed':>7}")
     for kind, row in summary["kinds"].items():
-        print(f"{kind:22} {row['cases']:6} {row['ended_before']:13} {row['epochs_before']:14} {row['failed']:7}")
+        print(f"{kind:22} {row['cases']:6} {row['ended_before']:13} {row['epochs_before']:14} "
+              f"{row['failed']:7}")
     failed = len(summary["failures"])
     print(f"{'all':22} {summary['cases']:6} {'':13} {'':14} {failed:7}")
     for case in summary["failures"]:
@@ -287,12 +288,13 @@ def show(summary: dict):
 def parse(argv):
     parser = argparse.ArgumentParser(
         prog="soak_kill_matrix.py", formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Ends short soaks in every way a soak can end, at random moments; checks that every finished\n"
-        "epoch is on record, that the folder loads, and that --resume completes it.",
+        description="Ends short soaks in every way a soak can end, at random moments; checks that every\n"
+        "finished epoch is on record, that the folder loads, and that --resume completes it.",
         epilog="examples:\n  scripts/soak_kill_matrix.py --cases 200 --seed 1 --json summary.json\n"
         "  scripts/soak_kill_matrix.py --cases 8\n\n"
         "exit codes: 0 all cases passed, 1 the tool or its input failed, 2 a case failed")
-    parser.add_argument("--cases", type=int, default=200, help="how many, spread over the kinds (default 200)")
+    parser.add_argument("--cases", type=int, default=200,
+                        help="how many, spread over the kinds (default 200)")
     parser.add_argument("--seed", type=int, default=1, help="of the moments and victims (default 1)")
     parser.add_argument("--hakbench", type=Path, default=ROOT / "build" / "release" / "bin" / "hakbench",
                         help="the program (default the release build's)")
@@ -301,8 +303,8 @@ def parse(argv):
     if options.cases < 1:
         parser.exit(1, f"soak_kill_matrix.py: error: --cases {options.cases}: at least 1 is needed\n")
     if not os.access(options.hakbench, os.X_OK):
-        parser.exit(1, f"soak_kill_matrix.py: error: no program {options.hakbench}; build it, or name one with "
-                    "--hakbench\n")
+        parser.exit(1, f"soak_kill_matrix.py: error: no program {options.hakbench}; build it, or name one "
+                    "with --hakbench\n")
     return options
 
 

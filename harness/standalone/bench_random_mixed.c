@@ -35,27 +35,28 @@ struct options {
 };
 
 static void print_help(void) {
-  printf("Usage: " BENCH_PROGRAM
-         " [cycles [ws [seed [min_size max_size]]]]\n"
-         "\n"
-         "Random malloc and free over `ws` slots with the allocator " BENCH_NAME
-         ".\n"
-         "\n"
-         "  cycles      timed operations, one malloc or one free each (default 20000000)\n"
-         "  ws          slots of the working set (default %u)\n"
-         "  seed        of the generator (default 1)\n"
-         "  min_size    smallest block, bytes (default %u)\n"
-         "  max_size    largest block, bytes (default %u)\n"
-         "\n"
-         "Environment:\n"
-         "  %s   operations of untimed warm-up; 0 for none (default cycles / 10)\n"
-         "\n"
-         "Prints allocator, parameters, throughput, peak_rss and failed_allocs, one a line; the "
-         "first word of\n"
-         "a line is its name and the second its value. Exit code: 0, or 1 on a bad argument or no "
-         "memory.\n",
-         RANDOM_MIXED_DEFAULT_WS, RANDOM_MIXED_DEFAULT_MIN_SIZE, RANDOM_MIXED_DEFAULT_MAX_SIZE,
-         kPrefaultVariable);
+  printf(
+      "Usage: " BENCH_PROGRAM
+      " [cycles [ws [seed [min_size max_size]]]]\n"
+      "\n"
+      "Random malloc and free over `ws` slots with the allocator " BENCH_NAME
+      ".\n"
+      "\n"
+      "  cycles      timed operations, one malloc or one free each (default 20000000)\n"
+      "  ws          slots of the working set (default %u)\n"
+      "  seed        of the generator (default 1)\n"
+      "  min_size    smallest block, bytes (default %u)\n"
+      "  max_size    largest block, bytes (default %u)\n"
+      "\n"
+      "Environment:\n"
+      "  %s   operations of untimed warm-up; 0 for none (default cycles / 10)\n"
+      "\n"
+      "Prints allocator, parameters, throughput, rss, peak_rss and failed_allocs, one a line; the "
+      "first word of\n"
+      "a line is its name and the second its value. Exit code: 0, or 1 on a bad argument or no "
+      "memory.\n",
+      RANDOM_MIXED_DEFAULT_WS, RANDOM_MIXED_DEFAULT_MIN_SIZE, RANDOM_MIXED_DEFAULT_MAX_SIZE,
+      kPrefaultVariable);
 }
 
 static _Noreturn void fail(const char *what, const char *mend) {
@@ -141,6 +142,7 @@ int main(int argc, char **argv) {
   const uint64_t elapsed_ns = now_ns() - start_ns;
 
   const long peak_kb = status_kb("VmHWM:");
+  const long rss_kb = status_kb("VmRSS:");
   const double ns_per_op = (double)elapsed_ns / (double)options.cycles;
   printf("allocator      " BENCH_NAME "\n");
   printf("parameters     cycles=%" PRIu64 " ws=%" PRIu64 " seed=%" PRIu64 " min_size=%" PRIu64
@@ -149,6 +151,9 @@ int main(int argc, char **argv) {
          options.prefault_ops);
   printf("throughput     %.0f ops/s (%.3f ns/op, %.3f s)\n", 1e9 / ns_per_op, ns_per_op,
          (double)elapsed_ns / 1e9);
+  if (rss_kb >= 0 && base_kb >= 0) {
+    printf("rss            %ld kB (%ld kB above the start)\n", rss_kb, rss_kb - base_kb);
+  }
   if (peak_kb >= 0 && base_kb >= 0) {
     printf("peak_rss       %ld kB (%ld kB above the start)\n", peak_kb, peak_kb - base_kb);
   }

@@ -1,0 +1,62 @@
+# shellcheck shell=bash
+# soak_settings.sh - what the two soak_mixed scripts share: their variables, and which programs they mean.
+#
+# Boundary: sourced after common.sh, by scripts with a function `usage`.
+
+DURATION_SEC=${DURATION_SEC:-300}
+EPOCH_SEC=${EPOCH_SEC:-5}
+WS=${WS:-400}
+
+settings_help() {
+  cat <<TEXT
+  DURATION_SEC  seconds of the whole soak (default 300)
+  EPOCH_SEC     seconds of an epoch, about (default 5)
+  WS            slots of the working set (default 400)
+  BENCH_BIN     a bench_random_mixed_* program, whose allocator is soaked
+                (default build/release/bin/bench_random_mixed_hakmem_minimal)
+  HAKMEM_BENCH_PREFAULT  operations of warm-up; 0 is none (default a tenth of an epoch)
+TEXT
+}
+
+# read_arguments ARGUMENT... - there are none but --help. Also looks at the variables.
+read_arguments() {
+  case ${1:-} in
+    -h | --help) usage && exit 0 ;;
+    '') ;;
+    *) die "unknown argument '$1': see --help" ;;
+  esac
+  local variable
+  for variable in DURATION_SEC EPOCH_SEC WS; do
+    [[ ${!variable} =~ ^[0-9]+([.][0-9]+)?$ && ! ${!variable} =~ ^0*[.]?0*$ ]] ||
+      die "$variable=${!variable} is no number above zero; give one, or unset it"
+  done
+}
+
+# bench_path - the absolute path of BENCH_BIN, links followed.
+bench_path() {
+  local bench=${BENCH_BIN:-$root/build/release/bin/bench_random_mixed_hakmem_minimal}
+  local path
+  [[ -e $bench ]] || bench=$(command -v "$bench") || true
+  path=$(readlink -f "$bench") && [[ -f $path && -x $path ]] ||
+    die "BENCH_BIN=${BENCH_BIN:-$root/build/release/bin/bench_random_mixed_hakmem_minimal} is no program;" \
+      "build it (cmake --build --preset release), or name another"
+  printf '%s\n' "$path"
+}
+
+# beside_bench BENCH PROGRAM - the program in the same folder, else that of the release build.
+beside_bench() {
+  local folder
+  for folder in "$(dirname "$1")" "$root/build/release/bin"; do
+    [[ -x $folder/$2 ]] && printf '%s\n' "$folder/$2" && return
+  done
+  return 1
+}
+
+# plugin_of NAME - the plugin with the allocator of a bench_random_mixed_* program.
+plugin_of() {
+  case $1 in
+    bench_random_mixed_hakmem_minimal) echo hakmem ;;
+    bench_random_mixed_system) echo glibc ;;
+    *) printf '%s\n' "${1#bench_random_mixed_}" ;;
+  esac
+}
