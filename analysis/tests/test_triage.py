@@ -149,6 +149,14 @@ def test_a_foreign_allocator_has_no_step_2(run):
     assert "hakbench ab --a hakmem --b mimalloc" in done.found["advice"][-1]
 
 
+def test_an_allocator_with_a_profiles_settings(run):
+    machine = Machine(33_000, ledger=ledger_of(OWNERS))
+    done = run(machine, "-a", "hakmem@mixed_speed_first")
+    assert machine.ran[0][2] == "hakmem@mixed_speed_first" and done.found["ledger"]
+    assert machine.captured[1][0][3] == "hakmem_observe"
+    assert "hakbench ab --a hakmem@memory_lean_dontneed --b hakmem@mixed_sp" in done.found["advice"][-1]
+
+
 def test_judging_again_gives_the_same(run, call):
     first = run(Machine(33_000, ledger=ledger_of(OWNERS)))
     again = call(triage.main, "--judge", first.folder, "--format", "json")

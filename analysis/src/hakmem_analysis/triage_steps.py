@@ -119,14 +119,14 @@ def load(folder: Path) -> dict:
 
 def observe(allocator: str, base: Result, folder: Path, runner: Runner) -> Ledger:
     """Step 2: the ledger of the statistics build, and its dumps in step2.txt."""
-    if allocator not in OBSERVED:
+    if plugin_of(allocator) not in OBSERVED:
         return Ledger(None, _no_build(allocator))
     subject, workload = base.manifest["subjects"][0], base.manifest["workload"]
     ops = min(STEADY_OPS, base.manifest["ops_per_epoch"] * len(base.measured(subject["label"])))
     prefault = base.manifest.get("prefault_ops", ops // 10)
     dumped = _dump(subject, workload, ops, prefault, folder, runner)
-    words = [find_hakbench(), "ledger", "-a", OBSERVED[allocator], "-w", workload["name"], "--seed",
-             str(workload["seed"]), "--threads", str(workload["threads"])]
+    words = [find_hakbench(), "ledger", "-a", OBSERVED[plugin_of(allocator)], "-w", workload["name"],
+             "--seed", str(workload["seed"]), "--threads", str(workload["threads"])]
     for flag, pairs in (("--param", workload["params"]), ("--init", subject.get("init", {})),
                         ("--env", subject.get("env", {}))):
         words += [word for name, value in pairs.items() for word in (flag, f"{name}={_text(value)}")]
@@ -148,7 +148,7 @@ def observe(allocator: str, base: Result, folder: Path, runner: Runner) -> Ledge
 
 def load_ledger(allocator: str, folder: Path) -> Ledger:
     """What step 2 left in a triage's folder."""
-    if allocator not in OBSERVED:
+    if plugin_of(allocator) not in OBSERVED:
         return Ledger(None, _no_build(allocator))
     dumped = (folder / DUMP_FILE).exists()
     try:
@@ -162,6 +162,11 @@ def load_ledger(allocator: str, folder: Path) -> Ledger:
 
 def _no_build(allocator: str) -> str:
     return f"there is no statistics build of {allocator}"
+
+
+def plugin_of(allocator: str) -> str:
+    """The plugin of PLUGIN@PROFILE, or of PLUGIN."""
+    return allocator.partition("@")[0]
 
 
 def checked(content: dict) -> dict:

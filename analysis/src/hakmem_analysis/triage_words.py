@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from . import text
 from .triage_judge import BENCHMARK, BOTH, DESIGN, INCONCLUSIVE, NO, NONE, OPEN, Split
-from .triage_steps import OBSERVED, Ledger
+from .triage_steps import OBSERVED, Ledger, plugin_of
 
 # Owners whose pages wait for use: a memory-lean profile can give them back.
 IDLE = ("warm_empty_slabs", "never_used", "free_runs", "thread_caches", "depot_transfer")
@@ -90,19 +90,21 @@ def policy(name: str, split: Split, ledger: Ledger, workload: str) -> list:
                 "Change nothing on this evidence; repeat with more launches."]
     if split.verdict == BENCHMARK:
         return advice
-    if name not in OBSERVED:
+    if plugin_of(name) not in OBSERVED:
         return [*advice, f"What {name} keeps is for its own settings (--env NAME=VALUE) to lower; beside "
                          f"hakmem: hakbench ab --a hakmem --b {name}{workload}"]
-    advice.append("Speed first accepts this RSS: HAKMEM_PROFILE=mixed_speed_first (MIXED_TINYV3_C7_SAFE), "
-                  "for hakbench --profile mixed_speed_first.")
-    advice.append("Memory-lean lowers it and pays: HAKMEM_PROFILE=memory_lean_free with page faults when the "
-                  "kernel took what was free, HAKMEM_PROFILE=memory_lean_dontneed with system calls and "
-                  "throughput; for hakbench --profile memory_lean_free, memory_lean_dontneed.")
+    advice.append("Speed first accepts this RSS, and a warm pool with it: HAKMEM_PROFILE=mixed_speed_first "
+                  "(MIXED_TINYV3_C7_SAFE). Balanced, the default, keeps no warm pool: mixed_balanced "
+                  "(MIXED_TINYV3_C7_BALANCED).")
+    advice.append("Memory-lean lowers it: HAKMEM_PROFILE=memory_lean_dontneed gives free memory back at once "
+                  "and pays with system calls, page faults and so throughput; memory_lean_free only offers "
+                  "it, and the figure falls when the kernel runs short. hakbench has profiles (--profile) of "
+                  "the same names.")
     if ledger.content:
         kb = sums(ledger)
         advice.append(f"A lean profile can reach the {text.memory(kb['idle'])} that wait for use (warm, "
                       f"never used, free, cached); the {text.memory(kb['in_use'])} in pages that live blocks "
                       "share and in metadata stay.")
-    advice.append(f"What it costs here: hakbench ab --a {name} --b {name} --env "
-                  f"a:HAKMEM_PROFILE=memory_lean_dontneed{workload}")
+    advice.append(f"What it costs here: hakbench ab --a {plugin_of(name)}@memory_lean_dontneed --b {name}"
+                  f"{workload}")
     return advice
