@@ -119,7 +119,10 @@ def step2_words(triage: Triage) -> str:
     else:
         words = (f"Step 2, the statistics build at the end of a run of its own: RSS "
                  f"{text.memory(ledger.content['rss_bytes'] / 1024)}, of which "
-                 f"{text.memory(ledger.content['residual_bytes'] / 1024)} have no owner ({LEDGER_FILE}).")
+                 f"{text.memory(ledger.content['residual_bytes'] / 1024)} have no owner ({LEDGER_FILE}). "
+                 f"{text.memory(triage_words.sums(ledger)['process'] - triage.base_kb)} of it are libraries, "
+                 "stacks and the harness beyond what the process had before the allocator was loaded; they "
+                 "count in B, and no setting changes them.")
     return words + (f" The allocator's own statistics are in {DUMP_FILE}." if ledger.dumped else "")
 
 
