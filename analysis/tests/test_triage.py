@@ -69,7 +69,7 @@ def run(call, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("machine, verdict, words", [
-    (Machine(980), "allocator_design", "hardly moves without warm-up"),
+    (Machine(980), "allocator_design", "hardly falls without warm-up"),
     (Machine(32_768), "allocator_design", "the allocator adds 32.0 MB"),
     (Machine(100, 32_768), "benchmark", "falls by 32.0 MB"),
     (Machine(10_000, 30_000), "both", "the warm-up makes 29.3 MB"),

@@ -76,7 +76,7 @@ def as_dict(triage: Triage) -> dict:
 def part_rows(triage: Triage) -> list:
     """Header and rows: what the peak of the base run is made of."""
     split = triage.split
-    return [["peak RSS is made of", "kB", "interval", "confidence", "share of the tax"],
+    return [["peak RSS is made of", "memory", "interval", "confidence", "share of the tax"],
             ["the process's own, before the allocator", text.memory(triage.base_kb), "", "", ""],
             ["need: live blocks, as asked for", text.memory(split.need_kb), "", "", ""],
             _row("A: the benchmark's warm-up", split.benchmark.interval,
@@ -103,7 +103,7 @@ def step_rows(triage: Triage) -> list:
 
 def owner_rows(triage: Triage) -> list:
     total = triage.ledger.content["rss_bytes"]
-    rows = [["owner", "kB", "of RSS", "what"]]
+    rows = [["owner", "memory", "of RSS", "what"]]
     for owner in sorted(triage.ledger.owners, key=lambda owner: -owner["bytes"]):
         if owner["bytes"]:
             rows.append([owner["name"], text.memory(owner["bytes"] / 1024),
@@ -178,9 +178,9 @@ def draw(triage: Triage, path: Path) -> None:
                                       *sorted(mine, key=lambda row: -row[1])]
     with plt.rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
                          "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.titlesize": 10.5}):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5.2), layout="constrained",
-                                             gridspec_kw={"width_ratios": [1.5, 1]})
-        figure.suptitle(textwrap.fill(triage.headline, 120), fontsize=10.5, x=0.01, ha="left")
+        figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.4), layout="constrained",
+                                             gridspec_kw={"width_ratios": [1.9, 1]})
+        figure.suptitle(textwrap.fill(triage.headline, 140), fontsize=10.5, x=0.01, ha="left")
         _draw_stacks(left, stacks)
         _draw_peaks(right, triage)
         figure.savefig(path, dpi=130)
@@ -196,20 +196,24 @@ def _draw_stacks(axis, stacks: dict) -> None:
     unit, scale = _unit(max(sum(max(kb, 0) for _, kb in rows) for rows in stacks.values()))
     colours = (GREY, *COLOURS)
     hatches = ("", "//", "..", "xx")
+    pitch, top = 2.4, 0.0  # a bar is 0.7 wide; the rest is for its names
     for place, rows in enumerate(stacks.values()):
         shown = [(name, kb * scale) for name, kb in rows if kb >= PAGE_KB]
         total = sum(value for _, value in shown)
         bottom, label_at = 0.0, -np.inf
         for i, (name, value) in enumerate(shown):
-            axis.bar(2 * place, value, bottom=bottom, width=0.7, color=colours[i % len(colours)],
+            axis.bar(pitch * place, value, bottom=bottom, width=0.7, color=colours[i % len(colours)],
                      hatch=hatches[i // len(colours)], edgecolor="white", linewidth=0.6)
             label_at = max(bottom + value / 2, label_at + 0.045 * total)
-            axis.annotate(f"{name}  {text.memory(value / scale)}", (2 * place + 0.36, bottom + value / 2),
-                          (2 * place + 0.5, label_at), va="center", fontsize=8.5,
-                          arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6})
+            axis.annotate(f"{name}  {text.memory(value / scale)}", (pitch * place + 0.36, bottom + value / 2),
+                          (pitch * place + 0.5, label_at), va="center", fontsize=8.5,
+                          arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6,
+                                      "relpos": (0, 0.5)})
             bottom += value
-    axis.set_xticks([2 * place for place in range(len(stacks))], list(stacks))
-    axis.set_xlim(-0.6, 2 * len(stacks) - 0.3)
+        top = max(top, bottom, label_at)
+    axis.set_xticks([pitch * place for place in range(len(stacks))], list(stacks))
+    axis.set_xlim(-0.5, pitch * len(stacks) - 0.4)
+    axis.set_ylim(0, 1.04 * top)
     axis.set_title("Where the resident memory is")
     axis.set_ylabel(f"RSS, {unit}")
 
@@ -232,5 +236,5 @@ def _draw_peaks(axis, triage: Triage) -> None:
     axis.set_xlim(-0.6, len(STEPS) - 0.4)
     axis.set_ylim(0, 1.1 * max(largest * scale, 1.0))
     axis.grid(axis="y", color="#dddddd", linewidth=0.6)
-    axis.set_title("Peak of each launch, above the process's own")
+    axis.set_title("Peak of each launch above the process's own")
     axis.set_ylabel(unit)

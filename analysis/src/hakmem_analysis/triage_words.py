@@ -41,7 +41,7 @@ def headline(name: str, split: Split) -> str:
     words = {
         BENCHMARK: f"the peak of {name}, {peak} above the process's own, falls by {warm_up} without "
                    f"warm-up; the allocator adds {design} to {beyond}",
-        DESIGN: f"the peak of {name}, {peak} above the process's own, hardly moves without warm-up, by "
+        DESIGN: f"the peak of {name}, {peak} above the process's own, hardly falls without warm-up: by "
                 f"{warm_up}; the allocator adds {design} to {beyond}",
         BOTH: f"of the peak of {name}, {peak} above the process's own, the warm-up makes {warm_up}, "
               f"{share_words(split.benchmark)} of the tax, and the allocator {design}, "
