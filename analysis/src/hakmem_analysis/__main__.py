@@ -2,8 +2,8 @@
 import importlib
 import sys
 
-TOOLS = ("app", "baseline", "experiment", "gate", "icount", "plan", "report", "scorecard", "selftest",
-         "triage")
+TOOLS = ("app", "baseline", "experiment", "export", "gate", "icount", "plan", "report", "scorecard",
+         "selftest", "triage")
 
 
 def main() -> int:

@@ -108,11 +108,12 @@ def to_markdown(parts: Sequence) -> str:
 
 _STYLE = """
 :root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
+p, ul { max-width: 60rem; }
 table { border-collapse: collapse; display: block; overflow-x: auto; }
 th, td { padding: .25rem .75rem; border-bottom: 1px solid #8886; text-align: right; white-space: nowrap; }
 th:first-child, td:first-child, .words { text-align: left; }
-td.words { white-space: normal; min-width: 15rem; }
+td.words { white-space: normal; min-width: min(18rem, 40vw); }
 tfoot td { font-weight: 600; }
 img { max-width: 100%; background: #fff; }
 svg { width: 100%; max-width: 44rem; height: auto; display: block; margin: 1rem 0; }

@@ -23,19 +23,19 @@ SCORECARD_FORMAT = "hakbench-scorecard/1"
 DEFAULT_PAGE = "docs/analysis/PERFORMANCE_TARGETS_SCORECARD.md"
 
 
-def _make_parser():
+def make_parser():
     parser = cli.make_parser(
         PROG, "Holds an allocator against its targets: throughput against every comparator, memory, tail,\n"
         "system calls, drift and real programs, from any number of result folders.",
         "A folder is one that hakbench ab, app or soak wrote, or one of --measure, which holds many.\n\n"
-        "examples:\n  hakbench scorecard results/2026-11-23-quick-ws400 results/2026-11-23-quick-ws8192 -o card.md\n"
+        "examples:\n  hakbench scorecard results/2026-11-23-quick-ws400 -o card.md\n"
         "  hakbench scorecard --measure -o out/suite --minutes 15\n"
         "  hakbench scorecard out/suite --html card.html\n\n"
         "exit codes: 0 written, whatever the verdicts, 1 the tool or its input failed")
     parser.add_argument("folders", nargs="*", metavar="FOLDER", help="result folders")
     parser.add_argument("-o", "--output", metavar="PATH",
-                        help=f"the Markdown page (default {DEFAULT_PAGE}); with --measure the folder of all that "
-                             "is measured, scorecard.md and scorecard.html in it")
+                        help=f"the Markdown page (default {DEFAULT_PAGE}); with --measure the folder of all "
+                             "that is measured, scorecard.md and scorecard.html in it")
     parser.add_argument("--html", metavar="FILE", help="also as one HTML page, which needs nothing else")
     parser.add_argument("--candidate", default="hakmem", metavar="ALLOCATOR",
                         help="whose scorecard (default %(default)s)")
@@ -61,7 +61,8 @@ def _check(parser, options) -> None:
         if not options.minutes > 0:
             parser.error("--minutes must be more than 0")
         if options.candidate not in scorecard_suite.ALLOCATORS:
-            parser.error(f"--measure compares {', '.join(scorecard_suite.ALLOCATORS)}, not {options.candidate}")
+            parser.error(f"--measure compares {', '.join(scorecard_suite.ALLOCATORS)}, not "
+                         f"{options.candidate}")
     elif not options.folders:
         parser.error("give a result folder, or --measure")
     elif options.filter:
@@ -72,8 +73,8 @@ def _write(path: Path, content: str) -> None:
     try:
         path.write_text(content, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); make its folder, or name another file "
-                         "with -o or --html") from None
+        raise InputError(f"{path}: cannot be written ({error.strerror}); make its folder, or name another "
+                         "file with -o or --html") from None
 
 
 def as_dict(card: Card, page: Page) -> dict:
@@ -81,8 +82,8 @@ def as_dict(card: Card, page: Page) -> dict:
     return {
         "format": SCORECARD_FORMAT, "candidate": card.candidate, "comparators": card.comparators,
         "headlines": page.headlines(),
-        "targets": [{**asdict(target), "value": it.value, "lower": it.lower, "upper": it.upper, "note": it.note,
-                     "verdict": page.verdicts[target.name],
+        "targets": [{**asdict(target), "value": it.value, "lower": it.lower, "upper": it.upper,
+                     "note": it.note, "verdict": page.verdicts[target.name],
                      "folders": [os.path.relpath(folder) for folder in it.folders]}
                     for target in TARGETS for it in (page.measures[target.measure],)],
         "workloads": [{"workload": workload.name, "folder": os.path.relpath(workload.folder),
@@ -92,7 +93,7 @@ def as_dict(card: Card, page: Page) -> dict:
 
 
 def _run(argv) -> int:
-    parser = _make_parser()
+    parser = make_parser()
     options = parser.parse_args(argv)
     _check(parser, options)
     folders = options.folders
@@ -102,13 +103,11 @@ def _run(argv) -> int:
         scorecard_suite.measure(folder, options.minutes, options.filter, scorecard_suite.report_progress)
         folders, markdown, html = [options.output], folder / "scorecard.md", html or folder / "scorecard.html"
     card = read_card(folders, options.candidate)
-    shown = [Path(os.path.relpath(folder)).as_posix() for folder in folders]
     page = Page(card, options.reference, markdown.parent)
-    _write(markdown, document.to_markdown(page.parts(shown)))
+    _write(markdown, document.to_markdown(page.parts(folders)))
     if html:
-        title = f"Performance scorecard of {card.candidate}"
-        _write(html, document.to_html(Page(card, options.reference, html.parent).parts(shown), title,
-                                      sortable=True))
+        _write(html, document.to_html(Page(card, options.reference, html.parent).parts(folders),
+                                      f"Performance scorecard of {card.candidate}", sortable=True))
     if options.format == "json":
         print(json.dumps(as_dict(card, page), indent=2))
     else:

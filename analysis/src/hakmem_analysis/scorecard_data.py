@@ -118,8 +118,8 @@ def read_card(folders: Sequence, candidate: str) -> Card:
         else:
             _add(card, folder, "")
     if not (card.workloads or card.soaks or card.programs):
-        raise InputError(f"nothing to compare {candidate} with in {', '.join(map(str, folders)) or 'no folder'}"
-                         "; give folders of hakbench ab, app or soak")
+        raise InputError(f"nothing about {candidate} in {', '.join(map(str, folders))}; give folders of "
+                         "hakbench ab, app or soak")
     _tell_apart(card.workloads)
     return card
 

@@ -53,14 +53,14 @@ class Page:
         mean = self.measures["throughput_milestone"]
         lines = []
         if mean.value is not None:
-            lines.append(f"Throughput of {card.candidate} over {MILESTONE_REFERENCE}: {_words('ratio', mean)}, "
-                         f"geometric mean {mean.note}.")
+            lines.append(f"Throughput of {card.candidate} over {MILESTONE_REFERENCE}: "
+                         f"{_words('ratio', mean)}, geometric mean {mean.note}.")
         best = self.measures["throughput_best"]
         if best.value is not None:
             lines.append(f"Over the best comparator: {_words('ratio', best)} ({best.note}).")
         count = {word: list(self.verdicts.values()).count(word) for word in (MET, MISSED, OPEN, NOT_MEASURED)}
-        lines.append((f"Milestone reached: {reached}. " if reached else "No milestone is reached for certain. ")
-                     + "Milestones and targets: "
+        milestone = f"Milestone reached: {reached}. " if reached else "No milestone is reached for certain. "
+        lines.append(milestone + "Milestones and targets: "
                      + ", ".join(f"{number} {word}" for word, number in count.items()) + ".")
         return lines
 
@@ -78,7 +78,7 @@ class Page:
         found += self._soaks() + self._programs()
         if card.notes:
             found += [Heading("Notes"), Bullets(card.notes)]
-        words = ["hakbench", "scorecard", *folders]
+        words = ["hakbench", "scorecard", *(Path(os.path.relpath(folder)).as_posix() for folder in folders)]
         if card.candidate != "hakmem":
             words += ["--candidate", card.candidate]
         if self.reference != MILESTONE_REFERENCE:
@@ -94,7 +94,7 @@ class Page:
         for target in TARGETS:
             if (target.source == "milestone") == milestones:
                 rows.append(self._target_row(target, self.measures[target.measure], not milestones))
-        return Table(["", "measure", "target", "measured", "interval", "verdict", "data",
+        return Table(["", "measure", "verdict", "measured", "interval", "target", "data",
                       *([] if milestones else ["target set by"]), "over"], rows, names=2)
 
     def _target_row(self, target: Target, estimate: Estimate, sourced: bool) -> list:
@@ -103,9 +103,10 @@ class Page:
         if folders:
             common = folders[0] if len(folders) == 1 else Path(os.path.commonpath(folders))
             data = Cell("folder" if len(folders) == 1 else f"{len(folders)} folders", self.link(common))
-        return [target.name, target.words, f"{target.sense} {amount(target.unit, target.bound)}",
+        return [target.name, target.words, self.verdicts[target.name],
                 Cell(amount(target.unit, estimate.value), sort=estimate.value), bounds(target.unit, estimate),
-                self.verdicts[target.name], data, *([target.source] if sourced else []), estimate.note]
+                f"{target.sense} {amount(target.unit, target.bound)}", data,
+                *([target.source] if sourced else []), estimate.note]
 
     def _throughput(self) -> list:
         card = self.card
@@ -126,9 +127,9 @@ class Page:
             found.append(Drawing(scorecard_svg.ratios(drawn, card.comparators, card.candidate)))
         return [*found, Table(["workload", card.candidate, *(f"/ {name}" for name in card.comparators),
                                "best comparator", "against it"], rows, [foot]),
-                Paragraph(f"Ratio of {card.candidate}'s throughput to the comparator's, above 1 is faster, with "
-                          "its interval. Better and worse only where the interval leaves 1 out; an asterisk: too "
-                          "few quiet blocks for the interval's confidence."),
+                Paragraph(f"Ratio of {card.candidate}'s throughput to the comparator's, above 1 is faster, "
+                          "with its interval. Better and worse only where the interval leaves 1 out; an "
+                          "asterisk: too few quiet blocks for the interval's confidence."),
                 Bullets([f"{workload.name}: {conditions(workload)}" for workload in card.workloads])]
 
     def _memory(self) -> list:
@@ -142,14 +143,16 @@ class Page:
                 self._folder_cell(workload.name, workload.folder), text.memory(live),
                 Cell(text.memory(own.rss_peak_kb), sort=own.rss_peak_kb) if own else text.MISSING,
                 Cell(text.memory(tax), sort=tax),
-                *(_ratio_cell(workload.rows.get((name, "peak_rss_above_base"))) for name in card.comparators)])
+                *(_ratio_cell(workload.rows.get((name, "peak_rss_above_base")))
+                  for name in card.comparators)])
         means = measure.peak_rss_means(card)
         foot = ["geometric mean", "", "", "", *(_estimate_cell(means[name]) for name in card.comparators)]
         return [Heading("Memory"),
                 Table(["workload", "live", f"peak RSS, {card.candidate}", "peak-RSS tax",
                        *(f"/ {name}" for name in card.comparators)], rows, [foot]),
-                Paragraph("Peak RSS above the process's own before the allocator was loaded; the tax is what of "
-                          "it was not live blocks at the epochs' ends. Ratios below 1 are leaner; kB are 1024 bytes.")]
+                Paragraph("Peak RSS above the process's own before the allocator was loaded; the tax is what "
+                          "of it was not live blocks at the epochs' ends. Ratios below 1 are leaner; kB are "
+                          "1024 bytes.")]
 
     def _pareto(self) -> list:
         points, used = measure.pareto(self.card, self.reference)
@@ -161,8 +164,8 @@ class Page:
                 for point in points]
         return [Heading("Throughput against memory"),
                 Drawing(scorecard_svg.pareto(points, self.reference)),
-                Table(["allocator", f"throughput / {self.reference}", f"peak RSS / {self.reference}", "Pareto"],
-                      rows),
+                Table(["allocator", f"throughput / {self.reference}", f"peak RSS / {self.reference}",
+                       "Pareto"], rows),
                 Paragraph(f"Geometric means over the {len(used)} workloads that have both values for every "
                           "allocator, ratios of medians; intervals by bootstrap over workloads.")]
 
@@ -186,9 +189,10 @@ class Page:
                 Table(["workload", "CV", "p99 ns/op over epochs", f"/ {MILESTONE_REFERENCE}",
                        "service time p99.9", f"/ {MILESTONE_REFERENCE}", "system calls/op",
                        f"budget {SYSCALL_BUDGET_PER_OP:g}"], rows),
-                Paragraph(f"Of {card.candidate}. CV is the machine's noise and the allocator's together. Service "
-                          "time is there where the run had latency epochs (--latency). Workloads that grow, or "
-                          "use large blocks, go to the system by their nature: the budget is for random_mixed.")]
+                Paragraph(f"Of {card.candidate}. CV is the machine's noise and the allocator's together. "
+                          "Service time is there where the run had latency epochs (--latency). Workloads that "
+                          "grow, or use large blocks, go to the system by their nature: the budget is for "
+                          "random_mixed.")]
 
     def _soaks(self) -> list:
         if not self.card.soaks:

@@ -64,11 +64,16 @@ SUITE = (
 
 @dataclass
 class Suite:
-    """The content of suite.json: the names of the folders that can be read, and what is to be said of the
-    others."""
+    """The content of suite.json: the names of the folders that can be read, and notes, each of which begins
+    with the name of its folder."""
 
     measured: list = field(default_factory=list)
     notes: list = field(default_factory=list)
+
+    def forget(self, name: str) -> None:
+        """Takes out what is said of a folder, which is to be measured anew."""
+        self.measured = [other for other in self.measured if other != name]
+        self.notes = [note for note in self.notes if not note.startswith(f"{name}:")]
 
 
 def read_suite(folder: Path) -> Suite:
@@ -91,7 +96,8 @@ def _write_suite(folder: Path, suite: Suite) -> None:
         path.write_text(json.dumps({"format": SUITE_FORMAT, **asdict(suite)}, indent=1) + "\n",
                         encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); name another folder with -o") from None
+        raise InputError(f"{path}: cannot be written ({error.strerror}); name another folder with "
+                         "-o") from None
 
 
 def known_workloads() -> set:
@@ -145,19 +151,23 @@ def measure(folder: Path, minutes: float, pattern: str, say: Callable = lambda l
                          f"{', '.join([*(entry.name for entry in SUITE), APP])}")
     entries = [entry for entry in SUITE if entry.name in chosen]
     names = known()
-    unknown = [entry.name for entry in entries if entry.workload not in names]
+    suite = read_suite(folder) if (folder / SUITE_FILE).exists() else Suite()
+    for entry in entries:
+        if entry.workload not in names:
+            suite.forget(entry.name)
+            suite.notes.append(f"{entry.name}: left out, this hakbench has no such workload")
     entries = [entry for entry in entries if entry.workload in names]
-    suite = Suite(notes=[f"{name}: left out, this hakbench has no such workload" for name in unknown])
     epoch = epoch_s(minutes, len(entries))
-    for number, entry in enumerate(entries, 1):
-        say(f"{number}/{len(entries)} {entry.name}")
-        if is_complete(folder / entry.name) or _measure_entry(folder / entry.name, entry, epoch, suite, command):
-            suite.measured.append(entry.name)
-        _write_suite(folder, suite)
+    runs: list = [(entry.name, lambda place, entry=entry: _measure_entry(place, entry, epoch, suite, command))
+                  for entry in entries]
     if APP in chosen:
-        say("real programs")
-        if is_complete(folder / APP) or _measure_programs(folder / APP, minutes, suite, command):
-            suite.measured.append(APP)
+        runs.append((APP, lambda place: _measure_programs(place, minutes, suite, command)))
+    for number, (name, run) in enumerate(runs, 1):
+        say(f"{number}/{len(runs)} {name}")
+        if not (name in suite.measured and is_complete(folder / name)):
+            suite.forget(name)
+            if is_complete(folder / name) or run(folder / name):
+                suite.measured.append(name)
         _write_suite(folder, suite)
     if not suite.measured:
         raise InputError(f"{folder}: nothing could be measured: {'; '.join(suite.notes)}")
@@ -174,7 +184,8 @@ def _measure_entry(folder: Path, entry: Entry, epoch: float, suite: Suite, comma
         "--force", "-o", str(folder / "probe")])]
     shutil.rmtree(folder, ignore_errors=True)
     left = [name for name in ALLOCATORS if name not in failing]
-    suite.notes.append(f"{entry.name}: FAILED under {', '.join(failing) or 'an allocator that cannot be told'}")
+    who = ", ".join(failing) or "an allocator that cannot be told"
+    suite.notes.append(f"{entry.name}: FAILED under {who}")
     if not failing or ALLOCATORS[0] in failing or len(left) < 2:
         return False
     return command(ab_arguments(entry, left, epoch, folder)) == 0
@@ -185,8 +196,8 @@ def _measure_programs(folder: Path, minutes: float, suite: Suite, command: Comma
     words = [word for name in ALLOCATORS for word in ("-a", name)]
     code = command(["app", *words, "--blocks", str(app_blocks(minutes)), "-o", str(folder)])
     if code:
-        suite.notes.append("real programs: see the notes of their report" if (folder / "verdict.json").exists()
-                           else "real programs: could not be measured")
+        suite.notes.append(f"{APP}: see the notes on real programs" if (folder / "verdict.json").exists()
+                           else f"{APP}: real programs could not be measured")
     return (folder / "verdict.json").exists()
 
 

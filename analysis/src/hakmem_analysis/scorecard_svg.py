@@ -104,7 +104,8 @@ def pareto(points: Sequence, reference: str) -> str:
     for tick in y.ticks():
         out += [_line(_LEFT, y(tick), WIDTH - _RIGHT, y(tick), 0.5 if tick == 1 else 0.15),
                 _label(f"{tick:g}", _LEFT - 6, y(tick) + 4, "end")]
-    out.append(_label(f"throughput / {reference}'s: right is faster", (_LEFT + WIDTH) / 2, bottom + 34, "middle"))
+    out.append(_label(f"throughput / {reference}'s: right is faster", (_LEFT + WIDTH) / 2, bottom + 34,
+                      "middle"))
     middle = (_TOP + bottom) / 2
     out.append(_label(f"peak RSS / {reference}'s: up is leaner", 13, middle, "middle",
                       transform=f"rotate(-90 13 {middle:.0f})"))
@@ -114,8 +115,9 @@ def pareto(points: Sequence, reference: str) -> str:
                'stroke-dasharray="4 3"/>')
     for index, point in enumerate(points):
         px, py = x(point.throughput.value), y(point.peak_rss.value)
-        marks = [_tag("title", html.escape(f"{point.allocator}: throughput {_estimate_words(point.throughput)}, "
-                                           f"peak RSS {_estimate_words(point.peak_rss)}"))]
+        words = (f"{point.allocator}: throughput {_estimate_words(point.throughput)}, peak RSS "
+                 f"{_estimate_words(point.peak_rss)}")
+        marks = [_tag("title", html.escape(words))]
         for estimate, line in ((point.throughput, lambda low, high: (x(low), py, x(high), py)),
                                (point.peak_rss, lambda low, high: (px, y(low), px, y(high)))):
             if estimate.lower is not None:

@@ -1,0 +1,157 @@
+"""The formats of other tools, made from results in memory.
+
+Purpose     What stands in a Google Benchmark JSON, a benchres.csv, a JUnit XML and a tidy table.
+Boundary    Results, frames and dicts in; dicts, texts and frames out. No files.
+Invariants  Google Benchmark's tools know no quarantine, so such epochs are left out unless there are no
+            others; the tidy table marks them. Warm-up and latency epochs never pass for throughput.
+"""
+from __future__ import annotations
+
+from xml.etree import ElementTree as xml
+
+import pandas as pd
+
+from .load import Result
+from .schema import COLUMNS
+
+BENCHRES_HEADER = "# benchmark allocator elapsed rss user sys page-faults page-reclaims"
+_TIDY_KEYS = ("subject", "allocator", "workload", "threads", "launch", "block", "slot", "epoch", "kind",
+              "quarantined")
+_RUN_KEYS = ("seq", "program", "allocator", "block", "slot", "output_sha256")
+_NOT_VALUES = ("seq", "order", "cpu", "start_ns", "wall_time_s")
+_JUNIT_STATES = {"pass": "", "better": "", "GO": "", "fail": "failure", "worse": "failure",
+                 "NO-GO": "failure"}
+
+
+def benchmark_name(result: Result) -> str:
+    """workload/parameter:value/..., threads last, as Google Benchmark writes names."""
+    workload = result.manifest.get("workload") or {}
+    parts = [workload.get("name") or "workload"]
+    parts += [f"{key}:{value}" for key, value in sorted((workload.get("params") or {}).items())]
+    return "/".join([*parts, f"threads:{workload.get('threads') or 1}"])
+
+
+def _kept(result: Result, label: str) -> pd.DataFrame:
+    epochs = result.measured(label)
+    epochs = epochs[epochs["ops_per_s"].notna()]
+    return epochs if epochs["excluded"].all() else epochs[~epochs["excluded"]]
+
+
+def google_benchmark(result: Result, label: str) -> dict:
+    """The JSON of one allocator: every epoch is a repetition, real_time the ns of one operation."""
+    name, host, manifest = benchmark_name(result), result.manifest.get("host") or {}, result.manifest
+    epochs = _kept(result, label)
+    threads = (manifest.get("workload") or {}).get("threads") or 1
+    rows = []
+    for index, epoch in enumerate(epochs.to_dict("records")):
+        row = {"name": name, "family_index": 0, "per_family_instance_index": 0, "run_name": name,
+               "run_type": "iteration", "repetitions": len(epochs), "repetition_index": index,
+               "threads": threads, "iterations": int(epoch["ops"]), "real_time": epoch["ns_per_op"],
+               "cpu_time": epoch["cpu_time_ns"] / epoch["ops"], "time_unit": "ns",
+               "items_per_second": epoch["ops_per_s"]}
+        rows.append({key: value for key, value in row.items() if not pd.isna(value)})
+    context = {"date": manifest.get("start_time"), "host_name": host.get("hostname"),
+               "executable": f"hakbench, {result.display_name(label)}", "num_cpus": host.get("cpus_online"),
+               "library_build_type": "release", "allocator": result.display_name(label),
+               "allocator_version": result.subject(label).get("version")}
+    return {"context": {key: value for key, value in context.items() if value is not None},
+            "benchmarks": rows}
+
+
+def _elapsed(seconds: float) -> str:
+    """As time's %E: minutes:seconds with hundredths, hours before them where there are some."""
+    hundredths = round(100 * seconds)
+    minutes, rest = divmod(hundredths, 6000)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{rest // 100:02d}"
+    return f"{minutes}:{rest // 100:02d}.{rest % 100:02d}"
+
+
+def _benchres(rows) -> str:
+    """Lines of (benchmark, allocator, seconds, rss kB, user s, system s, major faults, minor faults)."""
+    def seconds(value):
+        return "-" if pd.isna(value) else f"{value:.2f}"
+
+    def count(value):
+        return "-" if pd.isna(value) else f"{value:.0f}"
+
+    lines = [BENCHRES_HEADER]
+    for name, allocator, elapsed, rss, user, system, major, minor in rows:
+        lines.append(" ".join((name.replace(" ", "_"), allocator.replace(" ", "_"), _elapsed(elapsed),
+                               count(rss), seconds(user), seconds(system), count(major), count(minor))))
+    return "\n".join(lines) + "\n"
+
+
+def benchres_of_result(result: Result) -> str:
+    """A line a launch: all its throughput epochs, which hold equally many operations for every allocator.
+    User and system time are not told apart: all of it stands under user."""
+    name, rows = benchmark_name(result), []
+    for label in result.subjects:
+        for _, epochs in result.measured(label).groupby("launch"):
+            total = epochs[["elapsed_ns", "cpu_time_ns", "major_faults", "minor_faults"]].sum(min_count=1)
+            rows.append((name, result.display_name(label), total["elapsed_ns"] / 1e9,
+                         epochs["peak_rss_kb"].max(), total["cpu_time_ns"] / 1e9, float("nan"),
+                         total["major_faults"], total["minor_faults"]))
+    return _benchres(rows)
+
+
+def benchres_of_runs(runs: pd.DataFrame) -> str:
+    """A line a counted run of a real program."""
+    counted = runs[runs["block"].notna()]
+    return _benchres((row.program, row.allocator, row.wall_s, row.peak_rss_kb, row.cpu_s - row.system_s,
+                      row.system_s, row.major_faults, row.minor_faults) for row in counted.itertuples())
+
+
+def junit(source: str, content: dict) -> str:
+    """The XML of a gate.json, experiment.json or verdict.json: a test case a metric. Failed: fail, worse and
+    NO-GO; skipped: whatever is undecided or not measured."""
+    kind = source.split(".")[0]
+    if kind == "verdict":
+        cases = [(row.get("program") or (content.get("workload") or {}).get("name") or "workload",
+                  f"{row['metric']}: {row['candidate']} against {row['reference']}", row["verdict"],
+                  _comparison_words(row)) for row in content["comparisons"]]
+    else:
+        cases = [(row["workload"], row["metric"], row["verdict"], row.get("note") or
+                  str(row.get("value"))) for row in content["metrics"]]
+    if kind == "experiment":
+        cases.insert(0, (content["workload"], "decision", content["verdict"], content["reason"]))
+    states = [_JUNIT_STATES.get(verdict, "skipped") for _, _, verdict, _ in cases]
+    suite = xml.Element("testsuite", name=f"hakbench {kind}", tests=str(len(cases)), errors="0",
+                        failures=str(states.count("failure")), skipped=str(states.count("skipped")))
+    for (workload, name, verdict, words), state in zip(cases, states):
+        case = xml.SubElement(suite, "testcase", classname=f"hakbench.{kind}.{workload}", name=name)
+        if state:
+            xml.SubElement(case, state, message=f"{verdict}: {words}")
+    root = xml.Element("testsuites")
+    root.append(suite)
+    xml.indent(root)
+    return xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _comparison_words(row: dict) -> str:
+    if row["ratio"] is None:
+        return row.get("note") or "not measured"
+    words = f"ratio {row['ratio']:.4g}"
+    return words if row["lower"] is None else f"{words} ({row['lower']:.4g} .. {row['upper']:.4g})"
+
+
+def _tidy(frame: pd.DataFrame, keys: list, values: list) -> pd.DataFrame:
+    long = frame[keys + values].melt(id_vars=keys, var_name="metric", value_name="value")
+    long = long[long["value"].notna()].reset_index(drop=True)
+    return long.assign(**{key: long[key].convert_dtypes() for key in keys})  # whole numbers, not 1.0
+
+
+def tidy(result: Result) -> pd.DataFrame:
+    """A row a measurement: the epoch's keys, `metric`, `value`; what was not measured has no row. Here
+    `quarantined` is 1 for every epoch of a quarantined block."""
+    frame = result.epochs.assign(quarantined=result.epochs["excluded"].astype(int))
+    values = [column.name for column in COLUMNS
+              if column.name not in (*_TIDY_KEYS, *_NOT_VALUES) and column.type != "text"]
+    return _tidy(frame, list(_TIDY_KEYS), values)
+
+
+def tidy_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """The same of the runs of real programs; runs without a block were warm-up."""
+    values = [column for column in runs.columns if column not in (*_RUN_KEYS, "wall_time_s")]
+    return _tidy(runs, list(_RUN_KEYS), values)

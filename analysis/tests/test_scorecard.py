@@ -1,0 +1,189 @@
+"""hakbench scorecard: what it takes from folders, what it claims, and that it is the same each time."""
+import json
+import re
+import shlex
+from pathlib import Path
+from xml.etree import ElementTree as xml
+
+import numpy as np
+import pytest
+
+from hakmem_analysis import scorecard, scorecard_measures, scorecard_svg
+from hakmem_analysis.compare import compare
+from hakmem_analysis.document import to_markdown
+from hakmem_analysis.load import load_result
+from hakmem_analysis.scorecard_data import read_card
+from hakmem_analysis.scorecard_page import Page
+from hakmem_analysis.scorecard_targets import TARGETS, Estimate, judge, milestone_reached
+from scorecard_folders import edit_manifest, make_app, make_soak, make_suite, make_workload
+
+ROOT = Path(__file__).resolve().parents[2]
+BY_NAME = {target.name: target for target in TARGETS}
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory):
+    return make_suite(tmp_path_factory.mktemp("card") / "suite")
+
+
+@pytest.mark.parametrize("name, estimate, verdict", [
+    ("M4", (1.1, 1.0, 1.2), "met"), ("M4", (1.1, 0.99, 1.2), "open"), ("M4", (0.9, 0.8, 0.99), "missed"),
+    ("M5", (1.1, 1.0, 1.2), "open"), ("M5", (1.1, 1.01, 1.2), "met"),
+    ("T3", (0.9, 0.8, 1.0), "met"), ("T3", (1.2, 1.1, 1.3), "missed"), ("T3", (1.0, 0.9, 1.1), "open"),
+    ("T5", (0.01, 0.009, 0.0131), "open"), ("T5", (0.01, 0.009, 0.013), "met"),
+    ("M1", (2.0, None, None), "open"), ("M1", (None, None, None), "not measured")])
+def test_a_verdict_is_a_claim_of_the_whole_interval(name, estimate, verdict):
+    assert judge(BY_NAME[name], Estimate(*estimate)) == verdict
+
+
+def test_a_milestone_needs_those_below_it():
+    met = dict.fromkeys(BY_NAME, "met")
+    assert milestone_reached(met) == "M5" and milestone_reached({**met, "M2": "open"}) == "M1"
+    assert milestone_reached({**met, "M1": "open"}) == ""
+
+
+def test_every_target_has_a_measure(suite):
+    found = scorecard_measures.measures(read_card([suite], "hakmem"))
+    assert {target.measure for target in TARGETS} == set(found)
+
+
+def test_geometric_mean_with_bootstrap_over_workloads():
+    ratios = [0.8, 0.9, 1.0, 1.1, 1.2, 1.3, None]
+    mean = scorecard_measures.geometric_mean(ratios, list(map(Path, "abcdefg")))
+    logs = np.log(ratios[:-1])
+    assert mean.value == pytest.approx(np.exp(logs.mean())) and "over 6 workloads (1 without" in mean.note
+    error = logs.std() / np.sqrt(6)  # of a bootstrapped mean
+    assert np.log([mean.lower, mean.upper]) == pytest.approx(logs.mean() + 1.96 * error * np.array([-1, 1]),
+                                                             abs=0.02)
+    few = scorecard_measures.geometric_mean(ratios[:4], list(map(Path, "abcd")))
+    assert few.value is not None and few.lower is None and "an interval takes 5" in few.note
+    assert scorecard_measures.geometric_mean([None], [Path("a")]).value is None
+
+
+def test_ratios_to_each_comparator_and_to_the_best(tmp_path):
+    folder = make_workload(tmp_path / "w", (1.1, 1.0, 1.3), noise=0.001)
+    workload = read_card([folder], "hakmem").workloads[0]
+    assert workload.rows["mimalloc", "throughput"].ratio == pytest.approx(1.1, rel=0.01)
+    assert workload.rows["jemalloc", "throughput"].ratio == pytest.approx(1.1 / 1.3, rel=0.01)
+    assert workload.best().reference == "jemalloc" and workload.best().verdict == "worse"
+    same = next(row for row in compare(load_result(folder)) if row.candidate == "hakmem")
+    assert workload.rows["mimalloc", "throughput"].as_dict() == same.as_dict()
+
+
+def test_a_suite_meets_milestones_and_says_what_failed(call, suite, tmp_path):
+    page, html = tmp_path / "card.md", tmp_path / "card.html"
+    done = call(scorecard.main, suite, "-o", page, "--html", html, "--format", "json")
+    assert done.code == 0
+    content = json.loads(done.out)
+    targets = {row["name"]: row for row in content["targets"]}
+    expected = np.exp(np.mean(np.log([1.0, 1.1, 1.2, 1.3, 1.4, 1.5])))
+    assert targets["M4"]["value"] == pytest.approx(expected, rel=0.01) and targets["M4"]["verdict"] == "met"
+    assert targets["T1"]["note"].startswith("mimalloc") and targets["T11"]["verdict"] == "met"
+    assert targets["T3"]["value"] == pytest.approx(0.9, rel=0.01)
+    assert targets["T3"]["note"].startswith("mimalloc")
+    assert targets["T10"]["verdict"] == "not measured" and targets["T10"]["value"] is None
+    text = page.read_text()
+    assert "Milestone reached: M5" in text and "huge: FAILED under tcmalloc" in text
+    assert "Same output everywhere" in text
+    for link in re.findall(r"\]\(([^)]+)\)", text):
+        assert (tmp_path / link).is_dir()
+
+
+def test_the_same_folders_give_the_same_bytes(call, suite, tmp_path, monkeypatch):
+    monkeypatch.chdir(suite.parent)
+    for name in ("one", "two"):
+        assert call(scorecard.main, "suite", "-o", f"{name}.md", "--html", f"{name}.html").code == 0
+    for suffix in ("md", "html"):
+        one, two = (Path(f"{name}.{suffix}").read_text() for name in ("one", "two"))
+        assert one == two and str(suite.parent) not in one
+
+
+def test_the_html_needs_nothing_else(call, suite, tmp_path):
+    call(scorecard.main, suite, "-o", tmp_path / "c.md", "--html", tmp_path / "c.html")
+    html = (tmp_path / "c.html").read_text()
+    assert "color-scheme: light dark" in html and "width=device-width" in html
+    assert not re.search(r'(src|href)="(https?:)?//', html) and "@import" not in html
+    drawings = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
+    assert len(drawings) == 2
+    titles = [[title.text for title in xml.fromstring(svg).iter("{http://www.w3.org/2000/svg}title")]
+              for svg in drawings]
+    assert len(titles[0]) == 1 + 6 * 2 and titles[0][1].startswith("w0: hakmem / mimalloc 1.0")
+    assert len(titles[1]) == 1 + 3 and titles[1][2].startswith("mimalloc: throughput 1.000")
+    assert html.count("<table>") == html.count("<thead>") and 'data-sort="' in html
+
+
+def test_pareto_names_who_beats_whom(suite):
+    points, used = scorecard_measures.pareto(read_card([suite], "hakmem"), "mimalloc")
+    by_name = {point.allocator: point for point in points}
+    assert len(used) == 6 and by_name["mimalloc"].throughput.value == 1
+    assert not by_name["hakmem"].dominated_by and by_name["jemalloc"].dominated_by == "hakmem"
+    assert by_name["jemalloc"].peak_rss.value == pytest.approx(1.5, rel=0.02)
+    assert scorecard_measures.pareto(read_card([suite], "hakmem"), "tcmalloc") == ([], [])
+
+
+def test_an_axis_always_shows_one():
+    for values in ([0.99, 1.01], [0.001, 900], [1.0, 1.0], [3.0, 40.0]):
+        scale = scorecard_svg._Scale(values, 0, 100)
+        assert 1 in scale.ticks() and 0 <= scale(1.0) <= 100
+
+
+def test_soaks_and_system_calls(tmp_path):
+    folders = [make_soak(tmp_path / "soak"), make_workload(tmp_path / "w", syscalls=(30, 0, 0))]
+    card = read_card(folders, "hakmem")
+    assert len(card.soaks) == 1 and card.soaks[0].drift.verdict in ("STABLE", "EXTEND")
+    found = scorecard_measures.measures(card)
+    assert found["drift"].value == pytest.approx(card.soaks[0].drift.slope_kb_per_h)
+    rate = found["syscalls"]
+    assert rate.value == pytest.approx(1e-6) and rate.lower < 1e-6 < rate.upper
+    assert judge(BY_NAME["T8"], rate) == "met" and judge(BY_NAME["T9"], rate) == "missed"
+    parts = Page(card, "mimalloc", tmp_path).parts(["x"])
+    assert any(getattr(part, "text", "") == "Soaks" for part in parts)
+
+
+def test_what_was_not_measured_is_never_a_number(tmp_path):
+    folder = make_workload(tmp_path / "w", syscalls=("", "", ""))
+    found = scorecard_measures.measures(read_card([folder], "hakmem"))
+    assert found["syscalls"].value is None and judge(BY_NAME["T8"], found["syscalls_worst"]) == "not measured"
+
+
+def test_workloads_of_one_name_are_told_apart(tmp_path):
+    card = read_card([make_workload(tmp_path / "one"), make_workload(tmp_path / "two")], "hakmem")
+    assert [workload.name for workload in card.workloads] == ["random_mixed ws=400 (one)",
+                                                              "random_mixed ws=400 (two)"]
+
+
+def test_controls_and_the_floor_are_no_comparators(tmp_path):
+    folder = make_workload(tmp_path / "w", names=("hakmem", "mimalloc", "floor"))
+    assert read_card([folder], "hakmem").comparators == ["mimalloc"]
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda folder: folder.mkdir(), "neither manifest.json nor suite.json"),
+    (lambda folder: None, "no such folder"),
+    (lambda folder: make_workload(folder, names=("mimalloc", "jemalloc"), ratios=(1, 1)),
+     "no subject is hakmem; there are mimalloc, jemalloc"),
+    (lambda folder: make_workload(folder, names=("hakmem", "hakmem"), ratios=(1, 1)), "nothing but hakmem"),
+    (lambda folder: edit_manifest(make_workload(folder), format="other/1"), "format is 'other/1'"),
+    (lambda folder: (make_app(folder) / "verdict.json").write_text("{"), "run hakbench app again")])
+def test_a_folder_that_cannot_be_used_is_one_line(call, tmp_path, make, words):
+    make(tmp_path / "f")
+    done = call(scorecard.main, tmp_path / "f", "-o", tmp_path / "c.md")
+    assert done.code == 1 and words in done.err and done.err.count("\n") == 1
+
+
+def test_a_page_that_cannot_be_written_is_named(call, suite, tmp_path):
+    done = call(scorecard.main, suite, "-o", tmp_path / "no" / "card.md")
+    assert done.code == 1 and "cannot be written" in done.err and done.err.count("\n") == 1
+
+
+def test_the_committed_scorecard_is_what_its_folders_say(monkeypatch):
+    """Never a number typed by hand: the page's own command makes the page again, byte for byte."""
+    monkeypatch.chdir(ROOT)
+    page = Path(scorecard.DEFAULT_PAGE)
+    if not page.exists():
+        pytest.skip(f"no {page} is committed yet")
+    committed = page.read_text(encoding="utf-8")
+    command = re.search(r"^hakbench scorecard .*$", committed, re.MULTILINE).group()
+    options = scorecard.make_parser().parse_args(shlex.split(command)[2:])
+    card = read_card(options.folders, options.candidate)
+    assert to_markdown(Page(card, options.reference, page.parent).parts(options.folders)) == committed

@@ -1,0 +1,128 @@
+"""hakbench scorecard --measure: what is run, kept, left out and noted. No process is started."""
+import json
+from pathlib import Path
+
+import pytest
+
+from hakmem_analysis import scorecard, scorecard_suite
+from hakmem_analysis.errors import InputError
+from hakmem_analysis.scorecard_suite import SUITE, Suite, measure, read_suite
+
+ALL = {entry.workload for entry in SUITE}
+
+
+class FakeHakbench:
+    """Writes the folder that is asked for; fails under the (workload, allocator) pairs that it is told."""
+
+    def __init__(self, failing=()):
+        self.failing, self.calls = set(failing), []
+
+    def __call__(self, words):
+        self.calls.append(list(words))
+        folder = Path(words[words.index("-o") + 1])
+        folder.mkdir(parents=True, exist_ok=True)
+        if words[0] == "app":
+            (folder / "verdict.json").write_text("{}")
+            workload, names = "app", []
+        else:
+            workload = words[words.index("-w") + 1]
+            flags = ("-a", "--a", "--b", "--c", "--d", "--e")
+            names = [name for flag, name in zip(words, words[1:]) if flag in flags]
+        failed = any((workload, name) in self.failing for name in names)
+        (folder / "manifest.json").write_text(json.dumps({"status": "failed" if failed else "complete"}))
+        return 1 if failed else 0
+
+    @property
+    def measured(self):
+        return [words[words.index("-o") + 1].rsplit("/", 1)[1] for words in self.calls if words[0] != "run"]
+
+
+def run(folder, hakbench, pattern="", known=ALL, minutes=15.0):
+    return measure(folder, minutes, pattern, command=hakbench, known=lambda: known)
+
+
+def test_the_suite_is_what_was_promised():
+    names = [entry.name for entry in SUITE]
+    assert len(set(names)) == len(names) >= 15 and len(scorecard_suite.ALLOCATORS) == 5
+
+
+def test_everything_is_measured_once(tmp_path):
+    hakbench = FakeHakbench()
+    suite = run(tmp_path, hakbench)
+    assert hakbench.measured == suite.measured == [*(entry.name for entry in SUITE), "app"]
+    assert not suite.notes
+    words = hakbench.calls[0]
+    assert words[:11] == ["ab", "--a", "hakmem", "--b", "mimalloc", "--c", "jemalloc", "--d", "tcmalloc",
+                          "--e", "glibc"]
+    assert read_suite(tmp_path) == suite
+    again = FakeHakbench()
+    assert run(tmp_path, again) == suite and not again.calls
+
+
+def test_a_folder_that_is_not_complete_is_measured_anew(tmp_path):
+    suite = run(tmp_path, FakeHakbench(), "larson|growth")
+    (tmp_path / "larson" / "manifest.json").write_text('{"status": "running"}')
+    (tmp_path / "larson" / "old").write_text("")
+    hakbench = FakeHakbench()
+    assert sorted(run(tmp_path, hakbench, "larson|growth").measured) == sorted(suite.measured)
+    assert hakbench.measured == ["larson"] and not (tmp_path / "larson" / "old").exists()
+
+
+def test_another_filter_keeps_what_is_there(tmp_path):
+    run(tmp_path, FakeHakbench({("larson", "glibc")}), "larson")
+    suite = run(tmp_path, FakeHakbench(), "^growth")
+    assert suite.measured == ["larson", "growth"] and suite.notes == ["larson: FAILED under glibc"]
+
+
+def test_an_unknown_workload_is_left_out_with_a_note(tmp_path):
+    suite = run(tmp_path, FakeHakbench(), "fleet|larson", known={"larson"})
+    assert suite.measured == ["larson"]
+    assert suite.notes == ["fleet: left out, this hakbench has no such workload"]
+    assert run(tmp_path, FakeHakbench(), "fleet").measured == ["larson", "fleet"]
+    assert not read_suite(tmp_path).notes
+
+
+def test_an_allocator_that_fails_is_left_out_and_the_rest_goes_on(tmp_path):
+    hakbench = FakeHakbench({("huge", "tcmalloc")})
+    suite = run(tmp_path, hakbench, "huge|fleet")
+    assert suite.measured == ["huge", "fleet"] and suite.notes == ["huge: FAILED under tcmalloc"]
+    final = [words for words in hakbench.calls if words[0] == "ab" and "huge" in words][-1]
+    assert "tcmalloc" not in final and "glibc" in final
+
+
+def test_a_workload_that_fails_under_the_candidate_is_noted(tmp_path):
+    suite = run(tmp_path, FakeHakbench({("huge", "hakmem")}), "huge|fleet")
+    assert suite.measured == ["fleet"] and suite.notes == ["huge: FAILED under hakmem"]
+    assert run(tmp_path, FakeHakbench(), "huge|fleet") == Suite(["fleet", "huge"], [])
+
+
+def test_the_time_is_shared(tmp_path):
+    shorter, longer = (scorecard_suite.epoch_s(minutes, 23) for minutes in (10, 20))
+    assert scorecard_suite.LEAST_EPOCH_S < shorter < longer <= scorecard_suite.LONGEST_EPOCH_S
+    seconds = 23 * (longer * 4 * 5 * 7 + scorecard_suite.OVERHEAD_S)
+    assert seconds == pytest.approx(20 * 60 * scorecard_suite.WORKLOADS_SHARE, rel=0.02)
+    assert scorecard_suite.epoch_s(0.1, 23) == scorecard_suite.LEAST_EPOCH_S
+    assert scorecard_suite.app_blocks(0.1) == scorecard_suite.LEAST_APP_BLOCKS
+
+
+@pytest.mark.parametrize("pattern, words", [("nothing", "leaves nothing"), ("(", "no regular expression")])
+def test_a_filter_that_is_wrong_is_named(tmp_path, pattern, words):
+    with pytest.raises(InputError, match=words):
+        run(tmp_path, FakeHakbench(), pattern)
+
+
+@pytest.mark.parametrize("arguments, words", [
+    ((), "give a result folder, or --measure"), (("--measure",), "--measure needs -o FOLDER"),
+    (("--measure", "-o", "x", "y"), "makes its folders itself"),
+    (("--measure", "-o", "x", "--minutes", "0"), "must be more than 0"),
+    (("--measure", "-o", "x", "--candidate", "rpmalloc"), "not rpmalloc"),
+    (("x", "--filter", "y"), "--filter goes with --measure")])
+def test_wrong_words_are_refused_in_one_line(call, arguments, words):
+    done = call(scorecard.main, *arguments)
+    assert done.code == 1 and words in done.err and done.err.count("\n") == 1
+
+
+def test_a_suite_file_that_is_damaged_is_named(call, tmp_path):
+    (tmp_path / "suite.json").write_text("{}")
+    done = call(scorecard.main, tmp_path, "-o", tmp_path / "c.md")
+    assert done.code == 1 and "suite.json: cannot be read" in done.err and done.err.count("\n") == 1
