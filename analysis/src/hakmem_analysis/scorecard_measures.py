@@ -170,7 +170,7 @@ def _drift(card: Card) -> Estimate:
     settled = worst.drift.verdict in ("STABLE", "DRIFT")
     return Estimate(worst.drift.slope_kb_per_h, worst.drift.slope_lower_kb_per_h if settled else None,
                     worst.drift.slope_upper_kb_per_h if settled else None,
-                    f"{worst.drift.verdict}: {worst.drift.reason}", (worst.folder,))
+                    f"{worst.drift.verdict} over {worst.drift.span_s:.0f} s", (worst.folder,))
 
 
 def program_means(card: Card, metric: str) -> dict:

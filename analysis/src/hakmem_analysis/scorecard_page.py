@@ -116,17 +116,17 @@ class Page:
             rows.append([
                 self._folder_cell(workload.name, workload.folder),
                 Cell(text.rate(own.ops_per_s), sort=own.ops_per_s) if own else text.MISSING,
-                *(_ratio_cell(workload.rows.get((name, "throughput"))) for name in card.comparators),
-                best.reference if best else text.MISSING, best.verdict if best else text.MISSING])
+                best.reference if best else text.MISSING, best.verdict if best else text.MISSING,
+                *(_ratio_cell(workload.rows.get((name, "throughput"))) for name in card.comparators)])
         means = measure.throughput_means(card)
-        foot = ["geometric mean", "", *(_estimate_cell(means[name]) for name in card.comparators), "", ""]
+        foot = ["geometric mean", "", "", "", *(_estimate_cell(means[name]) for name in card.comparators)]
         drawn = [(workload.name, {name: workload.rows[name, "throughput"] for name in workload.comparators})
                  for workload in card.workloads]
         found = [Heading("Throughput")]
         if any(row.ratio is not None for _, by_name in drawn for row in by_name.values()):
             found.append(Drawing(scorecard_svg.ratios(drawn, card.comparators, card.candidate)))
-        return [*found, Table(["workload", card.candidate, *(f"/ {name}" for name in card.comparators),
-                               "best comparator", "against it"], rows, [foot]),
+        return [*found, Table(["workload", card.candidate, "best comparator", "against it",
+                               *(f"/ {name}" for name in card.comparators)], rows, [foot]),
                 Paragraph(f"Ratio of {card.candidate}'s throughput to the comparator's, above 1 is faster, "
                           "with its interval. Better and worse only where the interval leaves 1 out; an "
                           "asterisk: too few quiet blocks for the interval's confidence."),

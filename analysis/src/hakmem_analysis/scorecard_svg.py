@@ -75,7 +75,7 @@ def _legend(names: Sequence[str], first: int = 0) -> str:
     out, x = [], 8.0
     for index, name in enumerate(names, first):
         out.append(_tag("g", _shape(index, x, 12), fill=colour(index)) + _label(name, x + 9, 16.5))
-        x += 26 + 7.2 * len(name)
+        x += 30 + 7.6 * len(name)
     return "".join(out)
 
 

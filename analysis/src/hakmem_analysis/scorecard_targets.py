@@ -20,7 +20,7 @@ MILESTONE_REFERENCE = "mimalloc"
 SYSCALL_BUDGET_PER_OP = 1e-4
 
 _GOAL = "the project's goal"
-_EARLIER = "the earlier system of this name, to be beaten"
+_EARLIER = "the earlier system"
 
 
 @dataclass(frozen=True)
