@@ -2,8 +2,8 @@
 import importlib
 import sys
 
-TOOLS = ("app", "baseline", "experiment", "export", "gate", "icount", "plan", "report", "scorecard",
-         "selftest", "triage")
+TOOLS = ("app", "baseline", "compare", "experiment", "export", "gate", "icount", "plan", "report",
+         "scorecard", "selftest", "triage")
 
 
 def main() -> int:
@@ -11,7 +11,7 @@ def main() -> int:
     if tool not in TOOLS:
         sys.stderr.write(f"hakmem_analysis: error: no tool '{tool}'; there are: {', '.join(TOOLS)}\n")
         return 1
-    return importlib.import_module(f"hakmem_analysis.{tool}").main(sys.argv[2:])
+    return importlib.import_module(f"hakmem_analysis.{MODULES.get(tool, tool)}").main(sys.argv[2:])
 
 
 sys.exit(main())

@@ -1,0 +1,61 @@
+"""hakbench compare: folders of one workload side by side."""
+import json
+
+import pytest
+
+from folders import make_folder
+from hakmem_analysis import compare_folders
+from scorecard_folders import edit_manifest
+
+
+def rows_of(call, *folders):
+    done = call(compare_folders.main, *folders, "--format", "json")
+    assert done.code == 0, done.err
+    return {(row["folder"], row["metric"]): row for row in json.loads(done.out)["rows"]}
+
+
+def test_a_change_of_the_ratio_is_found_on_another_days_machine(call, tmp_path):
+    before = make_folder(tmp_path / "before", ratios=(1.0, 1.0))
+    after = make_folder(tmp_path / "after", ratios=(0.55, 0.5), seed=2)  # half as fast a machine, 10 % better
+    rows = rows_of(call, before, after)
+    first, now = rows[str(before), "throughput"], rows[str(after), "throughput"]
+    assert first["change"] is None and first["verdict"] == ""
+    assert now["change"] == pytest.approx(1.1, rel=0.02) and now["verdict"] == "better"
+    assert now["change_lower"] < now["change"] < now["change_upper"]
+    assert now["commit"] == "abc123" and now["cv"] > 0
+
+
+def test_no_change_is_none_found(call, tmp_path):
+    folders = [make_folder(tmp_path / str(seed), seed=seed) for seed in (3, 4)]
+    row = rows_of(call, *folders)[str(folders[1]), "throughput"]
+    assert row["change_lower"] < 1 < row["change_upper"] and row["verdict"] == "inconclusive"
+
+
+def test_the_interval_of_a_change_joins_both(call, tmp_path):
+    folders = [make_folder(tmp_path / str(seed), seed=seed) for seed in (5, 6)]
+    rows = rows_of(call, *folders)
+    widths = [rows[str(folder), "throughput"] for folder in folders]
+    own = [row["upper"] / row["lower"] for row in widths]
+    joined = widths[1]["change_upper"] / widths[1]["change_lower"]
+    assert max(own) < joined < own[0] * own[1]
+
+
+def test_too_few_blocks_give_no_change(call, tmp_path):
+    folders = [make_folder(tmp_path / str(seed), seed=seed, launches=1, blocks_per_launch=2)
+               for seed in (7, 8)]
+    row = rows_of(call, *folders)[str(folders[1]), "throughput"]
+    assert row["change"] is None and row["verdict"] == "inconclusive"
+
+
+def test_text_has_a_table_a_metric(call, ab_folder):
+    done = call(compare_folders.main, ab_folder, ab_folder)
+    assert done.code == 0 and "Throughput\nfolder" in done.out and "Peak RSS above base\nfolder" in done.out
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda folder: edit_manifest(make_folder(folder), workload={"name": "larson", "threads": 2}),
+     "its workload is larson"),
+    (lambda folder: make_folder(folder, names=("hakmem",), ratios=(1,)), "one allocator alone")])
+def test_folders_that_cannot_be_compared(call, ab_folder, tmp_path, make, words):
+    done = call(compare_folders.main, ab_folder, make(tmp_path / "other"))
+    assert done.code == 1 and words in done.err and done.err.count("\n") == 1
