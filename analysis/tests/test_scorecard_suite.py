@@ -99,7 +99,7 @@ def test_a_workload_that_fails_under_the_candidate_is_noted(tmp_path):
 def test_the_time_is_shared(tmp_path):
     shorter, longer = (scorecard_suite.epoch_s(minutes, 23) for minutes in (10, 20))
     assert scorecard_suite.LEAST_EPOCH_S < shorter < longer <= scorecard_suite.LONGEST_EPOCH_S
-    seconds = 23 * (longer * 4 * 5 * 7 + scorecard_suite.OVERHEAD_S)
+    seconds = 23 * (longer * 4 * 5 * 10 + scorecard_suite.OVERHEAD_S)
     assert seconds == pytest.approx(20 * 60 * scorecard_suite.WORKLOADS_SHARE, rel=0.02)
     assert scorecard_suite.epoch_s(0.1, 23) == scorecard_suite.LEAST_EPOCH_S
     assert scorecard_suite.app_blocks(0.1) == scorecard_suite.LEAST_APP_BLOCKS

@@ -22,13 +22,13 @@ from .load import Result, load_result
 
 PROG = "hakbench-compare"
 COMPARE_FORMAT = "hakbench-compare/1"
-METRICS = ("throughput", "peak_rss_above_base")
+TITLES = {"throughput": "Throughput", "peak_rss_above_base": "Peak RSS above base"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One candidate and metric in one folder. `change` is the folder's ratio over the first folder's; None
-    in the first folder, or where either has no interval."""
+    """One candidate and metric in one folder; `cv` is its throughput's. `change` is the folder's ratio over
+    the first folder's; None in the first folder, or where either has no interval."""
 
     folder: str
     commit: str
@@ -73,7 +73,7 @@ def side_by_side(results: Sequence[Result]) -> list:
                              f"{workloads[0]}; compare folders of one workload, or see hakbench scorecard")
         if result.reference is None:
             raise InputError(f"{result.folder}: one allocator alone; compare folders of hakbench ab")
-    found = [[row for row in compare(result) if row.metric in METRICS] for result in results]
+    found = [[row for row in compare(result) if row.metric in TITLES] for result in results]
     first: dict = {}
     rows = []
     for result, comparisons in zip(results, found):
@@ -91,17 +91,15 @@ def side_by_side(results: Sequence[Result]) -> list:
 def for_people(rows: Sequence[Row], words: str) -> str:
     lines = [words]
     for key in dict.fromkeys((row.candidate, row.reference, row.metric) for row in rows):
-        cells = [["folder", "commit", key[0], f"/ {key[1]}", "interval", "CV", "since the first", "interval",
+        cells = [["folder", "commit", key[0], f"/ {key[1]}", "interval", "since the first", "interval",
                   "verdict"]]
         for row in rows:
             if (row.candidate, row.reference, row.metric) == key:
                 write = text.rate if row.metric == "throughput" else text.memory
                 cells.append([row.folder, row.commit, write(row.value), text.ratio(row.ratio),
-                              text.interval(row.lower, row.upper), text.percent(row.cv),
-                              text.ratio(row.change), text.interval(row.change_lower, row.change_upper),
-                              row.verdict])
-        lines += ["", {"throughput": "Throughput", "peak_rss_above_base": "Peak RSS above base"}[key[2]],
-                  text.text_table(cells)]
+                              text.interval(row.lower, row.upper), text.ratio(row.change),
+                              text.interval(row.change_lower, row.change_upper), row.verdict])
+        lines += ["", f"{TITLES[key[2]]}: {key[0]} / {key[1]}", text.text_table(cells)]
     return "\n".join(lines)
 
 

@@ -27,7 +27,8 @@ SUITE_FORMAT = "hakbench-suite/1"
 APP = "app"
 ALLOCATORS = ("hakmem", "mimalloc", "jemalloc", "tcmalloc", "glibc")
 
-LAUNCHES, BLOCKS = 4, 3
+LAUNCHES, BLOCKS, LATENCY_EPOCHS = 4, 3, 1
+LATENCY_SLOWDOWN = 3  # about: an epoch that times each operation takes longer
 LEAST_EPOCH_S, LONGEST_EPOCH_S = 0.05, 0.5
 OVERHEAD_S = 5.0  # of one `ab`: checks, launches, calibration
 WORKLOADS_SHARE = 0.6  # of the time; the rest is the real programs'
@@ -119,7 +120,7 @@ def is_complete(folder: Path) -> bool:
 def epoch_s(minutes: float, workloads: int) -> float:
     """The length of an epoch with which all workloads together take their share of the time."""
     seconds = 60 * minutes * WORKLOADS_SHARE / max(1, workloads) - OVERHEAD_S
-    epochs = LAUNCHES * len(ALLOCATORS) * (2 * BLOCKS + 1)
+    epochs = LAUNCHES * len(ALLOCATORS) * (2 * BLOCKS + 1 + LATENCY_SLOWDOWN * LATENCY_EPOCHS)
     return round(min(max(seconds / epochs, LEAST_EPOCH_S), LONGEST_EPOCH_S), 3)
 
 
@@ -130,7 +131,8 @@ def app_blocks(minutes: float) -> int:
 def ab_arguments(entry: Entry, allocators: Sequence[str], epoch: float, folder: Path) -> list:
     subjects = [word for letter, name in zip("abcdefgh", allocators) for word in (f"--{letter}", name)]
     return ["ab", *subjects, "-w", entry.workload, *entry.arguments, "--launches", str(LAUNCHES), "--blocks",
-            str(BLOCKS), "--epoch", str(epoch), "--no-report", "-o", str(folder)]
+            str(BLOCKS), "--latency", str(LATENCY_EPOCHS), "--epoch", str(epoch), "--no-report", "-o",
+            str(folder)]
 
 
 def _start_anew(folder: Path) -> None:
