@@ -32,7 +32,7 @@ LATENCY_SLOWDOWN = 3  # about: an epoch that times each operation takes longer
 LEAST_EPOCH_S, LONGEST_EPOCH_S = 0.05, 0.5
 OVERHEAD_S = 5.0  # of one `ab`: checks, launches, calibration
 WORKLOADS_SHARE = 0.6  # of the time; the rest is the real programs'
-APP_BLOCK_S = 30.0
+APP_BLOCK_S = 35.0
 LEAST_APP_BLOCKS = 6  # fewer give no sign interval of 95 %
 PROBE_S = 1
 
