@@ -101,6 +101,13 @@ def test_the_profile_declares_the_budget(tmp_path):
     assert report_tool.build(folder).headlines[0].startswith("STABLE. Memory does not drift: hakmem")
 
 
+def test_a_budget_that_is_none_is_one_line(tmp_path, call):
+    folder = make_soak(tmp_path / "soak", {"hakmem": still}, gate={"rss_drift_kb_per_h": -1})
+    done = call(report_tool.main, folder)
+    assert done.code == 1 and done.err.count("\n") == 1
+    assert "'gate.rss_drift_kb_per_h' must be a positive number of kB an hour, as 64, not -1" in done.err
+
+
 def test_many_steady_subjects_are_counted_and_drawn(tmp_path):
     growth = {f"clean{i}": still for i in range(7)}
     folder = make_soak(tmp_path / "soak", {**growth, "leaky": leaking}, epoch_s=0.5)

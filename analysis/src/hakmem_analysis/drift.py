@@ -16,8 +16,8 @@ from scipy import stats as st
 
 from . import stats, text, trend
 from .errors import InputError
+from .gate_settings import RSS_DRIFT_KB_PER_H
 
-DEFAULT_BUDGET_KB_PER_H = 64.0
 CONFIDENCE = 0.99
 PAGE_KB = 4.0
 MAX_BLOCKS = 240
@@ -160,7 +160,7 @@ def warmup_epochs(rss: np.ndarray) -> int:
 
 
 def analyse(time_s, rss_kb, ops_per_s=None, peak_rss_kb=None, syscalls=None, ops=None,
-            budget_kb_per_h: float = DEFAULT_BUDGET_KB_PER_H, confidence: float = CONFIDENCE) -> Drift:
+            budget_kb_per_h: float = RSS_DRIFT_KB_PER_H, confidence: float = CONFIDENCE) -> Drift:
     """Judges one soak. All arguments are arrays with one value an epoch (None: not measured)."""
     nan = float("nan")
     frame = pd.DataFrame({"time_s": time_s, "rss_kb": rss_kb})

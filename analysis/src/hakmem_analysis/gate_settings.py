@@ -1,4 +1,4 @@
-"""What a profile's `gate` part says: confidence, planned looks, margins, gain.
+"""What a profile's `gate` part says: confidence, planned looks, margins, gain, a soak's budget.
 
 Purpose     Read and check it before anything is measured.
 Boundary    Profile name or file in, GateSettings out. The rest of a profile is the harness's, which checks
@@ -18,19 +18,21 @@ from .errors import InputError
 from .metrics import METRICS, RATIO
 
 PROFILES = Path(__file__).resolve().parents[3] / "profiles"
-KEYS = ("confidence", "looks", "margins", "gain", "metrics")
+RSS_DRIFT_KB_PER_H = 64.0
+KEYS = ("confidence", "looks", "margins", "gain", "metrics", "rss_drift_kb_per_h")
 
 
 @dataclass(frozen=True)
 class GateSettings:
     """`looks`: launches in all at each planned look, rising. `margins`: those that differ from the metric's
-    own, by name."""
+    own, by name. `rss_drift_kb_per_h`: the budget of a soak; gates of throughput do not look at it."""
 
     confidence: float = 0.95
     looks: tuple = (10, 20, 40)
     gain: float = 0.005
     margins: dict = field(default_factory=dict)
     metrics: tuple = tuple(METRICS)
+    rss_drift_kb_per_h: float = RSS_DRIFT_KB_PER_H
 
     def margin(self, name: str) -> float:
         return self.margins.get(name, METRICS[name].margin)
@@ -108,6 +110,8 @@ def check_settings(gate: dict, where: str) -> GateSettings:
     need(isinstance(margins, dict) and all(map(_is_margin, margins.values())), "margins",
          "an object of positive numbers by metric")
     need(isinstance(names, list) and names, "metrics", "a list of metric names")
+    drift = gate.get("rss_drift_kb_per_h", default.rss_drift_kb_per_h)
+    need(_is_margin(drift), "rss_drift_kb_per_h", "a positive number of kB an hour, as 64")
     for name in [*margins, *names]:
         if name not in METRICS:
             raise InputError(f"{where}: unknown metric '{name}' in 'gate'{_suggest(str(name), METRICS)}; "
@@ -116,7 +120,7 @@ def check_settings(gate: dict, where: str) -> GateSettings:
         if METRICS[name].scale == RATIO and margin >= 1:
             raise InputError(f"{where}: 'gate.margins.{name}' must be a fraction below 1, as 0.015 for "
                              f"1.5 %, not {margin}")
-    return GateSettings(confidence, tuple(looks), gain, dict(margins), tuple(names))
+    return GateSettings(confidence, tuple(looks), gain, dict(margins), tuple(names), float(drift))
 
 
 def _is_number(value) -> bool:

@@ -13,8 +13,9 @@ import pandas as pd
 
 from . import causes, cli, csvfile, text
 from .causes import Cause
-from .drift import DEFAULT_BUDGET_KB_PER_H, Drift, analyse
+from .drift import Drift, analyse
 from .errors import InputError
+from .gate_settings import RSS_DRIFT_KB_PER_H
 
 PROG = "analyze_soak.py"
 TIME_COLUMNS = ("wall_time_s", "time_s", "elapsed_s")
@@ -79,7 +80,7 @@ def _run(argv) -> int:
         "exit codes: 0 done, 1 the input cannot be used (one line says why); with --gate also 2 a DRIFT,\n"
         "3 no DRIFT but an EXTEND")
     parser.add_argument("source", metavar="CSV", help="a CSV file, a result folder, or - for standard input")
-    parser.add_argument("--budget", metavar="KB_PER_H", type=float, default=DEFAULT_BUDGET_KB_PER_H,
+    parser.add_argument("--budget", metavar="KB_PER_H", type=float, default=RSS_DRIFT_KB_PER_H,
                         help="slope of RSS that is tolerated, kB an hour either way (default %(default)g)")
     parser.add_argument("--rss", metavar="COLUMN", help="column of resident memory in kB")
     parser.add_argument("--time", metavar="COLUMN", help="column of time in seconds")

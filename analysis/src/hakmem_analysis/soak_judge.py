@@ -17,11 +17,11 @@ from . import causes, decay, stats
 from .causes import Cause
 from .compare import Comparison, floor_subject, make_row, number
 from .decay import Decay
-from .drift import DEFAULT_BUDGET_KB_PER_H, Drift, analyse, block_size
+from .drift import Drift, analyse, block_size
+from .gate_settings import check_settings
 from .load import Result
 
 COMMAND = "soak"
-BUDGET_KEY = "rss_drift_kb_per_h"
 DRIFT, STABLE, EXTEND = "DRIFT", "STABLE", "EXTEND"
 
 
@@ -51,9 +51,9 @@ def is_soak(result: Result) -> bool:
 
 
 def budget_kb_per_h(result: Result) -> float:
-    """The budget that the profile declares, or the usual one."""
+    """The budget that the profile declares, or the usual one. Raises InputError for one that is none."""
     gate = (result.manifest.get("profile") or {}).get("gate") or {}
-    return float(gate.get(BUDGET_KEY, DEFAULT_BUDGET_KB_PER_H))
+    return check_settings(gate, str(result.folder / "manifest.json")).rss_drift_kb_per_h
 
 
 def _series(result: Result, label: str) -> tuple:
