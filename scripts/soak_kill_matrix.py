@@ -34,7 +34,8 @@ NEEDS = ("numpy", "pandas", "scipy")
 EPOCHS_LINE = re.compile(r"^hakbench_epochs_total\{.*\} (\d+)$", re.MULTILINE)
 DURATION_S = 1.0
 OPS = 400_000  # 10 to 50 ms
-OPS_TO_FILL_A_DISK = 40_000  # rows are what fills it
+OPS_TO_FILL_A_DISK = 10_000  # rows are what fills it
+DURATION_TO_FILL_A_DISK_S = 4.0
 FIRST_EPOCH_TIMEOUT_S = 60
 END_TIMEOUT_S = 60
 
@@ -68,16 +69,17 @@ def read_rows(path: Path) -> list:
 class Soak:
     """One soak with its folders: the result, and the metrics file apart from it."""
 
-    def __init__(self, hakbench: Path, home: Path, work: Path, mode: str, ops: int, limit,
+    def __init__(self, hakbench: Path, home: Path, work: Path, mode: str, limit, fills_disk: bool,
                  terminal: bool):
         self.result, self.metrics, self.errors = home / "result", work / "metrics", work / "errors"
         self.hakbench, self.master = hakbench, None
+        ops, duration_s = (OPS_TO_FILL_A_DISK, DURATION_TO_FILL_A_DISK_S) if fills_disk else (OPS, DURATION_S)
         stderr = os.open(self.errors, os.O_WRONLY | os.O_CREAT)
         if terminal:
             os.close(stderr)
             self.master, stderr = pty.openpty()
         arguments = ["-a", "hakmem", "-a", "glibc", "--ops", str(ops), "--ws", "400", "--duration",
-                     f"{DURATION_S}s", "--mode", mode, "-o", str(self.result), "--prometheus",
+                     f"{duration_s}s", "--mode", mode, "-o", str(self.result), "--prometheus",
                      str(self.metrics)]
         if mode == "ratchet":
             arguments += ["--idle", "20ms"]
@@ -211,8 +213,7 @@ def run_case(hakbench: Path, kind: str, mode: str, chance: random.Random, work: 
     disk = SmallDisk(work, chance) if kind == "disk full" else None
     try:
         soak = Soak(hakbench, disk.path if disk else work, work, mode,
-                    OPS_TO_FILL_A_DISK if disk else OPS, disk.limit if disk else lambda: None,
-                    kind == "terminal closed")
+                    disk.limit if disk else lambda: None, disk is not None, kind == "terminal closed")
         outcome = observe(soak, end, allowed, chance, disk)
         return {**outcome, "mounted": disk.mounted} if disk else outcome
     finally:
@@ -296,6 +297,8 @@ def parse(argv):
     parser.add_argument("--cases", type=int, default=200,
                         help="how many, spread over the kinds (default 200)")
     parser.add_argument("--seed", type=int, default=1, help="of the moments and victims (default 1)")
+    parser.add_argument("--kind", action="append", choices=list(KINDS), metavar="KIND",
+                        help=f"only this way to end; again for more: {', '.join(KINDS)}")
     parser.add_argument("--hakbench", type=Path, default=ROOT / "build" / "release" / "bin" / "hakbench",
                         help="the program (default the release build's)")
     parser.add_argument("--json", type=Path, help="write the summary here, too")
@@ -313,7 +316,7 @@ def main(argv=None) -> int:
     start_with_pandas()
     sys.dont_write_bytecode = True
     sys.path.insert(0, str(ROOT / "analysis" / "src"))
-    kinds, cases = list(KINDS), []
+    kinds, cases = options.kind or list(KINDS), []
     for number in range(options.cases):
         # Its own generator: a case can be repeated whatever was before it.
         chance = random.Random(options.seed * 1_000_003 + number)

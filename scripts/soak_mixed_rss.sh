@@ -44,7 +44,8 @@ value() {
 
 cycles=${CYCLES:-}
 if [[ -z $cycles ]]; then
-  rate=$(value "$(run_bench $trial_cycles)" throughput)
+  lines=$(run_bench $trial_cycles) || exit 1
+  rate=$(value "$lines" throughput)
   [[ $rate =~ ^[0-9]+$ ]] || die "$bench prints no line 'throughput N ops/s'; name a bench_random_mixed_* program"
   cycles=$(awk -v rate="$rate" -v seconds="$EPOCH_SEC" 'BEGIN { printf "%.0f", rate * seconds }')
 fi
@@ -54,7 +55,7 @@ echo "run,allocator,wall_time_s,ops,ops_per_s,ns_per_op,rss_kb,rss_above_base_kb
 end=$(awk -v now="$EPOCHREALTIME" -v seconds="$DURATION_SEC" 'BEGIN { printf "%.6f", now + seconds }')
 run=0
 while :; do
-  lines=$(run_bench "$cycles")
+  lines=$(run_bench "$cycles") || exit 1
   printf '%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s\n' "$run" "$(value "$lines" allocator)" "$EPOCHREALTIME" "$cycles" \
     "$(value "$lines" throughput)" "$(value "$lines" throughput 4)" \
     "$(value "$lines" rss)" "$(value "$lines" rss 4)" \
