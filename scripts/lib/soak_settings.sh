@@ -37,7 +37,8 @@ bench_path() {
   local bench=${BENCH_BIN:-$root/build/release/bin/bench_random_mixed_hakmem_minimal}
   local path
   [[ -e $bench ]] || bench=$(command -v "$bench") || true
-  path=$(readlink -f "$bench") && [[ -f $path && -x $path ]] ||
+  path=$(readlink -f "$bench" || true)
+  [[ -f $path && -x $path ]] ||
     die "BENCH_BIN=${BENCH_BIN:-$root/build/release/bin/bench_random_mixed_hakmem_minimal} is no program;" \
       "build it (cmake --build --preset release), or name another"
   printf '%s\n' "$path"

@@ -25,7 +25,7 @@ namespace {
 
 class FileMetrics : public MetricsSink {
  public:
-  explicit FileMetrics(std::string path) : path_(std::move(path)) { publish(""); }
+  explicit FileMetrics(std::string path) : path_(std::move(path)) { replace_file(path_, ""); }
   void publish(const std::string &document) override { replace_file(path_, document); }
   std::string where() const override { return "file " + path_; }
 
