@@ -1,6 +1,7 @@
 #include "observe/census.h"
 
 #include "observe/cached_blocks.h"
+#include "slab/locate.h"
 #include "superslab/page_heap.h"
 
 namespace hakmem::observe {
@@ -49,10 +50,9 @@ Census count() {
     count_superslab(*s, &census);
   }
   for_each_cached([&](void *block, Cached) {
-    const Slab *slab = slab_of(block);
-    if (slab != nullptr && slab->kind == SlabKind::kSmall) {
-      ++census.classes[slab->size_class].blocks_cached;
-    }
+    const Location location = locate(block);
+    if (location.what != Location::What::kSmall) return;  // see remote.h
+    ++census.classes[location.slab->size_class].blocks_cached;
   });
   heap_registry::thaw();
   return census;

@@ -10,6 +10,7 @@
 #include "observe/residency.h"
 #include "observe/writer.h"
 #include "os/os.h"
+#include "slab/locate.h"
 #include "superslab/huge_blocks.h"
 #include "superslab/page_heap.h"
 
@@ -32,9 +33,10 @@ constexpr Owner kSuperslabRange = Owner::kLiveBlocks;
 
 // A cached block's address; the low bit tells where it is: blocks are 16-byte aligned.
 using CachedEntry = uintptr_t;
+constexpr uintptr_t kTransferBit = 1;
 
 CachedEntry entry_of(const void *block, Cached where) {
-  return address_of(block) | (where == Cached::kTransfer ? 1 : 0);
+  return address_of(block) | (where == Cached::kTransfer ? kTransferBit : 0);
 }
 
 // What a byte of a small slab is part of.
@@ -111,7 +113,8 @@ void classify_blocks(Workspace *w, const Slab *slab) {
   const CachedEntry *e = std::lower_bound<const CachedEntry *>(w->cached, last, base);
   for (; e != last && *e < end; ++e) {
     const size_t index = (*e - base) / class_bytes(slab->size_class);
-    if (index < slab->capacity) w->parts[index] = (*e & 1) != 0 ? Part::kTransfer : Part::kMagazine;
+    if (index < slab->capacity)
+      w->parts[index] = (*e & kTransferBit) != 0 ? Part::kTransfer : Part::kMagazine;
   }
 }
 
@@ -227,8 +230,8 @@ uint64_t blocks_held_bytes(const Workspace *w) {
     }
   }
   for (size_t i = 0; i < w->cached_count; ++i) {
-    const Slab *slab = slab_of(as_pointer(w->cached[i]));
-    if (slab != nullptr && slab->kind == SlabKind::kSmall) bytes -= class_bytes(slab->size_class);
+    const Location location = locate(as_pointer(w->cached[i] & ~kTransferBit));
+    if (location.what == Location::What::kSmall) bytes -= usable_bytes(location);
   }
   for (size_t i = 0; i < w->range_count; ++i) {
     if (w->ranges[i].owner == Owner::kHugeBlocks) bytes += w->ranges[i].end - w->ranges[i].begin;

@@ -89,6 +89,10 @@ static size_t planted_usable_size(void *block) {
 #endif
 }
 
+#ifdef PLANT_FIRST_TABLE
+static size_t planted_ledger_json(char *buf, size_t cap) { return buf == NULL ? 0 : cap; }
+#endif
+
 const allocator_plugin *allocator_plugin_query(uint32_t abi_version) {
   static allocator_plugin table = {
 #ifdef PLANT_SMALL_STRUCT
@@ -112,6 +116,10 @@ const allocator_plugin *allocator_plugin_query(uint32_t abi_version) {
   };
 #ifdef PLANT_FOREIGN_POINTER
   table.free = free;
+#endif
+#ifdef PLANT_FIRST_TABLE
+  table.struct_size = ALLOCATOR_PLUGIN_FIRST_SIZE;
+  table.ledger_json = planted_ledger_json; /* behind the table's end */
 #endif
 #ifdef PLANT_NO_FREE
   table.free = NULL;

@@ -104,14 +104,22 @@ TEST(Load, ErrorsNameFaultAndMend) {
   EXPECT_EQ(load_error(planted("abi")),
             "speaks ABI version 2, expected 1; build the plugin with this allocator_plugin.h");
   EXPECT_EQ(load_error(planted("small_struct")),
-            "its table has " + std::to_string(sizeof(allocator_plugin) - sizeof(void *)) +
-                " bytes, expected at least " + std::to_string(sizeof(allocator_plugin)) +
+            "its table has " + std::to_string(ALLOCATOR_PLUGIN_FIRST_SIZE - sizeof(void *)) +
+                " bytes, expected at least " + std::to_string(ALLOCATOR_PLUGIN_FIRST_SIZE) +
                 "; build the plugin with this allocator_plugin.h");
   EXPECT_EQ(load_error(planted("refuses")),
             "refuses ABI version 1, or its allocator is missing; build the plugin with this "
             "allocator_plugin.h");
   EXPECT_EQ(load_error(planted("no_free")),
             "its table lacks free; every plugin must offer name, malloc and free");
+}
+
+TEST(Load, ATableOfTheFirstVersionHasNoLaterMembers) {
+  const LoadedPlugin plugin = load(planted("first_table"));
+  ASSERT_NE(plugin.table->ledger_json, nullptr) << "planted behind the table's end";
+  EXPECT_EQ(whole_table(*plugin.table).ledger_json, nullptr);
+  EXPECT_EQ(whole_table(*plugin.table).malloc, plugin.table->malloc);
+  EXPECT_NE(whole_table(*load(planted("sound")).table).free, nullptr);
 }
 
 TEST(Load, TextFileWithElfMagicIsReportedByTheLoader) {
