@@ -191,8 +191,8 @@ class Page:
                        f"budget {SYSCALL_BUDGET_PER_OP:g}"], rows),
                 Paragraph(f"Of {card.candidate}. CV is the machine's noise and the allocator's together. "
                           "Service time is there where the run had latency epochs (--latency). Workloads "
-                          "that grow, or use large blocks, go to the system by their nature: the budget is "
-                          "for random_mixed.")]
+                          "that grow, start threads or use large blocks go to the system by their nature: "
+                          "the budget is for random_mixed.")]
 
     def _soaks(self) -> list:
         if not self.card.soaks:
