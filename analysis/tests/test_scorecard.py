@@ -131,6 +131,7 @@ def test_soaks_and_system_calls(tmp_path):
     folders = [make_soak(tmp_path / "soak"), make_workload(tmp_path / "w", syscalls=(30, 0, 0))]
     card = read_card(folders, "hakmem")
     assert len(card.soaks) == 1 and card.soaks[0].drift.verdict in ("STABLE", "EXTEND")
+    assert 900 < card.soaks[0].drift.rss_peak_kb < 1000  # above the base, as the rest
     found = scorecard_measures.measures(card)
     assert found["drift"].value == pytest.approx(card.soaks[0].drift.slope_kb_per_h)
     rate = found["syscalls"]

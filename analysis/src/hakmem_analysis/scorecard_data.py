@@ -204,8 +204,9 @@ def _read_soaks(result: Result) -> list:
         for launch, rows in result.measured(entry["label"]).groupby("launch"):
             column = "rss_above_base_kb" if rows["rss_above_base_kb"].notna().any() else "rss_kb"
             found = drift.analyse(rows["wall_time_s"].to_numpy(float), rows[column].to_numpy(float),
+                                  peak_rss_kb=rows[f"peak_{column}"].to_numpy(float),
                                   **{key: rows[key].to_numpy(float)
-                                     for key in ("ops_per_s", "peak_rss_kb", "syscalls", "ops")})
+                                     for key in ("ops_per_s", "syscalls", "ops")})
             soaks.append(Soak(entry["allocator"], int(launch), short_name(result), result.folder, found))
     return soaks
 
