@@ -28,7 +28,7 @@ def geometric_mean(ratios: Sequence, folders: Sequence, things: str = "workloads
         return Estimate(note="not measured")
     logs = np.log([ratio for ratio, _ in kept])
     places = tuple(dict.fromkeys(folder for _, folder in kept))
-    note = f"over {len(kept)} {things}"
+    note = f"over {len(kept)} {things if len(kept) > 1 else things[:-1]}"
     if len(kept) < len(ratios):
         note += f" ({len(ratios) - len(kept)} without a value)"
     if len(kept) < LEAST_WORKLOADS:
