@@ -34,6 +34,8 @@ void list_controls() { list_those(true); }
 void list_the_workloads() {
   for (const WorkloadInfo &info : list_workloads()) {
     fmt::print("  {:<20} {}\n", info.name, info.summary);
+    fmt::print("    {:<18} workers (default {}, {} to {})\n", "threads", info.default_threads,
+               info.min_threads, info.max_threads);
     for (const ParamInfo &param : info.params)
       fmt::print("    {:<18} {} (default {}, {} to {})\n", param.name, param.doc,
                  param.default_value, param.min, param.max);

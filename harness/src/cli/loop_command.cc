@@ -35,7 +35,7 @@ void execute_again_as_subject(std::vector<std::string> argv) {
   execve(path.c_str(), pointers(&argv).data(), pointers(&environment).data());
 }
 
-int loop(const MeasureOptions &options, const std::vector<std::string> &argv) {
+int loop(const MeasureOptions &options, bool check, const std::vector<std::string> &argv) {
   const RunConfig config = merge_options(options).config;
   const SubjectConfig &subject = config.subjects.front();
   LoadedPlugin plugin;
@@ -50,12 +50,13 @@ int loop(const MeasureOptions &options, const std::vector<std::string> &argv) {
   LoopWork work;
   work.ops_per_worker = std::max<uint64_t>(1, *config.ops / threads);
   work.prefault_per_worker = config.prefault_ops.value_or(0) / threads;
+  work.check = check;
   uint64_t failed_allocs = 0;
   if (!run_loop(plugin, config.workload, work, &failed_allocs, &error))
     throw Error("allocator " + subject.plugin.name + ": " + error);
-  fmt::print("hakbench loop {}: {}, prefault={}, ops={}, failed_allocs={}\n", subject.plugin.name,
+  fmt::print("hakbench loop {}: {}, prefault={}, ops={}, failed_allocs={}{}\n", subject.plugin.name,
              workload_text(config.workload), work.prefault_per_worker * threads,
-             work.ops_per_worker * threads, failed_allocs);
+             work.ops_per_worker * threads, failed_allocs, check ? ", check: ok" : "");
   return 0;
 }
 
@@ -74,8 +75,13 @@ void add_loop_command(CLI::App *app, int *exit_code) {
   command->add_option(
       "--prefault", options->prefault,
       "Operations before them, from another seed (default $HAKMEM_BENCH_PREFAULT, else none)");
+  auto check = std::make_shared<bool>(false);
+  command->add_flag("--check", *check,
+                    "Look at every block: overlaps, alignment, zeroes, content kept, live bytes "
+                    "(slow; for one workload what `hakbench check` is for the functions)");
   command->footer(
       "Examples:\n"
+      "  hakbench loop -a hakmem -w mstress --threads 4 --ops 100000 --check\n"
       "  valgrind --tool=callgrind --toggle-collect=hakbench_timed_loop \\\n"
       "    hakbench loop -a hakmem --ops 100000\n"
       "  perf record hakbench loop -a mimalloc --ws 8192 --ops 100000000\n"
@@ -84,7 +90,7 @@ void add_loop_command(CLI::App *app, int *exit_code) {
       "more with GLIBC_TUNABLES=glibc.rtld.optional_static_tls=65536: set that yourself, or tell "
       "the\n"
       "tool to follow (valgrind --trace-children=yes).");
-  command->callback([=] { *exit_code = loop(*options, command_line()); });
+  command->callback([=] { *exit_code = loop(*options, *check, command_line()); });
 }
 
 }  // namespace hakbench

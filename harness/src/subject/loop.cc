@@ -6,6 +6,8 @@
 #include <thread>
 #include <vector>
 
+#include "workload/recording_allocator.h"
+
 namespace hakbench {
 
 // Not inlined and not mangled, so that it can be named from outside.
@@ -15,11 +17,33 @@ extern "C" __attribute__((noinline)) uint64_t hakbench_timed_loop(Workload *work
   return workload->run(*table, worker, ops);
 }
 
+namespace {
+
+// While no worker runs: do workload and books agree?
+void compare_live_bytes(const Workload &workload, std::string *error) {
+  const uint64_t counted = workload.live_bytes();
+  const uint64_t recorded = recording().live_bytes;
+  if (counted == recorded) return;
+  *error = "check: the workload counts " + std::to_string(counted) + " live bytes, but " +
+           std::to_string(recorded) + " are";
+}
+
+void check_ending(std::string *error) {
+  const Recording books = recording();
+  if (!books.fault.empty()) *error = "check: " + books.fault;
+  if (error->empty() && books.live_bytes != 0)
+    *error = "check: " + std::to_string(books.live_bytes) + " bytes are live after the end";
+}
+
+}  // namespace
+
 bool run_loop(const LoadedPlugin &plugin, const WorkloadConfig &config, const LoopWork &work,
               uint64_t *failed_allocs, std::string *error) {
   const std::unique_ptr<Workload> workload = make_workload(config, error);
   if (workload == nullptr) return false;
-  const allocator_plugin &table = *plugin.table;
+  if (!allocator_offers(config, *plugin.table, error)) return false;
+  const allocator_plugin &table =
+      work.check ? record_calls_of(*plugin.table, written_bytes(config)) : *plugin.table;
   // Whatever a worker adds here is read after the barrier or the join that follows it.
   std::atomic<uint64_t> failed = 0;
   std::atomic<bool> set_up = true;
@@ -37,6 +61,10 @@ bool run_loop(const LoadedPlugin &plugin, const WorkloadConfig &config, const Lo
       failed.fetch_add(hakbench_timed_loop(workload.get(), &table, worker, work.ops_per_worker),
                        std::memory_order_relaxed);
       together.arrive_and_wait();
+      if (work.check) {
+        if (worker == 0) compare_live_bytes(*workload, error);
+        together.arrive_and_wait();
+      }
       workload->tear_down(table, worker);
     }
     if (table.thread_end != nullptr) table.thread_end();
@@ -48,7 +76,8 @@ bool run_loop(const LoadedPlugin &plugin, const WorkloadConfig &config, const Lo
   if (table.shutdown != nullptr) table.shutdown();
   *failed_allocs = failed.load(std::memory_order_relaxed);
   if (!set_up.load(std::memory_order_relaxed)) *error = "no memory for the workload";
-  return set_up.load(std::memory_order_relaxed);
+  if (work.check) check_ending(error);
+  return error->empty();
 }
 
 }  // namespace hakbench

@@ -18,10 +18,11 @@ namespace hakbench {
 struct LoopWork {
   uint64_t prefault_per_worker = 0;
   uint64_t ops_per_worker = 0;
+  bool check = false;  // every call through workload/recording_allocator.h
 };
 
 // Sets up, prefaults, runs and tears down; then shuts the allocator down. `plugin` has been through
-// init. False with *error if the workload can't be made or set up.
+// init. False with *error if the workload can't be made or set up, or if a check found something.
 bool run_loop(const LoadedPlugin &plugin, const WorkloadConfig &config, const LoopWork &work,
               uint64_t *failed_allocs, std::string *error);
 

@@ -119,17 +119,20 @@ void *worker_main(void *argument) {
   return nullptr;
 }
 
-// Done before the coordinator samples the baseline, so that the workload's own memory is part of it and
-// not of what is counted as the allocator's. An error is reported when the plugin is loaded.
-void make_own_workload(Subject *s) {
-  const SubjectSpec &spec = s->control->spec;
+WorkloadConfig workload_config(const SubjectSpec &spec) {
   WorkloadConfig config;
   config.name = spec.workload;
   config.threads = spec.threads;
   config.seed = spec.seed;
   for (uint32_t i = 0; i < spec.param_count; ++i)
     config.params[spec.params[i].key] = spec.params[i].value;
-  s->workload = make_workload(config, &s->workload_error);
+  return config;
+}
+
+// Done before the coordinator samples the baseline, so that the workload's own memory is part of it and
+// not of what is counted as the allocator's. An error is reported when the plugin is loaded.
+void make_own_workload(Subject *s) {
+  s->workload = make_workload(workload_config(s->control->spec), &s->workload_error);
 }
 
 // Worker 0's part of kLoad; the workers it starts do theirs in worker_main.
@@ -140,6 +143,10 @@ void load_and_start_workers(Subject *s) {
     return;
   }
   const SubjectSpec &spec = s->control->spec;
+  if (std::string error; !allocator_offers(workload_config(spec), *s->plugin.table, &error)) {
+    fail(s, error);
+    return;
+  }
   for (uint32_t i = 1; i < spec.threads; ++i) {
     pthread_t thread;
     if (const int code = pthread_create(&thread, nullptr, worker_main, new WorkerStart{s, i})) {

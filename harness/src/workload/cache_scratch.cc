@@ -1,6 +1,8 @@
-// cache_scratch.cc - do two threads' small blocks share a cache line?
+// cache_scratch.cc - cache_scratch and cache_thrash: do two threads' small blocks share a cache line?
 //
-// Models: passive false sharing (after Hoard's cache-scratch; Berger and others, ASPLOS 2000).
+// Models: cache_thrash, active false sharing: each thread allocates, writes and frees a small block over
+//   and over, and an allocator that carves one line for two threads makes them fight over it.
+//   cache_scratch, passive false sharing (after Hoard's cache-scratch; Berger and others, ASPLOS 2000).
 // Thread 0
 //   allocates one small block for each thread, next to each other; each thread frees the one it was
 //   given and then allocates, writes and frees a block of that size over and over. An allocator
@@ -21,9 +23,11 @@ struct Gifts {
       blocks;  // written by thread 0 in set_up, taken by each thread on its first op
 };
 
-class CacheScratchLane {
+// kGifts: cache_scratch; without them it is cache_thrash.
+template <bool kGifts>
+class CacheLineLane {
  public:
-  CacheScratchLane(const WorkloadConfig &config, uint32_t thread, Gifts *gifts)
+  CacheLineLane(const WorkloadConfig &config, uint32_t thread, Gifts *gifts)
       : thread_(thread),
         size_(param32(config, "size")),
         writes_(param32(config, "writes")),
@@ -33,7 +37,7 @@ class CacheScratchLane {
 
   bool set_up(const allocator_plugin &allocator) {
     bool all = true;
-    for (uint32_t i = 0; thread_ == 0 && i < gifts_->threads; ++i) {
+    for (uint32_t i = 0; kGifts && thread_ == 0 && i < gifts_->threads; ++i) {
       gifts_->blocks[i] = allocator.malloc(size_);
       all = all && gifts_->blocks[i] != nullptr;
     }
@@ -73,6 +77,7 @@ class CacheScratchLane {
                           StreamHash *hash) {
     hash->add(uint64_t{thread} << 32 | param32(config, "size"));
     hash->add(param32(config, "writes"));
+    if (!kGifts) hash->add(0);  // tells the two apart
   }
 
  private:
@@ -95,17 +100,25 @@ class CacheScratchLane {
   void *held_ = nullptr;
 };
 
+std::vector<ParamInfo> cache_line_params() {
+  return {{"size", 8, 1, uint64_t{1} << 20, "block size, bytes"},
+          {"writes", 100, 0, 1 << 20, "bytes written after each malloc"}};
+}
+
 }  // namespace
 
 WorkloadRow cache_scratch_row() {
-  return lane_row<CacheScratchLane, Gifts>(
+  return lane_row<CacheLineLane<true>, Gifts>(
       {"cache_scratch",
-       "each thread frees a neighbour of the others' blocks, then allocates, writes and frees",
-       2,
-       1,
-       256,
-       {{"size", 8, 1, uint64_t{1} << 20, "block size, bytes"},
-        {"writes", 100, 0, 1 << 20, "bytes written after each malloc"}}},
+       "each thread frees a neighbour of the others' blocks, then allocates, writes and frees", 2,
+       1, 256, cache_line_params(), 0, kWritesAnyByte},
+      nullptr);
+}
+
+WorkloadRow cache_thrash_row() {
+  return lane_row<CacheLineLane<false>, Gifts>(
+      {"cache_thrash", "each thread allocates, writes and frees a small block of its own", 2, 1,
+       256, cache_line_params(), 0, kWritesAnyByte},
       nullptr);
 }
 

@@ -97,6 +97,11 @@ class StreamHash {
   uint64_t hash_ = 0xCBF29CE484222325u;
 };
 
+// Makes configurations that differ only beyond the hashed ops differ too.
+inline void add_params(const WorkloadConfig &config, StreamHash *hash) {
+  for (const auto &[key, value] : config.params) hash->add(value);
+}
+
 inline uint32_t param32(const WorkloadConfig &config, const char *name) {
   return static_cast<uint32_t>(config.params.at(name));
 }

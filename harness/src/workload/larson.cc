@@ -6,36 +6,10 @@
 // Does NOT model: thread births and deaths (thread_churn does), the original's hand-over of a whole
 //   working set at once, use of the memory (its first bytes are written). Which thread frees a
 //   block depends on timing when there are several threads; the generator does not.
-#include <atomic>
-
-#include "workload/kit.h"
+#include "workload/handover.h"
 
 namespace hakbench {
 namespace {
-
-// Holds blocks in transit. exchange is acq_rel: it publishes the block's stamp to whoever takes it
-// and sees the stamp of the block it takes.
-class Mailboxes {
- public:
-  static constexpr uint32_t kCount = 256;
-
-  explicit Mailboxes(const WorkloadConfig &) {}
-  bool map() { return boxes_.map(kCount); }
-  void *exchange(uint32_t box, void *block) {
-    return std::atomic_ref(boxes_[box]).exchange(block, std::memory_order_acq_rel);
-  }
-  void *&at_rest(uint32_t box) const { return boxes_[box]; }
-
- private:
-  MappedArray<void *> boxes_;
-};
-
-// Blocks change hands, so no generator can tell their sizes; each carries its own. The store is the
-// first touch that every workload makes anyway.
-void stamp(void *block, uint32_t size) { *static_cast<volatile uint32_t *>(block) = size; }
-uint64_t stamped_size(const void *block) {
-  return block == nullptr ? 0 : *static_cast<const uint32_t *>(block);
-}
 
 class LarsonLane {
  public:
@@ -61,7 +35,6 @@ class LarsonLane {
     return work(allocator.malloc, allocator.free, &random_, ops);
   }
 
-  // Reads the stamps, so it is meaningless for `floor`, whose blocks are all one.
   uint64_t live_bytes() const {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < ws_; ++i) bytes += stamped_size(slots_[i]);

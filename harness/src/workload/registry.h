@@ -34,5 +34,16 @@ WorkloadRow cache_scratch_row();
 WorkloadRow growth_row();
 WorkloadRow phases_row();
 WorkloadRow sawtooth_row();
+WorkloadRow xmalloc_row();
+WorkloadRow mstress_row();
+WorkloadRow cache_thrash_row();
+WorkloadRow realloc_growth_row();
+WorkloadRow calloc_row();
+WorkloadRow aligned_row();
+WorkloadRow large_row();
+WorkloadRow huge_row();
+WorkloadRow fleet_row();
+WorkloadRow fragmentation_row();
+WorkloadRow remote_mix_row();
 
 }  // namespace hakbench

@@ -2,7 +2,6 @@
 #include "workload/workload.h"
 
 #include <algorithm>
-#include <array>
 
 #include "workload/kit.h"
 #include "workload/registry.h"
@@ -10,11 +9,14 @@
 namespace hakbench {
 namespace {
 
-const std::array<WorkloadRow, 9> &rows() {
-  static const std::array<WorkloadRow, 9> table = {
-      random_mixed_row(), batch_row(),        producer_consumer_row(),
-      larson_row(),       thread_churn_row(), cache_scratch_row(),
-      growth_row(),       phases_row(),       sawtooth_row(),
+// In the order of `hakbench list workloads`: plain use, several threads, other functions, memory.
+const std::vector<WorkloadRow> &rows() {
+  static const std::vector<WorkloadRow> table = {
+      random_mixed_row(),   batch_row(),         fleet_row(),        producer_consumer_row(),
+      xmalloc_row(),        larson_row(),        mstress_row(),      remote_mix_row(),
+      thread_churn_row(),   cache_scratch_row(), cache_thrash_row(), calloc_row(),
+      realloc_growth_row(), aligned_row(),       large_row(),        huge_row(),
+      growth_row(),         phases_row(),        sawtooth_row(),     fragmentation_row(),
   };
   return table;
 }
@@ -100,6 +102,23 @@ std::unique_ptr<Workload> make_workload(const WorkloadConfig &config, std::strin
   return row == nullptr ? nullptr : row->make(resolved, error);
 }
 
+bool allocator_offers(const WorkloadConfig &config, const allocator_plugin &allocator,
+                      std::string *error) {
+  const WorkloadRow *const row = find_row(config.name, error);
+  if (row == nullptr) return false;
+  const uint32_t needs = row->info.needs;
+  const char *missing = nullptr;
+  if ((needs & kNeedsCalloc) != 0 && allocator.calloc == nullptr) missing = "calloc";
+  if ((needs & kNeedsRealloc) != 0 && allocator.realloc == nullptr) missing = "realloc";
+  if ((needs & kNeedsAlignedAlloc) != 0 && allocator.aligned_alloc == nullptr) {
+    missing = "aligned_alloc";
+  }
+  if (missing == nullptr) return true;
+  *error = "workload " + config.name + ": the allocator's plugin offers no " + missing +
+           "; choose another workload for it";
+  return false;
+}
+
 uint64_t op_stream_hash(const WorkloadConfig &config, uint64_t ops) {
   WorkloadConfig resolved;
   std::string error;
@@ -110,6 +129,12 @@ uint64_t op_stream_hash(const WorkloadConfig &config, uint64_t ops) {
     row->hash_stream(resolved, thread, ops, &hash);
   }
   return hash.value();
+}
+
+uint64_t written_bytes(const WorkloadConfig &config) {
+  std::string error;
+  const WorkloadRow *const row = find_row(config.name, &error);
+  return row == nullptr ? kWritesAnyByte : row->info.written_bytes;
 }
 
 std::vector<WorkloadInfo> list_workloads() {

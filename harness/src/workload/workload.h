@@ -7,7 +7,8 @@
 // Boundary: a workload sees the allocator only through the plugin's table. It knows nothing about
 //   clocks, epochs or processes.
 // Invariants: seed and parameters decide the stream of operations completely (op_stream_hash is
-//   its fingerprint); one op is one malloc or one free, in every workload.
+//   its fingerprint); one op is one call of the allocator (malloc, calloc, realloc, aligned_alloc or
+//   free), in every workload.
 // Threads: make_workload, live_bytes and the destructor are called while no worker runs. The other
 //   methods are called by worker `thread` (0 .. threads-1) itself, all workers the same method with
 //   the same `ops`, concurrently, with a barrier between one method and the next. Workers may wait
@@ -64,6 +65,14 @@ struct ParamInfo {
   std::string doc;  // with its unit
 };
 
+// Functions a workload calls besides malloc and free; bits of WorkloadInfo::needs.
+inline constexpr uint32_t kNeedsCalloc = 1;
+inline constexpr uint32_t kNeedsRealloc = 2;
+inline constexpr uint32_t kNeedsAlignedAlloc = 4;
+
+// WorkloadInfo::written_bytes of a workload that may write all over its blocks.
+inline constexpr uint64_t kWritesAnyByte = UINT64_MAX;
+
 struct WorkloadInfo {
   std::string name;
   std::string summary;  // one line
@@ -71,11 +80,22 @@ struct WorkloadInfo {
   uint32_t min_threads;
   uint32_t max_threads;
   std::vector<ParamInfo> params;
+  uint32_t needs = 0;
+  // It writes at most so many bytes at the start of a block that was not reallocated; a check fills
+  // the rest and looks at it later.
+  uint64_t written_bytes = 4;
 };
 
 // NULL on a bad configuration or if the arrays can't be mapped; *error then names the workload, the
 // key and what was expected.
 std::unique_ptr<Workload> make_workload(const WorkloadConfig &config, std::string *error);
+
+// Whether the allocator has what the workload calls. *error names what is missing.
+bool allocator_offers(const WorkloadConfig &config, const allocator_plugin &allocator,
+                      std::string *error);
+
+// WorkloadInfo::written_bytes of config.name.
+uint64_t written_bytes(const WorkloadConfig &config);
 
 // Fingerprint of the first `ops` operations that each thread would run after prefault: kind of
 // operation is implied by the hashed (slot, size) pairs. Allocates nothing from any allocator under

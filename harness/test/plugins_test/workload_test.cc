@@ -4,11 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <fstream>
 #include <functional>
 #include <ostream>
 #include <thread>
 
-#include "recording_allocator.h"
+#include "workload/recording_allocator.h"
 
 namespace hakbench {
 namespace {
@@ -112,7 +114,7 @@ class EveryWorkload : public testing::TestWithParam<Case> {};
 
 TEST_P(EveryWorkload, KeepsToItsBlocks) {
   const WorkloadConfig &config = GetParam().config;
-  const allocator_plugin &allocator = recording_allocator();
+  const allocator_plugin &allocator = recording_allocator(written_bytes(config));
   constexpr uint64_t kPrefaultOps = 1000;
   constexpr uint64_t kOps = 7777;  // odd, so that runs end in the middle of things
   reset_recording();
@@ -141,7 +143,7 @@ TEST_P(EveryWorkload, KeepsToItsBlocks) {
 // What a soak that drains does between two epochs.
 TEST_P(EveryWorkload, GoesOnAfterItsBlocksWereFreed) {
   const WorkloadConfig &config = GetParam().config;
-  const allocator_plugin &allocator = recording_allocator();
+  const allocator_plugin &allocator = recording_allocator(written_bytes(config));
   reset_recording();
   const auto workload = make(config);
   const auto set_up = [&] {
@@ -165,7 +167,7 @@ TEST_P(EveryWorkload, GoesOnAfterItsBlocksWereFreed) {
 
 TEST_P(EveryWorkload, CountsFailedAllocationsAndGoesOn) {
   const WorkloadConfig &config = GetParam().config;
-  const allocator_plugin &allocator = recording_allocator();
+  const allocator_plugin &allocator = recording_allocator(written_bytes(config));
   constexpr uint64_t kFailEvery = 7;
   reset_recording(kFailEvery);
   const auto workload = make(config);
@@ -179,6 +181,21 @@ TEST_P(EveryWorkload, CountsFailedAllocationsAndGoesOn) {
     workload->tear_down(allocator, t);
     return 0u;
   });
+  EXPECT_EQ(recording().live_bytes, 0u);
+  EXPECT_EQ(recording().fault, "");
+}
+
+// Whoever waits for another worker hangs here. producer_consumer waits by design, and says so.
+TEST_P(EveryWorkload, RunsWithoutTheOtherWorkers) {
+  const WorkloadConfig &config = GetParam().config;
+  if (config.name == "producer_consumer") GTEST_SKIP() << "a consumer waits for its producer";
+  reset_recording();
+  const allocator_plugin &allocator = recording_allocator(written_bytes(config));
+  const auto workload = make(config);
+  for (uint32_t t = 0; t < config.threads; ++t) ASSERT_TRUE(workload->set_up(allocator, t));
+  EXPECT_EQ(workload->run(allocator, 0, 3000), 0u);
+  EXPECT_EQ(workload->live_bytes(), recording().live_bytes);
+  for (uint32_t t = 0; t < config.threads; ++t) workload->tear_down(allocator, t);
   EXPECT_EQ(recording().live_bytes, 0u);
   EXPECT_EQ(recording().fault, "");
 }
@@ -197,11 +214,35 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"larson", {"larson", 3, 1, {{"ws", 100}, {"exchange", 2}}}},
         Case{"thread_churn", {"thread_churn", 2, 1, {{"ops_per_thread", 50}}}},
         Case{"cache_scratch", {"cache_scratch", 3, 1, {{"writes", 30}}}},
-        Case{"growth", {"growth", 1, 1, {{"mb", 1}}}},
         Case{"phases", {"phases", 2, 1, {{"ws", 200}, {"phase_ops", 1000}}}},
         Case{"phases_of_one_op", {"phases", 1, 1, {{"ws", 1}, {"phase_ops", 1}}}},
         Case{"sawtooth", {"sawtooth", 2, 1, {{"peak", 500}, {"floor", 20}, {"period", 3000}}}},
-        Case{"sawtooth_flat", {"sawtooth", 1, 1, {{"peak", 1}, {"floor", 1}, {"period", 2}}}}),
+        Case{"sawtooth_flat", {"sawtooth", 1, 1, {{"peak", 1}, {"floor", 1}, {"period", 2}}}},
+        Case{"growth", {"growth", 1, 1, {{"mb", 1}}}}, Case{"xmalloc", {"xmalloc", 3, 1, {}}},
+        Case{"xmalloc_single", {"xmalloc", 2, 1, {{"batch", 1}}}},
+        Case{"mstress", {"mstress", 3, 1, {{"burst", 300}}}},
+        Case{"mstress_smallest", {"mstress", 1, 1, {{"burst", 1}, {"transfer", 1}}}},
+        Case{"cache_thrash", {"cache_thrash", 3, 1, {{"writes", 30}}}},
+        Case{"realloc_growth", {"realloc_growth", 2, 1, {}}},
+        Case{"realloc_growth_small",
+             {"realloc_growth", 1, 1, {{"min_limit", 1}, {"max_limit", 40}}}},
+        Case{"calloc", {"calloc", 2, 1, {}}},
+        Case{"calloc_equal", {"calloc", 1, 1, {{"min_size", 4096}}}},
+        Case{"aligned", {"aligned", 2, 1, {}}},
+        Case{"aligned_one", {"aligned", 1, 1, {{"min_align", 64}, {"max_align", 64}}}},
+        Case{"large", {"large", 1, 1, {{"max_size", 1 << 17}}}},
+        Case{"huge",
+             {"huge",
+              1,
+              1,
+              {{"ws", 3}, {"min_size", 1 << 20}, {"max_size", 1 << 21}, {"touch", 0}}}},
+        Case{"fleet", {"fleet", 2, 1, {{"ws", 2000}}}},
+        Case{"fleet_tiny", {"fleet", 1, 1, {{"ws", 1}}}},
+        Case{"fragmentation", {"fragmentation", 2, 1, {{"mb", 1}, {"min_size", 1024}}}},
+        Case{"fragmentation_one_a_round",
+             {"fragmentation", 1, 1, {{"mb", 1}, {"min_size", 1 << 18}, {"rounds", 3}}}},
+        Case{"remote_mix", {"remote_mix", 3, 1, {{"remote", 500}, {"ws", 100}}}},
+        Case{"remote_mix_all", {"remote_mix", 2, 1, {{"remote", 1000}, {"ws", 10}}}}),
     [](const testing::TestParamInfo<Case> &test) { return std::string(test.param.label); });
 
 double live_blocks_after(const WorkloadConfig &config, uint64_t ops) {
@@ -239,15 +280,20 @@ TEST(EveryWorkloadOfTheRegistry, IsTested) {
   // Naming a new workload here is the reminder to give it a case above.
   std::vector<std::string> names;
   for (const WorkloadInfo &info : list_workloads()) names.push_back(info.name);
-  EXPECT_EQ(names, (std::vector<std::string>{"random_mixed", "batch", "producer_consumer", "larson",
-                                             "thread_churn", "cache_scratch", "growth", "phases",
-                                             "sawtooth"}));
+  EXPECT_EQ(names, (std::vector<std::string>{
+                       "random_mixed",   "batch",         "fleet",        "producer_consumer",
+                       "xmalloc",        "larson",        "mstress",      "remote_mix",
+                       "thread_churn",   "cache_scratch", "cache_thrash", "calloc",
+                       "realloc_growth", "aligned",       "large",        "huge",
+                       "growth",         "phases",        "sawtooth",     "fragmentation"}));
 }
 
 TEST(BadConfiguration, NamesTheKeyAndTheMend) {
   EXPECT_EQ(refusal({"radnom", 1, 1, {}}),
-            "unknown workload 'radnom': expected one of random_mixed, batch, producer_consumer, "
-            "larson, thread_churn, cache_scratch, growth, phases, sawtooth");
+            "unknown workload 'radnom': expected one of random_mixed, batch, fleet, "
+            "producer_consumer, xmalloc, larson, mstress, remote_mix, thread_churn, cache_scratch, "
+            "cache_thrash, calloc, realloc_growth, aligned, large, huge, growth, phases, sawtooth, "
+            "fragmentation");
   EXPECT_EQ(
       refusal({"random_mixed", 1, 1, {{"wss", 1}}}),
       "workload random_mixed: unknown parameter 'wss': expected one of ws, min_size, max_size");
@@ -265,6 +311,57 @@ TEST(BadConfiguration, NamesTheKeyAndTheMend) {
             "consumers come in pairs)");
   EXPECT_EQ(refusal({"producer_consumer", 2, 1, {{"ring", 100}}}),
             "workload producer_consumer: ring = 100: expected a power of two (blocks in flight)");
+  EXPECT_EQ(refusal({"aligned", 1, 1, {{"max_align", 48}}}),
+            "workload aligned: max_align = 48: expected a power of two (alignment, bytes)");
+  EXPECT_EQ(
+      refusal({"aligned", 1, 1, {{"min_align", 64}, {"max_align", 32}}}),
+      "workload aligned: min_align = 64 is above max_align = 32: expected min_align <= max_align");
+  EXPECT_EQ(
+      refusal({"realloc_growth", 1, 1, {{"min_limit", 70000}}}),
+      "workload realloc_growth: min_limit = 70000 is above max_limit = 65536: expected min_limit "
+      "<= max_limit");
+  EXPECT_EQ(
+      refusal({"fragmentation", 1, 1, {{"mb", 1}, {"min_size", 64}, {"rounds", 16}}}),
+      "workload fragmentation: rounds = 16: the last round's blocks of 2097152 bytes exceed mb = "
+      "1: expected fewer rounds");
+  EXPECT_EQ(refusal({"remote_mix", 1, 1, {}}), "workload remote_mix: threads = 1: expected 2..64");
+}
+
+TEST(AllocatorOffers, NamesWhatIsMissing) {
+  allocator_plugin bare = recording_allocator();
+  bare.realloc = nullptr;
+  std::string error;
+  EXPECT_TRUE(allocator_offers({"random_mixed", 1, 1, {}}, bare, &error));
+  EXPECT_TRUE(allocator_offers({"calloc", 1, 1, {}}, bare, &error));
+  EXPECT_FALSE(allocator_offers({"realloc_growth", 1, 1, {}}, bare, &error));
+  EXPECT_EQ(error,
+            "workload realloc_growth: the allocator's plugin offers no realloc; choose another "
+            "workload for it");
+}
+
+// The page has one row a workload; threads and parameters in it must be those of the registry.
+TEST(WorkloadsPage, SaysWhatTheRegistrySays) {
+  std::ifstream file(WORKLOADS_PAGE);
+  ASSERT_TRUE(file) << WORKLOADS_PAGE;
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  for (const WorkloadInfo &info : list_workloads()) {
+    const std::string start = "| `" + info.name + "` |";
+    std::string end = "| " + std::to_string(info.default_threads) + " (" +
+                      std::to_string(info.min_threads) + " to " + std::to_string(info.max_threads) +
+                      ") | ";
+    for (const ParamInfo &param : info.params) {
+      end += (&param == &info.params.front() ? "" : ", ") + ("`" + param.name) + "` " +
+             std::to_string(param.default_value);
+    }
+    end += " |";
+    EXPECT_EQ(std::count_if(lines.begin(), lines.end(),
+                            [&](const std::string &line) {
+                              return line.starts_with(start) && line.ends_with(end);
+                            }),
+              1)
+        << "expected one row of docs/design/workloads.md: " << start << " ... " << end;
+  }
 }
 
 }  // namespace
