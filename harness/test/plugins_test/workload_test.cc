@@ -235,7 +235,7 @@ INSTANTIATE_TEST_SUITE_P(
              {"huge",
               1,
               1,
-              {{"ws", 3}, {"min_size", 1 << 20}, {"max_size", 1 << 21}, {"touch", 0}}}},
+              {{"ws", 3}, {"min_size", 1 << 18}, {"max_size", 1 << 19}, {"touch", 0}}}},
         Case{"fleet", {"fleet", 2, 1, {{"ws", 2000}}}},
         Case{"fleet_tiny", {"fleet", 1, 1, {{"ws", 1}}}},
         Case{"fragmentation", {"fragmentation", 2, 1, {{"mb", 1}, {"min_size", 1024}}}},
