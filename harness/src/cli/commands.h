@@ -19,6 +19,9 @@ void add_ledger_command(CLI::App *app, int *exit_code);
 void add_check_command(CLI::App *app, int *exit_code);
 void add_doctor_command(CLI::App *app, int *exit_code);
 void add_list_command(CLI::App *app, int *exit_code);
+void add_record_command(CLI::App *app, int *exit_code);
+void add_replay_command(CLI::App *app, int *exit_code);
+void add_trace_command(CLI::App *app, int *exit_code);
 
 // This process's arguments, as they were typed.
 std::vector<std::string> command_line();

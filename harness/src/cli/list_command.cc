@@ -36,6 +36,7 @@ void list_the_workloads() {
     fmt::print("  {:<20} {}\n", info.name, info.summary);
     fmt::print("    {:<18} workers (default {}, {} to {})\n", "threads", info.default_threads,
                info.min_threads, info.max_threads);
+    if (!info.file_doc.empty()) fmt::print("    {:<18} {}\n", "file", info.file_doc);
     for (const ParamInfo &param : info.params)
       fmt::print("    {:<18} {} (default {}, {} to {})\n", param.name, param.doc,
                  param.default_value, param.min, param.max);

@@ -61,6 +61,16 @@ std::string find_profile(const std::string &name) {
   throw Error("unknown profile '" + name + "'" + suggest(name, known));
 }
 
+std::string recorder_library() {
+  const fs::path root = fs::path(executable_folder()).parent_path();
+  for (const fs::path &folder : {root / "lib", root / "lib/hakmem"}) {
+    const fs::path library = folder / "libhakbench-record.so";
+    if (fs::exists(library)) return library.string();
+  }
+  throw Error("libhakbench-record.so is in neither lib nor lib/hakmem of " + root.string() +
+              "; build the target hakbench_recorder, or install again");
+}
+
 std::optional<std::string> find_tool(const std::string &name) {
   const std::string file = "hakbench-" + name;
   std::vector<fs::path> folders = {executable_folder()};

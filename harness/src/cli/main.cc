@@ -23,6 +23,7 @@ Examples:
   hakbench run -a jemalloc --ws 8192 --duration 30s  one allocator, epoch by epoch
   hakbench soak -a hakmem --duration 60m             does its memory drift?
   hakbench ledger -a hakmem_observe                  who holds the resident memory?
+  hakbench record -o app.trace -- python3 app.py     a program's calls of malloc, to replay
   hakbench check hakmem                              does the plugin keep its contract?
   hakbench doctor                                    does this machine measure well?
   hakbench report out/20260101-120000-a-vs-b         the report of a result folder, again
@@ -50,6 +51,9 @@ int run(int argc, char **argv) {
   add_ab_command(&app, &exit_code);
   add_run_command(&app, &exit_code);
   add_soak_command(&app, &exit_code);
+  add_record_command(&app, &exit_code);
+  add_replay_command(&app, &exit_code);
+  add_trace_command(&app, &exit_code);
   add_loop_command(&app, &exit_code);
   add_ledger_command(&app, &exit_code);
   add_check_command(&app, &exit_code);

@@ -69,6 +69,15 @@ int measure_or_resume(const CLI::App &command, const MeasureOptions &options,
   return measure(command.get_name(), options, argv);
 }
 
+void add_epoch_count_options(CLI::App *command, MeasureOptions *options) {
+  command->add_option("--epochs", options->blocks, "Epochs in each launch (default 8)")
+      ->group("How long, how often");
+  command
+      ->add_option("--duration", options->duration,
+                   "Time in epochs instead of their number: 30s, 5m; one launch")
+      ->group("How long, how often");
+}
+
 }  // namespace
 
 void add_run_command(CLI::App *app, int *exit_code) {
@@ -79,17 +88,32 @@ void add_run_command(CLI::App *app, int *exit_code) {
                       "profile's settings for that allocator");
   add_measure_options(command, options.get());
   add_launch_options(command, options.get());
-  command->add_option("--epochs", options->blocks, "Epochs in each launch (default 8)")
-      ->group("How long, how often");
-  command
-      ->add_option("--duration", options->duration,
-                   "Time in epochs instead of their number: 30s, 5m; one launch")
-      ->group("How long, how often");
+  add_epoch_count_options(command, options.get());
   command->footer(
       "Examples:\n"
       "  hakbench run -a hakmem --ws 400 --epoch 1s --duration 60s\n"
       "  hakbench run --resume out/DIR --launches 2");
   command->callback([=] { *exit_code = measure_or_resume(*command, *options, command_line()); });
+}
+
+void add_replay_command(CLI::App *app, int *exit_code) {
+  CLI::App *command = app->add_subcommand(
+      "replay", "Measure one allocator on a recorded trace: run -w trace --trace FILE");
+  auto options = std::make_shared<MeasureOptions>();
+  command->add_option("TRACE", options->trace, "What `hakbench record` wrote")->required();
+  command
+      ->add_option("-a,--allocator", options->allocators["a"],
+                   "A plugin's name, NAME=/path.so or /path.so")
+      ->required();
+  add_measure_options(command, options.get());
+  add_launch_options(command, options.get());
+  add_epoch_count_options(command, options.get());
+  command->footer(
+      "Examples:\n"
+      "  hakbench replay app.trace -a hakmem\n"
+      "  hakbench ab --a hakmem --b mimalloc --trace app.trace      compare two on the same trace\n"
+      "An epoch is a whole number of passes over the trace, unless --ops says otherwise.");
+  command->callback([=] { *exit_code = measure("run", *options, command_line()); });
 }
 
 void add_ab_command(CLI::App *app, int *exit_code) {

@@ -42,10 +42,14 @@ void take(const std::optional<uint64_t> &option, const char *name, uint64_t min,
 }
 
 void merge_workload(const MeasureOptions &options, WorkloadConfig *workload) {
-  if (!options.workload.empty() && options.workload != workload->name) {
-    workload->name = options.workload;
+  const std::string name =
+      options.workload.empty() && !options.trace.empty() ? "trace" : options.workload;
+  if (!name.empty() && name != workload->name) {
+    workload->name = name;
     workload->params.clear();  // the profile's were those of another workload
+    workload->file.clear();
   }
+  if (!options.trace.empty()) workload->file = options.trace;
   if (options.ws) workload->params["ws"] = *options.ws;
   for (const std::string &param : options.params) {
     const size_t equals = param.find('=');
@@ -161,6 +165,7 @@ void add_workload_options(CLI::App *command, MeasureOptions *o) {
     command->add_option(name, *value, doc)->group(kWhatIsRun);
   };
   add("-w,--workload", &o->workload, "Workload (default random_mixed)");
+  add("--trace", &o->trace, "The trace to replay; goes with -w trace, and implies it");
   add("--ws", &o->ws, "Working set: slots of a worker (default 400)");
   add("--param", &o->params, "Another parameter of the workload, KEY=VALUE");
   add("--seed", &o->seed, "Seed of the workload (default 1)");
@@ -283,6 +288,7 @@ MergedRun merge_options(const MeasureOptions &options, const RunConfig &defaults
 std::string workload_text(const WorkloadConfig &workload) {
   std::string text = workload.name;
   for (const auto &[key, value] : workload.params) text += fmt::format(" {}={}", key, value);
+  if (!workload.file.empty()) text += " file=" + workload.file;
   return text + fmt::format(" threads={} seed={}", workload.threads, workload.seed);
 }
 

@@ -22,6 +22,7 @@ struct MeasureOptions {
   std::map<std::string, std::string> allocators;  // label -> what was typed
   std::string profile;
   std::string workload;
+  std::string trace;  // file of workload trace
   std::optional<uint64_t> ws;
   std::vector<std::string> params;  // KEY=VALUE
   std::optional<uint64_t> seed;

@@ -75,6 +75,7 @@ json make_manifest(const MergedRun &run, const std::string &command,
                           {"threads", config.workload.threads},
                           {"seed", config.workload.seed},
                           {"params", config.workload.params}};
+  if (!config.workload.file.empty()) manifest["workload"]["file"] = config.workload.file;
   manifest["host"] = host_facts();
   manifest["git"] = git_facts(executable_folder());
   json subjects = json::array();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "coordinator/cpus.h"
 #include "coordinator/profile_text.h"
@@ -117,6 +118,7 @@ class Validator {
       names.push_back(info.name);
       if (info.name != name) continue;
       std::vector<std::string> known = {"name", "threads", "seed"};
+      if (!info.file_doc.empty()) known.push_back("file");
       for (const ParamInfo &param : info.params) {
         known.push_back(param.name);
         const std::string path = "workload." + param.name;
@@ -126,6 +128,7 @@ class Validator {
       check_members("workload", *object, known);
       check_value({"workload.threads", ProfileType::kInteger, static_cast<double>(info.min_threads),
                    static_cast<double>(info.max_threads), ""});
+      check_value({"workload.file", ProfileType::kText, 0, 0, ""});
       check_value({"workload.seed", ProfileType::kInteger, 0, kMaxInteger, ""});
       return;
     }
@@ -210,7 +213,13 @@ json load_profile(const std::string &path) {
   if (!text)
     throw Error("cannot read the profile " + path +
                 "; name a file, or one of those that `hakbench list profiles` shows");
-  return parse_profile(*text, path);
+  json profile = parse_profile(*text, path);
+  if (profile.contains("workload") && profile["workload"].contains("file")) {
+    // Beside the profile, so that the two can be handed on together.
+    json &file = profile["workload"]["file"];
+    file = (std::filesystem::path(path).parent_path() / file.get<std::string>()).string();
+  }
+  return profile;
 }
 
 void apply_profile(const json &profile, RunConfig *config) {
@@ -222,6 +231,8 @@ void apply_profile(const json &profile, RunConfig *config) {
       config->workload.threads = value;
     } else if (key == "seed") {
       config->workload.seed = value;
+    } else if (key == "file") {
+      config->workload.file = value;
     } else {
       config->workload.params[key] = value;
     }
@@ -273,6 +284,7 @@ json merged_profile(const RunConfig &config, const json &profile) {
   workload["name"] = config.workload.name;
   workload["threads"] = config.workload.threads;
   workload["seed"] = config.workload.seed;
+  if (!config.workload.file.empty()) workload["file"] = config.workload.file;
   json &run = merged["run"];
   run["epoch_s"] = config.epoch_s;
   if (config.ops) run["ops"] = *config.ops;

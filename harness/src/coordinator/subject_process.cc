@@ -46,6 +46,7 @@ void fill_spec(const SubjectConfig &config, const WorkloadConfig &workload,
   set_text(spec->plugin_path, config.plugin.path, "the plugin's path");
   set_text(spec->init_json, config.init_json, "the plugin's init settings");
   set_text(spec->workload, workload.name, "the workload's name");
+  set_text(spec->workload_file, workload.file, "the path of the workload's file");
   spec->seed = workload.seed;
   spec->threads = workload.threads;
   if (spec->threads > kMaxWorkers)

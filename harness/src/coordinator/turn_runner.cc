@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "coordinator/calibrate.h"
 #include "coordinator/cpus.h"
@@ -20,6 +21,12 @@ constexpr char kLatencyKind[] = "latency";
 constexpr double kProbeSecondsPerOp = 500e-9;
 constexpr std::chrono::seconds kLoadTimeout{60};
 constexpr std::chrono::milliseconds kSleepTimeout{1000};
+
+// Epochs are alike if each is a whole number of the workload's periods, and shared evenly.
+uint64_t epoch_unit(const WorkloadConfig &workload) {
+  const uint64_t period_ops = workload_period_ops(workload);
+  return period_ops == 0 ? workload.threads : std::lcm(period_ops, uint64_t{workload.threads});
+}
 
 }  // namespace
 
@@ -65,7 +72,7 @@ void TurnRunner::calibrate() {
   Turn turn = start(*reference, 0);
   expected_epoch_s_ = config_.epoch_s;
   blame(turn, "calibration", [&] {
-    ops_ = calibrate_ops(config_.epoch_s, threads, [&](uint64_t ops) {
+    ops_ = calibrate_ops(config_.epoch_s, epoch_unit(config_.workload), [&](uint64_t ops) {
       return time_epoch(turn.process.get(), ops, timeout_for(config_.epoch_s));
     });
     turn.process->shut_down();

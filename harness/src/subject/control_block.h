@@ -31,6 +31,7 @@ struct SubjectSpec {
   char plugin_path[4096];
   char init_json[8192];
   char workload[64];
+  char workload_file[4096];  // empty: it reads none
   uint64_t seed;
   uint32_t threads;
   bool times_ops;  // there will be kTimedRun commands

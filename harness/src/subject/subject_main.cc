@@ -124,6 +124,7 @@ WorkloadConfig workload_config(const SubjectSpec &spec) {
   config.name = spec.workload;
   config.threads = spec.threads;
   config.seed = spec.seed;
+  config.file = spec.workload_file;
   for (uint32_t i = 0; i < spec.param_count; ++i)
     config.params[spec.params[i].key] = spec.params[i].value;
   return config;

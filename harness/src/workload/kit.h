@@ -3,13 +3,11 @@
 // Purpose: memory that no allocator knows, a generator, a fingerprint, polite waiting, and the
 // frame
 //   that turns "one thread's part" (a lane) into a Workload.
-// Owns: MappedArray its mapping; LaneWorkload its lanes and what they share.
+// Owns: LaneWorkload its lanes and what they share.
 // Boundary: used by the workload files only.
 // Invariants: after make_workload no lane asks the kernel for memory.
 // Threads: a lane is used by its own worker, or by anyone while no worker runs.
 #pragma once
-
-#include <sys/mman.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -18,43 +16,12 @@
 #include <utility>
 #include <vector>
 
+#include "model/mapped_array.h"
 #include "workload/random_mixed_loop.h"
 #include "workload/registry.h"
 #include "workload/workload.h"
 
 namespace hakbench {
-
-// A zeroed, resident array from mmap. T must be trivial.
-template <class T>
-class MappedArray {
- public:
-  MappedArray() = default;
-  MappedArray(MappedArray &&other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-  MappedArray(const MappedArray &) = delete;
-  MappedArray &operator=(const MappedArray &) = delete;
-  ~MappedArray() {
-    if (data_ != nullptr) munmap(data_, size_ * sizeof(T));
-  }
-
-  // Once. False if the kernel refuses.
-  [[nodiscard]] bool map(size_t size) {
-    void *const memory = mmap(nullptr, size * sizeof(T), PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    if (memory == MAP_FAILED) return false;
-    data_ = static_cast<T *>(memory);
-    size_ = size;
-    return true;
-  }
-
-  T *data() const { return data_; }
-  size_t size() const { return size_; }
-  T &operator[](size_t i) const { return data_[i]; }
-
- private:
-  T *data_ = nullptr;
-  size_t size_ = 0;
-};
 
 // SplitMix64: 64 random bits a step. `slot` uses the low half, `size` the high half, so the two are
 // independent.

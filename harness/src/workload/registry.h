@@ -23,6 +23,7 @@ struct WorkloadRow {
   std::unique_ptr<Workload> (*make)(const WorkloadConfig &config, std::string *error);
   void (*hash_stream)(const WorkloadConfig &config, uint32_t thread, uint64_t ops,
                       StreamHash *hash);
+  uint64_t (*period_ops)(const WorkloadConfig &config) = nullptr;  // NULL: it has none
 };
 
 WorkloadRow random_mixed_row();
@@ -45,5 +46,6 @@ WorkloadRow huge_row();
 WorkloadRow fleet_row();
 WorkloadRow fragmentation_row();
 WorkloadRow remote_mix_row();
+WorkloadRow trace_row();
 
 }  // namespace hakbench

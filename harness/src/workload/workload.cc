@@ -16,7 +16,7 @@ const std::vector<WorkloadRow> &rows() {
       xmalloc_row(),        larson_row(),        mstress_row(),      remote_mix_row(),
       thread_churn_row(),   cache_scratch_row(), cache_thrash_row(), calloc_row(),
       realloc_growth_row(), aligned_row(),       large_row(),        huge_row(),
-      growth_row(),         phases_row(),        sawtooth_row(),     fragmentation_row(),
+      growth_row(),         phases_row(),        sawtooth_row(),     fragmentation_row(),  trace_row(),
   };
   return table;
 }
@@ -66,6 +66,13 @@ const WorkloadRow *resolve(const WorkloadConfig &config, WorkloadConfig *resolve
   if (config.threads < info.min_threads || config.threads > info.max_threads) {
     *error = "workload " + info.name + ": threads = " + std::to_string(config.threads) +
              ": expected " + range_text(info.min_threads, info.max_threads);
+    return nullptr;
+  }
+  if (config.file.empty() != info.file_doc.empty()) {
+    *error = "workload " + info.name +
+             (config.file.empty() ? ": it needs a file: name " + info.file_doc
+                                  : ": it reads no file, but was given " + config.file +
+                                        ": leave it out, or choose workload trace");
     return nullptr;
   }
   for (const auto &[key, value] : config.params) {
@@ -135,6 +142,13 @@ uint64_t written_bytes(const WorkloadConfig &config) {
   std::string error;
   const WorkloadRow *const row = find_row(config.name, &error);
   return row == nullptr ? kWritesAnyByte : row->info.written_bytes;
+}
+
+uint64_t workload_period_ops(const WorkloadConfig &config) {
+  WorkloadConfig resolved;
+  std::string error;
+  const WorkloadRow *const row = resolve(config, &resolved, &error);
+  return row == nullptr || row->period_ops == nullptr ? 0 : row->period_ops(resolved);
 }
 
 std::vector<WorkloadInfo> list_workloads() {

@@ -6,7 +6,7 @@
 //   workload before it samples its base RSS keeps them out of the allocator's account.
 // Boundary: a workload sees the allocator only through the plugin's table. It knows nothing about
 //   clocks, epochs or processes.
-// Invariants: seed and parameters decide the stream of operations completely (op_stream_hash is
+// Invariants: seed, parameters and file decide the stream of operations completely (op_stream_hash is
 //   its fingerprint); one op is one call of the allocator (malloc, calloc, realloc, aligned_alloc or
 //   free), in every workload.
 // Threads: make_workload, live_bytes and the destructor are called while no worker runs. The other
@@ -30,6 +30,7 @@ struct WorkloadConfig {
   uint32_t threads = 1;
   uint64_t seed = 1;
   std::map<std::string, uint64_t> params;  // only what differs from the defaults
+  std::string file = {};                   // of a workload that reads one
 };
 
 class Workload {
@@ -84,6 +85,7 @@ struct WorkloadInfo {
   // It writes at most so many bytes at the start of a block that was not reallocated; a check fills
   // the rest and looks at it later.
   uint64_t written_bytes = 4;
+  std::string file_doc = {};  // what file it reads; empty: none
 };
 
 // NULL on a bad configuration or if the arrays can't be mapped; *error then names the workload, the
@@ -101,6 +103,10 @@ uint64_t written_bytes(const WorkloadConfig &config);
 // operation is implied by the hashed (slot, size) pairs. Allocates nothing from any allocator under
 // test. Returns 0 on a configuration that make_workload refuses.
 uint64_t op_stream_hash(const WorkloadConfig &config, uint64_t ops);
+
+// Operations, of all threads together, after which the workload is where it began; 0 if it never is.
+// An epoch of whole periods is like the next. 0 on a configuration that make_workload refuses.
+uint64_t workload_period_ops(const WorkloadConfig &config);
 
 std::vector<WorkloadInfo> list_workloads();
 
