@@ -126,7 +126,7 @@ TEST(Profile, SchemaAndCodeAreInStep) {
   }
   EXPECT_EQ(in_schema, in_code);
 
-  std::set<std::string> workload_keys = {"name", "threads", "seed"};
+  std::set<std::string> workload_keys = {"name", "threads", "seed", "file"};
   std::set<std::string> names;
   for (const WorkloadInfo &info : list_workloads()) {
     names.insert(info.name);

@@ -151,7 +151,7 @@ TEST_F(TraceFile, DamageWithRightChecksumsIsHarmless) {
   const std::string whole = contents();
   std::mt19937 random(1);
   int refused = 0;
-  for (int round = 0; round < 20'000; ++round) {
+  for (int round = 0; round < 5000; ++round) {
     std::string changed = whole;
     for (int byte = 0; byte < 3; ++byte)
       changed[sizeof kMagic + random() % (changed.size() - sizeof kMagic)] =
@@ -169,7 +169,7 @@ TEST_F(TraceFile, DamageWithRightChecksumsIsHarmless) {
     refused += line.empty() ? 0 : 1;
     EXPECT_EQ(line.find('\n'), std::string::npos);
   }
-  EXPECT_GT(refused, 10'000);
+  EXPECT_GT(refused, 2500);
 }
 
 TEST_F(TraceFile, AnythingElseIsNoTrace) {

@@ -3,7 +3,8 @@
 include(GoogleTest)
 set(workload_test_dir ${CMAKE_CURRENT_LIST_DIR})
 add_executable(workload_test ${workload_test_dir}/workload_test.cc
-  ${workload_test_dir}/workload_shape_test.cc ${workload_test_dir}/recording_test.cc)
+  ${workload_test_dir}/workload_shape_test.cc ${workload_test_dir}/recording_test.cc
+  ${workload_test_dir}/trace_replay_test.cc)
 target_link_libraries(workload_test PRIVATE hakbench_workload GTest::gtest_main)
 target_compile_definitions(workload_test PRIVATE
   WORKLOADS_PAGE="${PROJECT_SOURCE_DIR}/docs/design/workloads.md")
