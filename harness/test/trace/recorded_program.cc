@@ -32,6 +32,12 @@ std::atomic<int> g_at_work{kThreads};
 
 void free_mail(int thread) { free(g_mailbox[thread].exchange(nullptr)); }
 
+// Until the mailbox's owner gives way.
+void wait_for_room(int thread) {
+  free_mail(thread);
+  std::this_thread::yield();
+}
+
 // Thread t puts each block into the mailbox of the next thread, which frees it.
 void take_part(int thread) {
   for (int round = 0; round < kRounds; ++round) {
@@ -39,11 +45,11 @@ void take_part(int thread) {
     if (is_resized(round)) block = seen(realloc(block, resized_bytes(thread, round)));
     std::atomic<void *> &to = g_mailbox[(thread + 1) % kThreads];
     for (void *empty = nullptr; !to.compare_exchange_weak(empty, block); empty = nullptr)
-      free_mail(thread);
+      wait_for_room(thread);
     free_mail(thread);
   }
   g_at_work.fetch_sub(1);
-  while (g_at_work.load() > 0) free_mail(thread);
+  while (g_at_work.load() > 0) wait_for_room(thread);
 }
 
 void run_threads() {
