@@ -81,13 +81,21 @@ void stop(State *state, int code) {
 
 void thread_ends(void *);
 
+// As the program was called: /proc/self/exe would name what a link points to.
+void read_program_name(RawHeader *header) {
+  const int fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  const ssize_t bytes = read(fd, header->program, sizeof header->program - 1);
+  close(fd);
+  if (bytes > 0) header->program[bytes - 1] = '\0';  // in place of the line's end
+}
+
 // Creates PREFIX.PID.N.raw with the first N that is free.
 bool create_file(State *state, const char *prefix) {
   RawHeader header = {};
   memcpy(header.magic, kRawMagic, sizeof header.magic);
   header.pid = getpid();
-  if (readlink("/proc/self/exe", header.program, sizeof header.program - 1) < 0)
-    header.program[0] = '\0';
+  read_program_name(&header);
   int fd = -1;
   for (int n = 0; fd < 0; ++n) {
     const int length =

@@ -181,14 +181,12 @@ class Merger {
   uint64_t lost_frees_ = 0;
 };
 
-std::string base_name(const std::string &path) { return path.substr(path.rfind('/') + 1); }
-
 }  // namespace
 
 MergeResult merge_raw_file(const std::string &raw_path, const std::string &trace_path) {
   const RawFile raw(raw_path);
   MergeResult result;
-  result.program = base_name(raw.header().program);
+  result.program = raw.header().program;
   result.stop_errno = raw.header().stop_errno;
   Writer writer(trace_path);
   Merger merger(&writer);

@@ -16,7 +16,7 @@ namespace hakbench::trace {
 
 struct MergeResult {
   uint64_t ops = 0;     // 0: there was nothing, and no trace was written
-  std::string program;  // base name of the executable
+  std::string program;  // as the kernel named it
   int stop_errno = 0;   // not 0: the recorder had to stop
 };
 

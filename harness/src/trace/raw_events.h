@@ -48,7 +48,7 @@ struct alignas(4096) RawHeader {
   char magic[8];
   int32_t pid;
   int32_t stop_errno;  // not 0: the recorder had to stop, and why
-  char program[256];   // path of the executable
+  char program[64];    // as the kernel names the process
 };
 
 static_assert(sizeof(RawEvent) == 32 && sizeof(RawHeader) == 4096);
