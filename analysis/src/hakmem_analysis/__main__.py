@@ -3,7 +3,7 @@ import importlib
 import sys
 
 TOOLS = ("app", "baseline", "compare", "experiment", "export", "gate", "icount", "plan", "report",
-         "scorecard", "selftest", "triage")
+         "scorecard", "selftest", "traceplot", "triage")
 
 
 def main() -> int:
