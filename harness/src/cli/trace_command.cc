@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -88,7 +89,7 @@ void print_histogram(const char *title, const trace::Histogram &histogram) {
     const double share = percent(histogram[bucket], all);
     fmt::print("  {:>15} .. {:<15} {:>10} {:>5.1f} %  {}\n", bucket_low(bucket),
                bucket_high(bucket), histogram[bucket], share,
-               std::string(static_cast<size_t>(share / 100 * kBarColumns + 0.5), '#'));
+               std::string(static_cast<size_t>(std::lround(share / 100 * kBarColumns)), '#'));
   }
 }
 

@@ -76,14 +76,16 @@ void call_family() {
   if (seen(malloc(SIZE_MAX / 2)) != nullptr) abort();  // fails, so it is in no trace
 }
 
+[[noreturn]] void be_child(void *inherited) {
+  free(inherited);  // born in another process
+  free(seen(malloc(kAfterForkBytes)));
+  _exit(0);
+}
+
 void fork_child() {
   void *inherited = seen(malloc(kMarkBytes));
   const pid_t child = fork();
-  if (child == 0) {
-    free(inherited);  // born in another process
-    free(seen(malloc(kAfterForkBytes)));
-    _exit(0);
-  }
+  if (child == 0) be_child(inherited);
   waitpid(child, nullptr, 0);
   free(inherited);
 }
