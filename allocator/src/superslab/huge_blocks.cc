@@ -18,7 +18,7 @@ constexpr size_t kRecordChunkBytes = 16 * kKiB;
 
 struct RecordChunk {
   RecordChunk *next;
-  HugeBlock records[(kRecordChunkBytes - sizeof(RecordChunk *)) / sizeof(HugeBlock)];
+  HugeBlock records[(kRecordChunkBytes - sizeof(void *)) / sizeof(HugeBlock)];
 };
 static_assert(sizeof(RecordChunk) <= kRecordChunkBytes);
 
