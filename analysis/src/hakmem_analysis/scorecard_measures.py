@@ -173,10 +173,10 @@ def _drift(card: Card) -> Estimate:
                     f"{worst.drift.verdict} over {worst.drift.span_s:.0f} s", (worst.folder,))
 
 
-def program_means(card: Card, metric: str) -> dict:
-    """By reference: the geometric mean over the programs of all app folders."""
+def program_means(folders: Sequence, metric: str) -> dict:
+    """By reference: the geometric mean over all programs of these app folders."""
     groups: dict = {}
-    for programs in card.programs:
+    for programs in folders:
         for row in programs.rows:
             if row["metric"] == metric:
                 groups.setdefault(row["reference"], []).append((row["ratio"], programs.folder))
@@ -200,8 +200,8 @@ def measures(card: Card) -> dict:
         "service_milestone": mean_against(card, MILESTONE_REFERENCE, service),
         "syscalls_worst": _worst_rate(card),
         "syscalls": syscall_rate(base, card.candidate) if base else Estimate(note="not measured"),
-        "drift": _drift(card), "programs_best": _named(program_means(card, "speed"), min),
-        "programs_leanest": _named(program_means(card, "peak_rss"), max)}
+        "drift": _drift(card), "programs_best": _named(program_means(card.programs, "speed"), min),
+        "programs_leanest": _named(program_means(card.programs, "peak_rss"), max)}
 
 
 @dataclass(frozen=True)

@@ -228,7 +228,7 @@ class Page:
             for metric in ("speed", "peak_rss"):
                 cells += [_row_cell(by_key.get((program, other, metric))) for other in references]
             rows.append([self._folder_cell(program, programs.folder), *cells])
-        means = {metric: measure.program_means(self.card, metric) for metric in ("speed", "peak_rss")}
+        means = {metric: measure.program_means([programs], metric) for metric in ("speed", "peak_rss")}
         foot = ["geometric mean", *(_estimate_cell(means[metric][other])
                                     for metric in ("speed", "peak_rss") for other in references)]
         return Table(["program", *(f"speed over {other}" for other in references),
