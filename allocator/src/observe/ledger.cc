@@ -166,8 +166,10 @@ void share_superslab(Workspace *w, const Superslab *superslab, uintptr_t begin, 
     if (superslab->free.test(i)) {
       piece_end = superslab->address() + (i + 1) * kSlabBytes;
       piece_end = std::min(piece_end, end);
-      bytes_of(w, superslab->touched.test(i) ? Owner::kFreeRuns : Owner::kNeverUsed) +=
-          piece_end - begin;
+      const Owner owner = superslab->warm.test(i)      ? Owner::kWarmEmptySlabs
+                          : superslab->touched.test(i) ? Owner::kFreeRuns
+                                                       : Owner::kNeverUsed;
+      bytes_of(w, owner) += piece_end - begin;
     } else {
       const Slab *slab = superslab->slabs + superslab->head.last_at_or_below(i);
       piece_end = std::min(slab_address(slab) + slab->run_slabs * kSlabBytes, end);

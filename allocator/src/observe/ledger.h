@@ -22,7 +22,8 @@ namespace hakmem::observe {
   OWNER(kThreadCaches, "thread_caches", "free blocks in the threads' magazines")                 \
   OWNER(kDepotTransfer, "depot_transfer",                                                        \
         "free blocks in depots, in inboxes, or waiting to go home to another thread")            \
-  OWNER(kWarmEmptySlabs, "warm_empty_slabs", "slabs without a block, kept by their heap")        \
+  OWNER(kWarmEmptySlabs, "warm_empty_slabs",                                                     \
+        "slabs without a block: kept by their heap, or in the warm pool")                        \
   OWNER(kNeverUsed, "never_used", "resident, but no block has been handed out there")            \
   OWNER(kFreeRuns, "free_runs", "free pages that have not gone back to the kernel yet")          \
   OWNER(kMetadata, "metadata", "headers of superslabs, records of huge blocks, the unit table")  \

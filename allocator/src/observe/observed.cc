@@ -103,6 +103,12 @@ void print_warm(Writer *w, const Census &census) {
   w->print("  %-28s %10llu %12llu kB\n", "empty slabs of heaps", Number{empty},
            kib(census.empty_slab_bytes));
   w->print("  %-28s %10s %12llu kB\n", "free runs, touched", "", kib(census.free_touched_bytes));
+  const warm_pool::Totals pool = page_heap::totals().warm;
+  w->print("  %-28s %10s %12llu kB\n", "warm pool, never used", "", kib(pool.bytes));
+  w->print("  %-28s %10llu %12llu kB\n", "warm pool, fills", Number{pool.fills},
+           kib(pool.populated_bytes));
+  w->print("  %-28s %10llu\n", "warm slabs taken into use", Number{pool.hits});
+  w->print("  %-28s %10llu\n", "others, never used before", Number{pool.misses});
   w->print("  %-28s %10lld ms\n", "purge delay",
            static_cast<long long>(knob(g_config.purge_delay_ms)));
 }

@@ -22,6 +22,13 @@ size_t write_json(char *buf, size_t cap) {
   w.field("free_touched_bytes", pages.free_touched_bytes);
   w.field("metadata_bytes", pages.metadata_bytes);
   w.close();
+  w.open("warm_pool");
+  w.field("bytes", pages.warm.bytes);
+  w.field("fills", pages.warm.fills);
+  w.field("populated_bytes", pages.warm.populated_bytes);
+  w.field("hits", pages.warm.hits);
+  w.field("misses", pages.warm.misses);
+  w.close();
   const huge_blocks::Totals huge = huge_blocks::totals();
   w.open("huge");
   w.field("blocks", huge.blocks);
