@@ -60,7 +60,7 @@ def make_folder(folder: Path, names=("hakmem", "mimalloc"), ratios=(1.12, 1.0), 
             "voluntary_switches": 0, "involuntary_switches": 1, "run_delay_ns": 1000,
             "steal_ns": "", "psi_cpu_us": 0, "load_1min": 0.5,
             "quarantined": 1 if block in quarantined and slot == 1 else 0}
-        rows.append([values[column.name] for column in COLUMNS])
+        rows.append([values.get(column.name, "") for column in COLUMNS])  # others: not measured
 
     block = 0
     for launch in range(launches):

@@ -4,6 +4,7 @@ import sys
 
 TOOLS = ("app", "baseline", "compare", "experiment", "export", "gate", "icount", "plan", "report",
          "scorecard", "selftest", "traceplot", "triage")
+MODULES = {"compare": "compare_folders"}  # where the module's name is not the tool's
 
 
 def main() -> int:

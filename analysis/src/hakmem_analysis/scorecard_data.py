@@ -16,8 +16,9 @@ from typing import Optional, Sequence
 
 import numpy as np
 
-from . import describe, drift, latency, wording
+from . import describe, latency, soak_judge, wording
 from .compare import NOT_AN_ALLOCATOR, Comparison, compare
+from .drift import Drift
 from .errors import InputError
 from .load import Result, load_result
 from .scorecard_suite import SUITE_FILE, read_suite
@@ -62,7 +63,7 @@ class Soak:
     launch: int
     workload: str
     folder: Path
-    drift: drift.Drift
+    drift: Drift
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def _add(card: Card, folder: Path, name: str) -> None:
         if _is_allocator(entry):
             card.versions.setdefault(entry["allocator"], entry.get("version") or "")
     card.notes += [f"{folder.name}: {warning}" for warning in result.warnings]
-    if manifest.get("command") == "soak":
+    if soak_judge.is_soak(result):
         card.soaks += _read_soaks(result)
     else:
         card.workloads.append(_read_workload(result, card.candidate, name))
@@ -197,18 +198,8 @@ def _read_workload(result: Result, candidate: str, name: str) -> Workload:
 
 
 def _read_soaks(result: Result) -> list:
-    soaks = []
-    for entry in result.manifest["subjects"]:
-        if not _is_allocator(entry):
-            continue
-        for launch, rows in result.measured(entry["label"]).groupby("launch"):
-            column = "rss_above_base_kb" if rows["rss_above_base_kb"].notna().any() else "rss_kb"
-            found = drift.analyse(rows["wall_time_s"].to_numpy(float), rows[column].to_numpy(float),
-                                  peak_rss_kb=rows[f"peak_{column}"].to_numpy(float),
-                                  **{key: rows[key].to_numpy(float)
-                                     for key in ("ops_per_s", "syscalls", "ops")})
-            soaks.append(Soak(entry["allocator"], int(launch), short_name(result), result.folder, found))
-    return soaks
+    return [Soak(result.subject(it.subject)["allocator"], it.launch, short_name(result), result.folder,
+                 it.drift) for it in soak_judge.judge(result) if _is_allocator(result.subject(it.subject))]
 
 
 def _read_programs(folder: Path, candidate: str) -> Programs:
