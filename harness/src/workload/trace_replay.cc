@@ -327,6 +327,8 @@ WorkloadRow trace_row() {
            256,
            {{"touch_kb", 0, 0, kMaxTouchKb,
              "a byte is written in each page of a block's first touch_kb KiB; 0: one byte in all"}},
+           0,
+           kWritesAnyByte,
            "a trace that hakbench record wrote, with --trace app.trace"},
           nullptr,
           &TraceReplay::make,

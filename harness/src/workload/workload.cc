@@ -16,7 +16,8 @@ const std::vector<WorkloadRow> &rows() {
       xmalloc_row(),        larson_row(),        mstress_row(),      remote_mix_row(),
       thread_churn_row(),   cache_scratch_row(), cache_thrash_row(), calloc_row(),
       realloc_growth_row(), aligned_row(),       large_row(),        huge_row(),
-      growth_row(),         phases_row(),        sawtooth_row(),     fragmentation_row(),  trace_row(),
+      growth_row(),         phases_row(),        sawtooth_row(),     fragmentation_row(),
+      trace_row(),
   };
   return table;
 }

@@ -6,9 +6,9 @@
 #include <random>
 #include <thread>
 
-#include "workload/recording_allocator.h"
 #include "trace/reader.h"
 #include "trace/writer.h"
+#include "workload/recording_allocator.h"
 #include "workload/workload.h"
 
 namespace hakbench {
