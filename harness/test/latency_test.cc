@@ -66,6 +66,7 @@ void fake_thread_end() { ++thread_ends; }
 
 allocator_plugin fake_table() {
   allocator_plugin table{};
+  table.struct_size = sizeof table;
   table.malloc = &fake_malloc;
   table.free = &fake_free;
   table.thread_end = &fake_thread_end;

@@ -46,7 +46,7 @@ TEST_F(SettingsTest, ListsTheGatesWithDefaultRangeVerdictAndNote) {
   const Outcome outcome = run({"list", "gates"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.error;
   for (const char *text :
-       {"HAKMEM_SS_WARM_POOL_KB", "default 4096, 0 to 1048576 KiB", "HAKMEM_ALLOC_PASSDOWN",
+       {"HAKMEM_SS_WARM_POOL_KB", "default 8192, 0 to 1048576 KiB", "HAKMEM_ALLOC_PASSDOWN",
         "verdict NEUTRAL, docs/analysis/0004", "mixed_speed_first", "MIXED_TINYV3_C7_SAFE"})
     EXPECT_NE(outcome.out.find(text), std::string::npos) << text;
 }

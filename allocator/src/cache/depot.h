@@ -17,7 +17,7 @@ namespace hakmem {
 
 class Depot {
  public:
-  static constexpr size_t kMagazines = 2048;
+  static constexpr size_t kMagazines = 1664;
   static constexpr size_t kStorageBytes = kMagazines * kMagazineBytes;
 
   // Forgets everything: all magazines but the bins' own are unused. `storage` is kStorageBytes.

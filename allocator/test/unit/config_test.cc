@@ -105,7 +105,7 @@ TEST_F(ProfilesDeathTest, SetsItsRowsAndPutsTheOthersToTheirDefaults) {
     return sets("HAKMEM_PROFILE", "memory_lean_dontneed") && knob(g_config.mem_lean_mode) == 2 &&
            knob(g_config.depot_kb) == 256 && sets("HAKMEM_PROFILE", "mixed_speed_first") &&
            knob(g_config.mem_lean) == 0 && knob(g_config.mem_lean_mode) == 0 &&
-           knob(g_config.depot_kb) == 4096 && warm_pool_kb() == 2048;
+           knob(g_config.depot_kb) == 8192 && warm_pool_kb() == 2048;
   });
 }
 

@@ -52,6 +52,7 @@ class FragmentationLane {
     for (uint64_t i = 0; i < kept_; ++i) allocator.free(blocks_[i].block);
     for (uint64_t i = next_; i < count_; ++i) allocator.free(blocks_[i].block);
     kept_ = next_ = count_ = live_bytes_ = 0;
+    begin_round(0);
   }
 
   static void hash_stream(const WorkloadConfig &config, uint32_t, uint64_t, StreamHash *hash) {

@@ -57,6 +57,7 @@ class MstressLane {
     for (uint32_t i = 0; keeps_mailboxes_ && i < Mailboxes::kCount; ++i) {
       allocator.free(std::exchange(mailboxes_->at_rest(i), nullptr));
     }
+    growing_ = true;
   }
 
   static void hash_stream(const WorkloadConfig &config, uint32_t thread, uint64_t ops,

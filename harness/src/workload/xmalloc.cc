@@ -84,6 +84,7 @@ class XmallocLane {
     for_each_batch([&](Batch *batch) {
       while (batch->count != 0) allocator.free(batch->slots[--batch->count].block);
     });
+    filling_ = true;
   }
 
   static void hash_stream(const WorkloadConfig &config, uint32_t thread, uint64_t ops,

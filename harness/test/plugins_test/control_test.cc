@@ -143,7 +143,7 @@ TEST_P(EveryControl, ForwardsEveryMember) {
 
 TEST_P(EveryControl, OffersNoMoreThanTheWrappedPlugin) {
   const LoadedPlugin plugin = load_control(path(), settings("floor", ""));
-  EXPECT_EQ(plugin.table->calloc, nullptr);
+  EXPECT_EQ(plugin.table->free_sized, nullptr);
   EXPECT_EQ(plugin.table->usable_size, nullptr);
   EXPECT_EQ(plugin.table->stats_json, nullptr);
   EXPECT_EQ(plugin.table->shutdown, nullptr);

@@ -36,6 +36,7 @@ class TraceReplay : public testing::Test {
       if (kind < OpKind::kFree) {
         op.block = blocks++;
         op.log2_alignment = kind == OpKind::kAligned ? 4 : 0;
+        if (kind == OpKind::kAligned) op.size &= ~uint64_t{15};  // replay would round it up
         live.push_back(op);
       } else {
         std::swap(live[random() % live.size()], live.back());
