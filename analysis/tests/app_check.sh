@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2016,SC2317  # commands in single quotes are run by another shell; functions are called by name
 # app_check.sh BIN - `hakbench app` on real processes: figures that are plausible, outputs that are compared, a
 # failing program that is named, and the right exit codes. Exit 77: a library that it needs was not built.
 bin=$1
