@@ -40,6 +40,7 @@ void Writer::fail(const char *what) const {
 }
 
 void Writer::write_out(const void *data, size_t size) {
+  if (size == 0) return;
   body_.add(data, size);
   if (std::fwrite(data, 1, size, file_) != size) fail("cannot be written");
 }

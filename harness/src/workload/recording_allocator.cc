@@ -30,6 +30,12 @@ struct Block {
 };
 
 struct Books {
+  ~Books() { free_blocks(); }
+  void free_blocks() {
+    for (const auto &[bytes, block] : blocks) real.free(bytes);
+    blocks.clear();
+  }
+
   std::mutex lock;
   Recording recording;
   std::map<Byte *, Block> blocks;
@@ -220,8 +226,7 @@ Recording recording() {
 
 void reset_recording(uint64_t fail_every) {
   const std::lock_guard guard(books().lock);
-  for (const auto &[bytes, block] : books().blocks) books().real.free(bytes);
-  books().blocks.clear();
+  books().free_blocks();
   books().recording = Recording{};
   books().fail_every = fail_every;
 }

@@ -74,13 +74,14 @@ class TraceReplay : public testing::Test {
     return sum;
   }
   static uint64_t run(Workload *workload, uint32_t workers, uint64_t ops) {
-    return on_all(workers, [&](uint32_t worker) {
-      return workload->run(recording_allocator(), worker, ops);
-    });
+    const allocator_plugin &allocator = recording_allocator();
+    return on_all(workers,
+                  [&](uint32_t worker) { return workload->run(allocator, worker, ops); });
   }
   static void tear_down(Workload *workload, uint32_t workers) {
+    const allocator_plugin &allocator = recording_allocator();
     on_all(workers, [&](uint32_t worker) {
-      workload->tear_down(recording_allocator(), worker);
+      workload->tear_down(allocator, worker);
       return 0u;
     });
   }
