@@ -24,5 +24,7 @@ expect() {
 expect benchmark warm_up -a hakmem -w growth --param mb=32 --ops 2000 --prefault 43919
 # B: the allocator keeps 32 MiB from the start to the end, whatever is warmed up.
 expect allocator_design kept -a control_rss --init of=hakmem --init kb=32768 --ops 20000
+# B again, by hakmem's own design: a warm pool that is set to keep 32 MiB.
+expect allocator_design warm_pool -a hakmem --env HAKMEM_SS_WARM_POOL_KB=32768 --ops 20000
 # Both: 16 MiB that are kept, and 16 MiB that the warm-up leaves behind.
 expect both both -a control_rss --init of=hakmem --init kb=16384 -w growth --param mb=16 --ops 2000 --prefault 21959
