@@ -6,9 +6,9 @@ import pytest
 
 from hakmem_analysis import scorecard, scorecard_suite
 from hakmem_analysis.errors import InputError
-from hakmem_analysis.scorecard_suite import SUITE, Suite, measure, read_suite
+from hakmem_analysis.scorecard_suite import BATCHES, STANDARD, Suite, measure, read_suite
 
-ALL = {entry.workload for entry in SUITE}
+ALL = {entry.workload for entry in STANDARD}
 
 
 class FakeHakbench:
@@ -37,19 +37,32 @@ class FakeHakbench:
         return [words[words.index("-o") + 1].rsplit("/", 1)[1] for words in self.calls if words[0] != "run"]
 
 
-def run(folder, hakbench, pattern="", known=ALL, minutes=15.0):
-    return measure(folder, minutes, pattern, command=hakbench, known=lambda: known)
+def run(folder, hakbench, pattern="", known=ALL, minutes=15.0, **more):
+    return measure(folder, minutes, pattern, command=hakbench, known=lambda: known, **more)
 
 
 def test_the_suite_is_what_was_promised():
-    names = [entry.name for entry in SUITE]
+    names = [entry.name for entry in STANDARD]
     assert len(set(names)) == len(names) >= 15 and len(scorecard_suite.ALLOCATORS) == 5
+    names = [entry.name for entry in BATCHES]
+    assert len(set(names)) == len(names) == 5 * 4 * 3
+    assert BATCHES[0].arguments == ("--param", "size=16", "--param", "count=100", "--param", "order=0")
+
+
+def test_the_batches_of_other_allocators(tmp_path):
+    hakbench = FakeHakbench()
+    suite = run(tmp_path, hakbench, "_64b_x100_", allocators=("hakmem", "new=/new.so"), suite_name="batches")
+    assert suite.measured == ["batch_64b_x100_lifo", "batch_64b_x100_fifo", "batch_64b_x100_shuffled"]
+    assert hakbench.calls[0][:5] == ["ab", "--a", "hakmem", "--b", "new=/new.so"]
+    assert read_suite(tmp_path) == suite
+    with pytest.raises(InputError, match="holds a suite of hakmem, new=/new.so; name these"):
+        run(tmp_path, hakbench, "_64b_x100_", suite_name="batches")
 
 
 def test_everything_is_measured_once(tmp_path):
     hakbench = FakeHakbench()
     suite = run(tmp_path, hakbench)
-    assert hakbench.measured == suite.measured == [*(entry.name for entry in SUITE), "app"]
+    assert hakbench.measured == suite.measured == [*(entry.name for entry in STANDARD), "app"]
     assert not suite.notes
     words = hakbench.calls[0]
     assert words[:11] == ["ab", "--a", "hakmem", "--b", "mimalloc", "--c", "jemalloc", "--d", "tcmalloc",
@@ -97,11 +110,10 @@ def test_a_workload_that_fails_under_the_candidate_is_noted(tmp_path):
 
 
 def test_the_time_is_shared(tmp_path):
-    shorter, longer = (scorecard_suite.epoch_s(minutes, 23) for minutes in (10, 20))
+    shorter, longer = (scorecard_suite.epoch_s(seconds, 23, 5) for seconds in (400, 700))
     assert scorecard_suite.LEAST_EPOCH_S < shorter < longer <= scorecard_suite.LONGEST_EPOCH_S
-    seconds = 23 * (longer * 4 * 5 * 10 + scorecard_suite.OVERHEAD_S)
-    assert seconds == pytest.approx(20 * 60 * scorecard_suite.WORKLOADS_SHARE, rel=0.02)
-    assert scorecard_suite.epoch_s(0.1, 23) == scorecard_suite.LEAST_EPOCH_S
+    assert 23 * (longer * 4 * 5 * 10 + scorecard_suite.OVERHEAD_S) == pytest.approx(700, rel=0.02)
+    assert scorecard_suite.epoch_s(1, 23, 5) == scorecard_suite.LEAST_EPOCH_S
     assert scorecard_suite.app_blocks(0.1) == scorecard_suite.LEAST_APP_BLOCKS
 
 
@@ -116,6 +128,7 @@ def test_a_filter_that_is_wrong_is_named(tmp_path, pattern, words):
     (("--measure", "-o", "x", "y"), "makes its folders itself"),
     (("--measure", "-o", "x", "--minutes", "0"), "must be more than 0"),
     (("--measure", "-o", "x", "--candidate", "rpmalloc"), "not rpmalloc"),
+    (("--measure", "-o", "x", "--allocators", "hakmem"), "give 2 to 8 different ones"),
     (("x", "--filter", "y"), "--filter goes with --measure")])
 def test_wrong_words_are_refused_in_one_line(call, arguments, words):
     done = call(scorecard.main, *arguments)

@@ -20,6 +20,7 @@ from .scorecard_targets import MILESTONE_REFERENCE, TARGETS
 
 PROG = "hakbench-scorecard"
 SCORECARD_FORMAT = "hakbench-scorecard/1"
+MOST_ALLOCATORS = 8  # as many as hakbench ab takes
 DEFAULT_PAGE = "docs/analysis/PERFORMANCE_TARGETS_SCORECARD.md"
 
 
@@ -45,9 +46,15 @@ def make_parser():
                         help="measure the suite first; what is complete in the folder is kept")
     parser.add_argument("--minutes", type=float, default=15.0, metavar="N",
                         help="with --measure: about how long (default %(default)g)")
+    parser.add_argument("--suite", choices=sorted(scorecard_suite.SUITES), default="standard",
+                        help="with --measure: which workloads (default %(default)s; batches: one-size "
+                             "batches of many sizes, counts and orders)")
+    parser.add_argument("--allocators", metavar="LIST", default=",".join(scorecard_suite.ALLOCATORS),
+                        help="with --measure: whom, the candidate first, with commas between; "
+                             "NAME=/path/lib.so is any malloc library (default %(default)s)")
     parser.add_argument("--filter", default="", metavar="REGEX",
                         help="with --measure: only what matches of the suite: "
-                             f"{', '.join(entry.name for entry in scorecard_suite.SUITE)}, app")
+                             f"{', '.join(scorecard_suite.names_of('standard'))}")
     cli.add_format(parser)
     return parser
 
@@ -60,9 +67,12 @@ def _check(parser, options) -> None:
             parser.error("--measure makes its folders itself; give them without it")
         if not options.minutes > 0:
             parser.error("--minutes must be more than 0")
-        if options.candidate not in scorecard_suite.ALLOCATORS:
-            parser.error(f"--measure compares {', '.join(scorecard_suite.ALLOCATORS)}, not "
-                         f"{options.candidate}")
+        names = [scorecard_suite.label_of(word) for word in options.allocators.split(",")]
+        if options.candidate != names[0]:
+            parser.error(f"--measure compares {', '.join(names)}, the first with the others; its candidate "
+                         f"is not {options.candidate}")
+        if not 2 <= len(set(names)) == len(names) <= MOST_ALLOCATORS:
+            parser.error(f"--allocators {options.allocators}: give 2 to {MOST_ALLOCATORS} different ones")
     elif not options.folders:
         parser.error("give a result folder, or --measure")
     elif options.filter:
@@ -100,7 +110,8 @@ def _run(argv) -> int:
     markdown, html = Path(options.output or DEFAULT_PAGE), options.html and Path(options.html)
     if options.measure:
         folder = Path(options.output)
-        scorecard_suite.measure(folder, options.minutes, options.filter, scorecard_suite.report_progress)
+        scorecard_suite.measure(folder, options.minutes, options.filter, scorecard_suite.report_progress,
+                                allocators=options.allocators.split(","), suite_name=options.suite)
         folders, markdown, html = [options.output], folder / "scorecard.md", html or folder / "scorecard.html"
     card = read_card(folders, options.candidate)
     page = Page(card, options.reference, markdown.parent)

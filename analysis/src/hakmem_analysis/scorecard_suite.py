@@ -2,9 +2,10 @@
 
 Purpose     Run every workload of the suite under all allocators, then real programs; remember what could not
             be measured.
-Owns        SUITE, ALLOCATORS, suite.json.
+Owns        SUITES, ALLOCATORS, suite.json.
 Boundary    Starts hakbench through an injected command; what it wrote is read by scorecard_data.py.
-Invariants  A folder that is complete is never measured again; one that is not is removed and begun anew.
+Invariants  A folder that is complete is never measured again; one that is not is removed and begun anew. All
+            folders of a suite are of the same allocators.
             suite.json is rewritten after every folder, so that a suite that was stopped goes on where it was.
 """
 from __future__ import annotations
@@ -46,30 +47,42 @@ class Entry:
     arguments: tuple = ()
 
 
-def _order(name: str, number: int) -> Entry:
-    return Entry(f"batch_{name}", "batch", ("--param", f"order={number}"))
+ORDERS = ("lifo", "fifo", "shuffled")  # as the workload batch numbers them
+BATCH_SIZES = (16, 64, 256, 1024, 4096)
+BATCH_COUNTS = (100, 1000, 10_000, 100_000)
 
 
-SUITE = (
+def _batch(name: str, **params: int) -> Entry:
+    return Entry(name, "batch", tuple(word for key, value in params.items()
+                                      for word in ("--param", f"{key}={value}")))
+
+
+STANDARD = (
     Entry("random_mixed_ws400", "random_mixed", ("--ws", "400")),
     Entry("random_mixed_ws8192", "random_mixed", ("--ws", "8192")),
     Entry("random_mixed_ws100000", "random_mixed", ("--ws", "100000")),
     Entry("random_mixed_2_threads", "random_mixed", ("--ws", "400", "--threads", "2")),
-    _order("lifo", 0), _order("fifo", 1), _order("shuffled", 2),
+    Entry("random_mixed_ws100000_2_threads", "random_mixed", ("--ws", "100000", "--threads", "2")),
+    *(_batch(f"batch_{order}", order=number) for number, order in enumerate(ORDERS)),
     *(Entry(name, name) for name in (
         "producer_consumer", "larson", "thread_churn", "cache_scratch", "growth", "xmalloc", "mstress",
         "cache_thrash", "realloc_growth", "calloc", "aligned", "large", "huge", "fleet", "fragmentation",
         "remote_mix")),
 )
+BATCHES = tuple(_batch(f"batch_{size}b_x{count}_{order}", size=size, count=count, order=number)
+                for size in BATCH_SIZES for count in BATCH_COUNTS for number, order in enumerate(ORDERS))
+# Real programs go with the first only.
+SUITES = {"standard": STANDARD, "batches": BATCHES}
 
 
 @dataclass
 class Suite:
-    """The content of suite.json: the names of the folders that can be read, and notes, each of which begins
-    with the name of its folder."""
+    """The content of suite.json: the names of the folders that can be read, notes, each of which begins with
+    the name of its folder, and the allocators as they were named."""
 
     measured: list = field(default_factory=list)
     notes: list = field(default_factory=list)
+    allocators: list = field(default_factory=lambda: list(ALLOCATORS))
 
     def forget(self, name: str) -> None:
         """Takes out what is said of a folder, which is to be measured anew."""
@@ -84,7 +97,7 @@ def read_suite(folder: Path) -> Suite:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] != SUITE_FORMAT:
             raise ValueError(f"its format is {content['format']!r}, expected '{SUITE_FORMAT}'")
-        return Suite(list(content["measured"]), list(content["notes"]))
+        return Suite(list(content["measured"]), list(content["notes"]), list(content["allocators"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: cannot be read ({error}); run hakbench scorecard --measure -o {folder} "
                          "again") from None
@@ -117,10 +130,15 @@ def is_complete(folder: Path) -> bool:
         return False
 
 
-def epoch_s(minutes: float, workloads: int) -> float:
-    """The length of an epoch with which all workloads together take their share of the time."""
-    seconds = 60 * minutes * WORKLOADS_SHARE / max(1, workloads) - OVERHEAD_S
-    epochs = LAUNCHES * len(ALLOCATORS) * (2 * BLOCKS + 1 + LATENCY_SLOWDOWN * LATENCY_EPOCHS)
+def label_of(allocator: str) -> str:
+    """The name under which hakbench shows an allocator: that of NAME, or of NAME=/path/lib.so."""
+    return allocator.partition("=")[0]
+
+
+def epoch_s(seconds: float, workloads: int, allocators: int) -> float:
+    """The length of an epoch with which all workloads together take so many seconds."""
+    seconds = seconds / max(1, workloads) - OVERHEAD_S
+    epochs = LAUNCHES * allocators * (2 * BLOCKS + 1 + LATENCY_SLOWDOWN * LATENCY_EPOCHS)
     return round(min(max(seconds / epochs, LEAST_EPOCH_S), LONGEST_EPOCH_S), 3)
 
 
@@ -141,25 +159,47 @@ def _start_anew(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def measure(folder: Path, minutes: float, pattern: str, say: Callable = lambda line: None,
-            command: Command = run_hakbench, known: Callable = known_workloads) -> Suite:
-    """Measures what is missing of the suite in `folder`. Raises InputError if nothing could be measured."""
+def names_of(suite: str) -> list:
+    """The names of all folders of a suite."""
+    return [entry.name for entry in SUITES[suite]] + ([APP] if suite == "standard" else [])
+
+
+def _choose(suite: str, pattern: str) -> list:
     try:
-        chosen = [name for name in (*(entry.name for entry in SUITE), APP) if re.search(pattern, name)]
+        chosen = [name for name in names_of(suite) if re.search(pattern, name)]
     except re.error as error:
         raise InputError(f"--filter {pattern}: no regular expression ({error})") from None
     if not chosen:
-        raise InputError(f"--filter {pattern}: leaves nothing; there are "
-                         f"{', '.join([*(entry.name for entry in SUITE), APP])}")
-    entries = [entry for entry in SUITE if entry.name in chosen]
+        raise InputError(f"--filter {pattern}: leaves nothing; there are {', '.join(names_of(suite))}")
+    return chosen
+
+
+def _begin(folder: Path, allocators: Sequence[str]) -> Suite:
+    """What the folder holds already. Raises InputError if that is of other allocators."""
+    if not (folder / SUITE_FILE).exists():
+        return Suite(allocators=list(allocators))
+    suite = read_suite(folder)
+    if suite.allocators != list(allocators):
+        raise InputError(f"{folder} holds a suite of {', '.join(suite.allocators)}; name these with "
+                         "--allocators, or another folder with -o")
+    return suite
+
+
+def measure(folder: Path, minutes: float, pattern: str, say: Callable = lambda line: None,
+            command: Command = run_hakbench, known: Callable = known_workloads,
+            allocators: Sequence[str] = ALLOCATORS, suite_name: str = "standard") -> Suite:
+    """Measures what is missing of the suite in `folder`. Raises InputError if nothing could be measured."""
+    chosen = _choose(suite_name, pattern)
+    entries = [entry for entry in SUITES[suite_name] if entry.name in chosen]
     names = known()
-    suite = read_suite(folder) if (folder / SUITE_FILE).exists() else Suite()
+    suite = _begin(folder, allocators)
     for entry in entries:
         if entry.workload not in names:
             suite.forget(entry.name)
             suite.notes.append(f"{entry.name}: left out, this hakbench has no such workload")
     entries = [entry for entry in entries if entry.workload in names]
-    epoch = epoch_s(minutes, len(entries))
+    share = WORKLOADS_SHARE if APP in chosen else 1.0
+    epoch = epoch_s(60 * minutes * share, len(entries), len(allocators))
     runs: list = [(entry.name, lambda place, entry=entry: _measure_entry(place, entry, epoch, suite, command))
                   for entry in entries]
     if APP in chosen:
@@ -179,23 +219,23 @@ def measure(folder: Path, minutes: float, pattern: str, say: Callable = lambda l
 def _measure_entry(folder: Path, entry: Entry, epoch: float, suite: Suite, command: Command) -> bool:
     """Measures all allocators; if that fails, those that a short run of their own does not fail under."""
     _start_anew(folder)
-    if command(ab_arguments(entry, ALLOCATORS, epoch, folder)) == 0:
+    if command(ab_arguments(entry, suite.allocators, epoch, folder)) == 0:
         return True
-    failing = [name for name in ALLOCATORS if command([
+    failing = [name for name in suite.allocators if command([
         "run", "-a", name, "-w", entry.workload, *entry.arguments, "--duration", f"{PROBE_S}s", "--no-report",
         "--force", "-o", str(folder / "probe")])]
     shutil.rmtree(folder, ignore_errors=True)
-    left = [name for name in ALLOCATORS if name not in failing]
-    who = ", ".join(failing) or "an allocator that cannot be told"
+    left = [name for name in suite.allocators if name not in failing]
+    who = ", ".join(map(label_of, failing)) or "an allocator that cannot be told"
     suite.notes.append(f"{entry.name}: FAILED under {who}")
-    if not failing or ALLOCATORS[0] in failing or len(left) < 2:
+    if not failing or suite.allocators[0] in failing or len(left) < 2:
         return False
     return command(ab_arguments(entry, left, epoch, folder)) == 0
 
 
 def _measure_programs(folder: Path, minutes: float, suite: Suite, command: Command) -> bool:
     _start_anew(folder)
-    words = [word for name in ALLOCATORS for word in ("-a", name)]
+    words = [word for name in suite.allocators for word in ("-a", name)]
     code = command(["app", *words, "--blocks", str(app_blocks(minutes)), "-o", str(folder)])
     if code:
         suite.notes.append(f"{APP}: see the notes on real programs" if (folder / "verdict.json").exists()
