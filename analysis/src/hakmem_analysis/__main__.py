@@ -2,8 +2,8 @@
 import importlib
 import sys
 
-TOOLS = ("app", "baseline", "compare", "experiment", "export", "gate", "icount", "plan", "report",
-         "scorecard", "selftest", "traceplot", "triage")
+TOOLS = ("app", "baseline", "compare", "experiment", "export", "gate", "history", "icount", "plan",
+         "report", "scorecard", "selftest", "traceplot", "triage")
 MODULES = {"compare": "compare_folders"}  # where the module's name is not the tool's
 
 

@@ -1,0 +1,149 @@
+"""hakbench history: how a measurement went over commits, and where it changed.
+
+Purpose     Put the folders of one workload in the order in which they were measured, find the changes of level
+            of each ratio, name the commits between which they lie, and draw them.
+Boundary    main() is the tool. Result folders of hakbench ab in; text or JSON on standard output, one PNG.
+Invariants  Judged are ratios to the reference that was measured in the same folder, so that a machine that
+            became slower is no change. A change is one of the level (change_points.py), not of one folder.
+"""
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Sequence
+
+from . import change_points, cli, text, verdicts, wording
+from .compare_folders import TITLES, Row, side_by_side
+from .errors import InputError
+from .load import load_result
+
+PROG = "hakbench history"
+HISTORY_FORMAT = "hakbench-history/1"
+LEAST_FOLDERS = 2 * change_points.LEAST_SEGMENT
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of one ratio: it lies between the commits `last` and `first` (of the folders `last_folder` and
+    `first_folder`). `ratio` is the level after over the level before; `verdict` better or worse."""
+
+    candidate: str
+    reference: str
+    metric: str
+    last_folder: str
+    last: str
+    first_folder: str
+    first: str
+    ratio: float
+    p: float
+    verdict: str
+
+
+def by_key(rows: Sequence[Row]) -> dict:
+    """(candidate, reference, metric) -> its rows that have a ratio, in order."""
+    series: dict = {}
+    for row in rows:
+        if row.ratio is not None:
+            series.setdefault((row.candidate, row.reference, row.metric), []).append(row)
+    return series
+
+
+def find_changes(rows: Sequence[Row]) -> list:
+    found = []
+    for key, series in by_key(rows).items():
+        better = "higher" if key[2] == "throughput" else "lower"
+        for point in change_points.find([math.log(row.ratio) for row in series]):
+            last, first = series[point.at - 1], series[point.at]
+            ratio = math.exp(point.after - point.before)
+            found.append(Change(*key, last.folder, last.commit, first.folder, first.commit, ratio, point.p,
+                                verdicts.difference(ratio, ratio, better)))
+    return found
+
+
+def _changed_at(changes: Sequence[Change], row: Row) -> str:
+    for change in changes:
+        key = (change.candidate, change.reference, change.metric)
+        if key == (row.candidate, row.reference, row.metric) and change.first_folder == row.folder:
+            return f"{100 * (change.ratio - 1):+.2f} % ({change.verdict}, p {change.p:.2g})"
+    return ""
+
+
+def for_people(rows: Sequence[Row], changes: Sequence[Change], words: str) -> str:
+    lines = [words]
+    for key, series in by_key(rows).items():
+        cells = [["folder", "commit", f"/ {key[1]}", "interval", "changed"]]
+        cells += [[row.folder, row.commit, text.ratio(row.ratio), text.interval(row.lower, row.upper),
+                   _changed_at(changes, row)] for row in series]
+        lines += ["", f"{TITLES[key[2]]}: {key[0]} / {key[1]}", text.text_table(cells)]
+    lines += [""] + [f"{change.candidate}: {TITLES[change.metric].lower()} over {change.reference} changed by "
+                     f"{100 * (change.ratio - 1):+.2f} % between {change.last or change.last_folder} and "
+                     f"{change.first or change.first_folder} (p {change.p:.2g})"
+                     for change in changes]
+    return "\n".join(lines if changes else [*lines, "No ratio changed its level."])
+
+
+def draw(rows: Sequence[Row], changes: Sequence[Change], words: str, path: Path) -> None:
+    """The ratios with their intervals, folder by folder, and the levels between the changes."""
+    from .plot import COLOURS, GREY, plt  # matplotlib takes a second to load: only where there is a picture
+
+    series = by_key(rows)
+    figure, axes = plt.subplots(len(series), 1, figsize=(10, 2.6 * len(series) + 0.6), layout="constrained",
+                                squeeze=False)
+    figure.suptitle(words, fontsize=11, x=0.01, ha="left")
+    for number, ((key, values), axis) in enumerate(zip(series.items(), axes[:, 0])):
+        colour, places = COLOURS[number % len(COLOURS)], range(len(values))
+        bounded = [(i, row) for i, row in enumerate(values) if row.lower is not None]
+        axis.vlines([i for i, _ in bounded], [row.lower for _, row in bounded],
+                    [row.upper for _, row in bounded], color=colour, linewidth=1.2)
+        axis.plot(places, [row.ratio for row in values], "o", color=colour, markersize=5)
+        points = change_points.find([math.log(row.ratio) for row in values])
+        edges = [0, *(point.at for point in points), len(values)]
+        levels = [points[0].before, *(point.after for point in points)] if points else []
+        for level, begin, end in zip(levels, edges, edges[1:]):
+            axis.hlines(math.exp(level), begin - 0.4, end - 0.6, color=GREY, linewidth=2)
+        for point in points:
+            axis.axvline(point.at - 0.5, color=GREY, linestyle=":", linewidth=1.2)
+        axis.set_title(f"{TITLES[key[2]]}: {key[0]} / {key[1]}", loc="left", fontsize=10.5, weight="bold")
+        axis.set_xticks(list(places), [row.commit or Path(row.folder).name for row in values], rotation=30,
+                        ha="right", fontsize=8)
+        axis.grid(axis="y", color="#dddddd", linewidth=0.6)
+        axis.spines[["top", "right"]].set_visible(False)
+    try:
+        figure.savefig(path, dpi=130)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); name another with --png") from None
+    finally:
+        plt.close(figure)
+
+
+def _run(argv) -> int:
+    parser = cli.make_parser(
+        PROG, "Puts folders of one workload in the order in which they were measured, and says where a\n"
+        f"ratio changed its level. That takes {LEAST_FOLDERS} folders at least, and ten for a small change.",
+        "examples:\n  hakbench history results/*-ws400\n"
+        "  hakbench history out/nightly/* --png history.png --format json\n\n"
+        "exit codes: 0 done, whatever changed (hakbench gate decides), 1 the tool or its input failed")
+    parser.add_argument("folders", nargs="+", metavar="FOLDER", help="result folders of hakbench ab")
+    parser.add_argument("--png", metavar="FILE", help="also draw the ratios")
+    cli.add_format(parser)
+    options = parser.parse_args(argv)
+    results = sorted((load_result(folder) for folder in options.folders),
+                     key=lambda result: result.epochs["wall_time_s"].min())
+    rows = side_by_side(results)
+    if not by_key(rows):
+        raise InputError("no folder has a ratio: give folders of hakbench ab")
+    changes, words = find_changes(rows), wording.conditions(results[0])
+    if options.png:
+        draw(rows, changes, words, Path(options.png))
+    if options.format == "json":
+        print(json.dumps({"format": HISTORY_FORMAT, "workload": words, "rows": [asdict(row) for row in rows],
+                          "changes": [asdict(change) for change in changes]}, indent=2))
+    else:
+        print(for_people(rows, changes, words))
+    return cli.EXIT_PASS
+
+
+def main(argv=None) -> int:
+    return cli.run_tool(PROG, _run, argv)

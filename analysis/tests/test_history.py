@@ -1,0 +1,75 @@
+"""hakbench history, and where a series changes its level."""
+import json
+
+import numpy as np
+import pytest
+from folders import make_folder
+
+from hakmem_analysis import change_points, history
+
+
+def test_a_level_that_changes_is_found_where_it_changes():
+    rng = np.random.default_rng(1)
+    values = np.concatenate([rng.normal(0, 1, 12), rng.normal(5, 1, 10), rng.normal(2, 1, 14)])
+    found = change_points.find(values)
+    assert [point.at for point in found] == [12, 22]
+    assert found[0].after - found[0].before == pytest.approx(5, abs=1) and found[0].p <= 0.01
+    assert found[1].after - found[1].before == pytest.approx(-3, abs=1)
+
+
+def test_noise_alone_is_called_a_change_as_seldom_as_declared():
+    rng = np.random.default_rng(2)
+    called = sum(bool(change_points.find(rng.normal(size=20))) for _ in range(300))
+    assert called <= 9  # 3 expected; 9 or fewer in 99.9 % of such tests
+
+
+def test_an_outlier_is_no_level():
+    assert not change_points.find([0, 0.1, -0.1, 0.05, 9, 0, -0.05, 0.1, 0, 0.02])
+
+
+@pytest.mark.parametrize("values", [[], [1], [1, 1, 1, 9, 9], [3] * 40])
+def test_too_few_or_constant_values_are_no_change(values):
+    assert change_points.find(values) == []
+
+
+def _folders(tmp_path, ratios):
+    """In reverse order of time: the tool sorts by what was measured."""
+    made = []
+    for i, ratio in enumerate(ratios):
+        folder = make_folder(tmp_path / f"r{i:02d}", ratios=(ratio, 1.0), launches=3, blocks_per_launch=4,
+                             noise=0.005, seed=i)
+        lines = (folder / "epochs.csv").read_text().splitlines()
+        at = lines[0].split(",").index("wall_time_s")
+        for n, line in enumerate(lines[1:], 1):
+            cells = line.split(",")
+            cells[at] = f"{float(cells[at]) + 86400 * i:.6f}"
+            lines[n] = ",".join(cells)
+        (folder / "epochs.csv").write_text("\n".join(lines) + "\n")
+        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest["git"]["commit"] = f"commit{i:04d}"
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        made.append(folder)
+    return made[::-1]
+
+
+def test_a_loss_of_4_percent_is_named_with_its_commits(call, tmp_path):
+    folders = _folders(tmp_path, [1.12] * 6 + [1.075] * 6)
+    picture = tmp_path / "history.png"
+    done = call(history.main, *folders, "--png", picture)
+    assert done.code == 0 and picture.stat().st_size > 10_000
+    last = done.out.strip().splitlines()[-1]
+    assert "hakmem: throughput over mimalloc changed by -" in last
+    assert "between commit0005 and commit0006" in last
+    found = json.loads(call(history.main, *folders, "--format", "json").out)["changes"]
+    assert len(found) == 1 and found[0]["verdict"] == "worse"
+    assert found[0]["ratio"] == pytest.approx(1.075 / 1.12, abs=0.01)
+
+
+def test_folders_that_agree_have_no_change(call, tmp_path):
+    done = call(history.main, *_folders(tmp_path, [1.1] * 8))
+    assert done.code == 0 and done.out.strip().endswith("No ratio changed its level.")
+
+
+def test_one_allocator_alone_is_refused(call, tmp_path):
+    done = call(history.main, make_folder(tmp_path / "one", names=("hakmem",), ratios=(1.0,)))
+    assert done.code == 1 and "compare folders of hakbench ab" in done.err
