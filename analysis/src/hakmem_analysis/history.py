@@ -1,7 +1,7 @@
 """hakbench history: how a measurement went over commits, and where it changed.
 
-Purpose     Put the folders of one workload in the order in which they were measured, find the changes of level
-            of each ratio, name the commits between which they lie, and draw them.
+Purpose     Put the folders of one workload in the order in which they were measured, find the changes of
+            level of each ratio, name the commits between which they lie, and draw them.
 Boundary    main() is the tool. Result folders of hakbench ab in; text or JSON on standard output, one PNG.
 Invariants  Judged are ratios to the reference that was measured in the same folder, so that a machine that
             became slower is no change. A change is one of the level (change_points.py), not of one folder.
@@ -77,8 +77,8 @@ def for_people(rows: Sequence[Row], changes: Sequence[Change], words: str) -> st
         cells += [[row.folder, row.commit, text.ratio(row.ratio), text.interval(row.lower, row.upper),
                    _changed_at(changes, row)] for row in series]
         lines += ["", f"{TITLES[key[2]]}: {key[0]} / {key[1]}", text.text_table(cells)]
-    lines += [""] + [f"{change.candidate}: {TITLES[change.metric].lower()} over {change.reference} changed by "
-                     f"{100 * (change.ratio - 1):+.2f} % between {change.last or change.last_folder} and "
+    lines += [""] + [f"{change.candidate}: {TITLES[change.metric].lower()} over {change.reference} changed "
+                     f"by {100 * (change.ratio - 1):+.2f} % between {change.last or change.last_folder} and "
                      f"{change.first or change.first_folder} (p {change.p:.2g})"
                      for change in changes]
     return "\n".join(lines if changes else [*lines, "No ratio changed its level."])
