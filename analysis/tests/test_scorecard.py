@@ -188,3 +188,32 @@ def test_the_committed_scorecard_is_what_its_folders_say(monkeypatch):
     options = scorecard.make_parser().parse_args(shlex.split(command)[2:])
     card = read_card(options.folders, options.candidate)
     assert to_markdown(Page(card, options.reference, page.parent).parts(options.folders)) == committed
+
+
+def _micro_file(folder, allocator, times):
+    folder.mkdir(exist_ok=True)
+    rows = [{"name": f"{name}_{kind}", "run_name": name, "run_type": kind, "real_time": ns / 1000,
+             "time_unit": "us"}
+            for name, values in times.items() for kind in ("iteration", "aggregate") for ns in values]
+    content = {"context": {"allocator": allocator}, "benchmarks": rows}
+    (folder / f"{allocator}.json").write_text(json.dumps(content))
+
+
+def test_the_micro_suite_joins_without_a_verdict(call, tmp_path):
+    folder = tmp_path / "micro"
+    _micro_file(folder, "hakmem", {"malloc_free/size:64": [2.0, 4.0, 90.0], "calloc_free/size:64": [8.0]})
+    _micro_file(folder, "mimalloc", {"malloc_free/size:64": [8.0], "calloc_free/size:64": [4.0]})
+    done = call(scorecard.main, folder, "-o", tmp_path / "card.md")
+    assert done.code == 0, done.err
+    page = (tmp_path / "card.md").read_text()
+    row = next(line for line in page.splitlines() if "calloc" in line)
+    assert "8.000 ns" in row and "0.500" in row
+    assert next(line for line in page.splitlines() if "malloc\\_free/size:64" in line and "calloc" not in line) \
+        .endswith("| 4.000 ns | 2.000 |")
+    assert "| geometric mean |" in page and "no interval and no verdict" in page
+
+
+def test_a_micro_folder_without_the_candidate_is_refused(call, tmp_path):
+    _micro_file(tmp_path / "micro", "mimalloc", {"malloc_free/size:64": [8.0]})
+    done = call(scorecard.main, tmp_path / "micro", "-o", tmp_path / "card.md")
+    assert done.code == 1 and "no file is of hakmem; there are mimalloc" in done.err

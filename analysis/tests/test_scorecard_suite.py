@@ -24,6 +24,11 @@ class FakeHakbench:
         if words[0] == "app":
             (folder / "verdict.json").write_text("{}")
             workload, names = "app", []
+        elif words[0] == "micro":
+            for flag, name in zip(words, words[1:]):
+                if flag == "-a":
+                    (folder / f"{name}.json").write_text("{}")
+            return 0
         else:
             workload = words[words.index("-w") + 1]
             flags = ("-a", "--a", "--b", "--c", "--d", "--e")
@@ -62,7 +67,7 @@ def test_the_batches_of_other_allocators(tmp_path):
 def test_everything_is_measured_once(tmp_path):
     hakbench = FakeHakbench()
     suite = run(tmp_path, hakbench)
-    assert hakbench.measured == suite.measured == [*(entry.name for entry in STANDARD), "app"]
+    assert hakbench.measured == suite.measured == [*(entry.name for entry in STANDARD), "app", "micro"]
     assert not suite.notes
     words = hakbench.calls[0]
     assert words[:11] == ["ab", "--a", "hakmem", "--b", "mimalloc", "--c", "jemalloc", "--d", "tcmalloc",

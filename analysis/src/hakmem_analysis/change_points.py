@@ -5,8 +5,8 @@ Purpose     Find the moments at which a series of independent values takes anoth
 Boundary    Values in order in, ChangePoints out; what a value is does not matter here.
 Invariants  A change is claimed only where a permutation test of the best split says p <= alpha; the segments
             on both sides are then searched in the same way (binary segmentation: Scott and Knott 1974;
-            Matteson and James 2014 for the permutation test). Draws come from a fixed seed: the same series, the same
-            answer. Too few values give no change, never a guess.
+            Matteson and James 2014 for the permutation test). Draws come from a fixed seed: the same series,
+            the same answer. Too few values give no change, never a guess.
 """
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from typing import Optional, Sequence
 
 import numpy as np
 
-from . import describe, latency, soak_judge, wording
+from . import describe, latency, scorecard_micro, soak_judge, wording
 from .compare import NOT_AN_ALLOCATOR, Comparison, compare
 from .drift import Drift
 from .errors import InputError
@@ -83,6 +83,7 @@ class Card:
     workloads: list = field(default_factory=list)
     soaks: list = field(default_factory=list)
     programs: list = field(default_factory=list)
+    micros: list = field(default_factory=list)
     notes: list = field(default_factory=list)
     hosts: list = field(default_factory=list)
     versions: dict = field(default_factory=dict)
@@ -118,14 +119,17 @@ def read_card(folders: Sequence, candidate: str) -> Card:
                 _add(card, folder / name, name)
         else:
             _add(card, folder, "")
-    if not (card.workloads or card.soaks or card.programs):
+    if not (card.workloads or card.soaks or card.programs or card.micros):
         raise InputError(f"nothing about {candidate} in {', '.join(map(str, folders))}; give folders of "
-                         "hakbench ab, app or soak")
+                         "hakbench ab, app, soak or micro")
     _tell_apart(card.workloads)
     return card
 
 
 def _add(card: Card, folder: Path, name: str) -> None:
+    if scorecard_micro.is_micro(folder):
+        card.micros.append(scorecard_micro.read(folder, card.candidate))
+        return
     manifest = _manifest(folder)
     if manifest.get("format") == APP_FORMAT:
         card.programs.append(_read_programs(folder, card.candidate))

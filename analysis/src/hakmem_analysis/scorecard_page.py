@@ -75,7 +75,7 @@ class Page:
                             "over workloads: how far another choice of such workloads would move it.")]
         if card.workloads:
             found += self._throughput() + self._memory() + self._pareto() + self._tail()
-        found += self._soaks() + self._programs()
+        found += self._soaks() + self._programs() + self._micros()
         if card.notes:
             found += [Heading("Notes"), Bullets(card.notes)]
         words = ["hakbench", "scorecard", *(Path(os.path.relpath(folder)).as_posix() for folder in folders)]
@@ -219,6 +219,25 @@ class Page:
         return found + [Paragraph("Speed is the ratio of CPU times, above 1 is faster; peak RSS is the whole "
                                   "process's, below 1 is leaner.")]
 
+    def _micros(self) -> list:
+        card, found = self.card, []
+        for micro in card.micros:
+            others = [name for name in micro.allocators if name != card.candidate]
+            rows = []
+            for name, by_allocator in micro.ns.items():
+                own = by_allocator.get(card.candidate)
+                rows.append([self._folder_cell(name, micro.folder), Cell(text.nanoseconds(own), sort=own),
+                             *(_plain_ratio(micro.ratio(name, card.candidate, other)) for other in others)])
+            foot = ["geometric mean", "",
+                    *(_plain_ratio(micro.mean_ratio(card.candidate, other)) for other in others)]
+            found += [Table(["benchmark", card.candidate, *(f"speed over {other}" for other in others)], rows,
+                            [foot])]
+        if not found:
+            return []
+        return [Heading("Single kinds of call"), *found,
+                Paragraph("Google Benchmark's micro suite. The allocators ran one after the other, so these have "
+                          "no interval and no verdict, and are in no target.")]
+
     def _program_table(self, programs: Programs) -> Table:
         references = list(dict.fromkeys(row["reference"] for row in programs.rows))
         by_key = {(row["program"], row["reference"], row["metric"]): row for row in programs.rows}
@@ -251,6 +270,10 @@ def _ratio_cell(row) -> Cell:
     doubtful = row.noisy or (row.confidence or 0) < row.requested_confidence
     return Cell(_words("ratio", Estimate(row.ratio, row.lower, row.upper)) + (" *" if doubtful else ""),
                 sort=row.ratio)
+
+
+def _plain_ratio(ratio: Optional[float]) -> Cell:
+    return Cell(text.ratio(ratio), sort=ratio)
 
 
 def _row_cell(row: Optional[dict]) -> Cell:

@@ -25,7 +25,7 @@ from .looks import Command, run_hakbench
 
 SUITE_FILE = "suite.json"
 SUITE_FORMAT = "hakbench-suite/1"
-APP = "app"
+APP, MICRO = "app", "micro"
 ALLOCATORS = ("hakmem", "mimalloc", "jemalloc", "tcmalloc", "glibc")
 
 LAUNCHES, BLOCKS, LATENCY_EPOCHS = 4, 3, 1
@@ -36,6 +36,7 @@ WORKLOADS_SHARE = 0.6  # of the time; the rest is the real programs'
 APP_BLOCK_S = 35.0
 LEAST_APP_BLOCKS = 6  # fewer give no sign interval of 95 %
 PROBE_S = 1
+MICRO_MIN_TIME_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def _start_anew(folder: Path) -> None:
 
 def names_of(suite: str) -> list:
     """The names of all folders of a suite."""
-    return [entry.name for entry in SUITES[suite]] + ([APP] if suite == "standard" else [])
+    return [entry.name for entry in SUITES[suite]] + ([APP, MICRO] if suite == "standard" else [])
 
 
 def _choose(suite: str, pattern: str) -> list:
@@ -204,11 +205,14 @@ def measure(folder: Path, minutes: float, pattern: str, say: Callable = lambda l
                   for entry in entries]
     if APP in chosen:
         runs.append((APP, lambda place: _measure_programs(place, minutes, suite, command)))
+    if MICRO in chosen:
+        runs.append((MICRO, lambda place: _measure_micro(place, suite, command)))
     for number, (name, run) in enumerate(runs, 1):
         say(f"{number}/{len(runs)} {name}")
-        if not (name in suite.measured and is_complete(folder / name)):
+        whole = is_complete(folder / name) if name != MICRO else _is_whole(folder / name, suite)
+        if not (name in suite.measured and whole):
             suite.forget(name)
-            if is_complete(folder / name) or run(folder / name):
+            if whole or run(folder / name):
                 suite.measured.append(name)
         _write_suite(folder, suite)
     if not suite.measured:
@@ -241,6 +245,19 @@ def _measure_programs(folder: Path, minutes: float, suite: Suite, command: Comma
         suite.notes.append(f"{APP}: see the notes on real programs" if (folder / "verdict.json").exists()
                            else f"{APP}: real programs could not be measured")
     return (folder / "verdict.json").exists()
+
+
+def _is_whole(folder: Path, suite: Suite) -> bool:
+    """Whether the micro suite's files of all allocators are there."""
+    return all((folder / f"{label_of(name)}.json").exists() for name in suite.allocators)
+
+
+def _measure_micro(folder: Path, suite: Suite, command: Command) -> bool:
+    words = [word for name in suite.allocators for word in ("-a", name)]
+    if command(["micro", *words, "--min-time", str(MICRO_MIN_TIME_S), "-o", str(folder)]) == 0:
+        return True
+    suite.notes.append(f"{MICRO}: the micro suite could not be measured")
+    return False
 
 
 def report_progress(line: str) -> None:
