@@ -1,8 +1,8 @@
 """What `hakbench micro` measured, for the scorecard.
 
 Purpose     Read a folder of Google Benchmark files, one an allocator, into one table.
-Boundary    Files in, plain data out. The allocators ran one after the other, not in turns, so there are ratios
-            here but no intervals and no verdicts.
+Boundary    Files in, plain data out. The allocators ran one after the other, not in turns, so there are
+            ratios here but no intervals and no verdicts.
 """
 from __future__ import annotations
 

@@ -235,8 +235,8 @@ class Page:
         if not found:
             return []
         return [Heading("Single kinds of call"), *found,
-                Paragraph("Google Benchmark's micro suite. The allocators ran one after the other, so these have "
-                          "no interval and no verdict, and are in no target.")]
+                Paragraph("Google Benchmark's micro suite. The allocators ran one after the other, so these "
+                          "have no interval and no verdict, and are in no target.")]
 
     def _program_table(self, programs: Programs) -> Table:
         references = list(dict.fromkeys(row["reference"] for row in programs.rows))
