@@ -112,7 +112,10 @@ class Soak:
             if self.master is None:
                 time.sleep(left)
             elif select.select([self.master], [], [], left)[0]:
-                os.read(self.master, 65536)
+                try:
+                    os.read(self.master, 65536)
+                except OSError:  # EIO: the soak has ended, nobody holds the other end
+                    return
 
     def witnessed(self) -> int:
         """Epochs that the metrics file says are on record."""
@@ -139,7 +142,7 @@ def kill_quietly(pid: int, number: int):
 
 
 def send(number):
-    return lambda soak, chance: kill_quietly(soak.process.pid, number)
+    return lambda soak, chance: soak.process.send_signal(number)  # to nobody once it was reaped
 
 
 def kill_subject(soak: Soak, chance: random.Random):
@@ -149,6 +152,8 @@ def kill_subject(soak: Soak, chance: random.Random):
 
 
 def kill_both(soak: Soak, chance: random.Random):
+    if soak.process.poll() is not None:
+        return
     pids = [*soak.subject_pids(), soak.process.pid]
     chance.shuffle(pids)
     for pid in pids:
@@ -302,6 +307,7 @@ def parse(argv):
     parser.add_argument("--hakbench", type=Path, default=ROOT / "build" / "release" / "bin" / "hakbench",
                         help="the program (default the release build's)")
     parser.add_argument("--json", type=Path, help="write the summary here, too")
+    parser.error = lambda message: parser.exit(1, f"soak_kill_matrix.py: error: {message}\n")
     options = parser.parse_args(argv)
     if options.cases < 1:
         parser.exit(1, f"soak_kill_matrix.py: error: --cases {options.cases}: at least 1 is needed\n")
@@ -326,7 +332,7 @@ def main(argv=None) -> int:
         work = Path(tempfile.mkdtemp(prefix="hakbench-kill-"))
         try:
             case.update(run_case(options.hakbench.resolve(), kind, case["mode"], chance, work))
-        except CaseFailed as failure:
+        except (CaseFailed, subprocess.TimeoutExpired, ValueError, FileNotFoundError) as failure:
             case["failure"] = str(failure)
         finally:
             shutil.rmtree(work, ignore_errors=True)

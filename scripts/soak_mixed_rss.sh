@@ -4,6 +4,7 @@
 # Boundary: starts BENCH_BIN and puts what it prints into rows; the figures are the program's own.
 # Exit codes: 0 done, 1 a failure (one line on standard error).
 set -euo pipefail
+export LC_ALL=C  # EPOCHREALTIME and awk: a point, not the locale's comma
 # shellcheck source=scripts/lib/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 # shellcheck source=scripts/lib/soak_settings.sh

@@ -31,8 +31,10 @@ TEXT
 read_arguments "$@"
 bench=$(bench_path)
 name=$(basename "$bench")
-hakbench=$(beside_bench "$bench" hakbench) ||
-  die "no hakbench beside $bench nor in build/release/bin; build it: cmake --build --preset release"
+# Only that of the same build: another's plugins hold another allocator.
+hakbench=$(dirname "$bench")/hakbench
+[[ -x $hakbench ]] ||
+  die "no hakbench beside $bench; build it there, or run BENCH_BIN itself: scripts/soak_mixed_rss.sh"
 plugin=$(plugin_of "$name")
 [[ -f "$(dirname "$hakbench")/../plugins/$plugin.so" ]] ||
   die "BENCH_BIN=$name: no plugin '$plugin' to soak its allocator with; build one (CONTRIBUTING.md), or run" \

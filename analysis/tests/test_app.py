@@ -97,6 +97,19 @@ def test_an_output_that_varies_by_itself_is_not_compared(tmp_path):
     assert outcome.varying == {"fake"} and not outcome.different
 
 
+def test_an_output_that_varies_under_one_allocator_only_is_that_ones_doing(tmp_path):
+    _, outcome = run(FakeProgram(dict.fromkeys("abc", 1.0), lambda label, n: str(n) if label == "b" else "y"),
+                     tmp_path)
+    assert outcome.different == {("fake", "b")} and not outcome.varying
+
+
+def test_few_blocks_give_no_verdict(tmp_path):
+    runs, _ = run(FakeProgram({"a": 1.0, "b": 1.25, "c": 0.5}), tmp_path, blocks=5)
+    assert app_report.compare(runs, "fake", "a", "b", "speed").verdict == "inconclusive"
+    with pytest.raises(InputError, match="--margin needs --blocks 6 or more"):
+        app._run(["-a", "glibc", "--margin", "2%", "--blocks", "5"])
+
+
 def test_a_failure_ends_the_turns_of_its_allocator_only(tmp_path):
     program = FakeProgram(dict.fromkeys("abc", 1.0), fails=lambda label, n: label == "b" and n > 8)
     runs, outcome = run(program, tmp_path)

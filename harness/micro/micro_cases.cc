@@ -68,7 +68,7 @@ bool fill(benchmark::State &state, void *(*malloc_fn)(size_t), size_t size, void
       touch(blocks[i]);
       continue;
     }
-    return false;  // what was got is not given back: the process ends with this benchmark
+    return false;  // what was got is not given back
   }
   return true;
 }

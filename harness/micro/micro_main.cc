@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -18,6 +17,7 @@
 #include "coordinator/subject_process.h"
 #include "micro_cases.h"
 #include "model/error.h"
+#include "output/result_folder.h"
 #include "subject/plugin_loader.h"
 
 namespace hakbench {
@@ -34,15 +34,6 @@ struct Options {
   double min_time_s = 0.5;
   unsigned repetitions = 1;
 };
-
-std::string default_output() {
-  const time_t now = time(nullptr);
-  tm local;
-  localtime_r(&now, &local);
-  char text[32];
-  strftime(text, sizeof text, "%Y%m%d-%H%M%S-micro", &local);
-  return std::string("out/") + text;
-}
 
 // Child: argv is PROGRAM, kChildArgument, name, path, then Google Benchmark's own arguments.
 int run_suite(int argc, char **argv) {
@@ -110,7 +101,7 @@ int run_all(const Options &options) {
       if (plugins[i].name == plugins.back().name)
         throw Error("two allocators are named " + plugins[i].name + "; write NAME=" + text);
   }
-  const std::string folder = options.output.empty() ? default_output() : options.output;
+  const std::string folder = options.output.empty() ? "out/" + time_stamped_name("micro") : options.output;
   std::error_code code;
   fs::create_directories(folder, code);
   if (code) throw Error("cannot make the folder " + folder + ": " + code.message());

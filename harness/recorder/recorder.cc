@@ -32,7 +32,8 @@ struct State {
   std::atomic<uint32_t> threads;
   std::atomic<uint64_t> sequence;
   uint64_t file_bytes;
-  ChunkHead *pool;  // chunks of ended threads
+  ChunkHead *pool;    // chunks of ended threads
+  RawHeader *header;  // mapped, so that a stop can always be marked
   char path[kPathBytes];
 };
 static_assert(sizeof(State) <= 4096);
@@ -68,14 +69,12 @@ class Lock {
 // One line on standard error and in the file's header; the program goes on unrecorded.
 void stop(State *state, int code) {
   state->session.store(kStopped, std::memory_order_relaxed);
-  const int fd = open(state->path, O_WRONLY | O_CLOEXEC);
-  if (fd < 0) return;  // gone: hakbench record has ended before this process
-  const ssize_t written = pwrite(fd, &code, sizeof code, offsetof(RawHeader, stop_errno));
-  close(fd);
+  state->header->stop_errno = code;
+  if (code == ENOENT) return;  // gone: hakbench record has ended before this process
   char line[kPathBytes + 128];
-  const int length = snprintf(
-      line, sizeof line, "hakbench record: cannot write %s (error %d); the trace ends here%s\n",
-      state->path, code, written < 0 ? " without a mark" : "");
+  const int length = snprintf(line, sizeof line,
+                              "hakbench record: cannot write %s (error %d); the trace ends here\n",
+                              state->path, code);
   if (write(STDERR_FILENO, line, static_cast<size_t>(length)) < 0) return;
 }
 
@@ -101,13 +100,18 @@ bool create_file(State *state, const char *prefix) {
     const int length =
         snprintf(state->path, sizeof state->path, "%s.%d.%d%s", prefix, header.pid, n, kRawSuffix);
     if (length >= static_cast<int>(sizeof state->path)) return false;
-    fd = open(state->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    fd = open(state->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0 && errno != EEXIST) return false;
   }
-  const bool written = pwrite(fd, &header, sizeof header, 0) == sizeof header;
+  void *mapped = MAP_FAILED;
+  if (pwrite(fd, &header, sizeof header, 0) == sizeof header)
+    mapped = mmap(nullptr, sizeof header, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   close(fd);
+  if (mapped == MAP_FAILED) return false;
+  madvise(mapped, sizeof header, MADV_DONTFORK);
+  state->header = static_cast<RawHeader *>(mapped);
   state->file_bytes = sizeof header;
-  return written;
+  return true;
 }
 
 // False before the C library knows its environment, and without a place to write to.

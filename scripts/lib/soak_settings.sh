@@ -44,15 +44,6 @@ bench_path() {
   printf '%s\n' "$path"
 }
 
-# beside_bench BENCH PROGRAM - the program in the same folder, else that of the release build.
-beside_bench() {
-  local folder
-  for folder in "$(dirname "$1")" "$root/build/release/bin"; do
-    [[ -x $folder/$2 ]] && printf '%s\n' "$folder/$2" && return
-  done
-  return 1
-}
-
 # plugin_of NAME - the plugin with the allocator of a bench_random_mixed_* program.
 plugin_of() {
   case $1 in

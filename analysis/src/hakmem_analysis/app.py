@@ -29,6 +29,7 @@ from .looks import result_folder
 
 PROG = "hakbench app"
 DEFAULT_BLOCKS = 10
+LEAST_BLOCKS = 6  # for a sign interval of 95 %
 SCHEDULE_SEED = 1
 
 
@@ -95,7 +96,7 @@ def _make_parser():
         "programs:\n" + "".join(f"  {program.name:<9} {program.models}\n" for program in PROGRAMS)
         + "\nexamples:\n  hakbench app -a hakmem -a mimalloc\n"
         "  hakbench app -a hakmem -a new=/opt/mimalloc/libmimalloc.so -a glibc --programs g++,redis\n"
-        "  hakbench app -a hakmem -a lean=build/release/lib/libhakmem.so --env lean:HAKMEM_SS_MEM_LEAN=1\n"
+        "  hakbench app -a hakmem -a lean=hakmem --env lean:HAKMEM_PROFILE=memory_lean_dontneed\n"
         "  hakbench app -a hakmem -a jemalloc -- sort -u words.txt\n\n"
         "exit codes: 0 done, 1 the tool, its input or a program failed, 2 an output differed, or, with\n"
         "--margin, a program was slower")
@@ -178,6 +179,8 @@ def _run(argv) -> int:
     if command and options.programs:
         raise InputError("either --programs or a command behind --, not both")
     margin = None if options.margin is None else cli.share("--margin", options.margin)
+    if margin is not None and options.blocks < LEAST_BLOCKS:
+        raise InputError(f"--margin needs --blocks {LEAST_BLOCKS} or more: fewer give no interval of 95 %")
     programs = [own_command(command)] if command else choose(options.programs)
     libraries = resolve_libraries(options.allocator, options.env)
     cpus = choose_cpus(options.cpu)
@@ -200,7 +203,8 @@ def _run(argv) -> int:
     if outcome.failed:
         return cli.EXIT_ERROR
     slower = [row for row in comparisons
-              if margin is not None and row.metric == "speed" and row.upper < 1 - margin]
+              if margin is not None and row.metric == "speed" and row.verdict == "worse"
+              and row.upper < 1 - margin]
     return cli.EXIT_GATE_FAILED if outcome.different or slower else cli.EXIT_PASS
 
 

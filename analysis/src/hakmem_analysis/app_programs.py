@@ -67,8 +67,12 @@ class Redis(Program):
         ask = ["redis-cli", "-s", socket]
 
         def client(words: Sequence[str], stdin=None, stdout=subprocess.DEVNULL, may_fail=False) -> int:
-            done = subprocess.run([*pin, *words], stdin=stdin or subprocess.DEVNULL, stdout=stdout,
-                                  stderr=subprocess.DEVNULL, timeout=CLIENT_PATIENCE_S, check=False)
+            try:
+                done = subprocess.run([*pin, *words], stdin=stdin or subprocess.DEVNULL, stdout=stdout,
+                                      stderr=subprocess.DEVNULL, timeout=CLIENT_PATIENCE_S, check=False)
+            except subprocess.TimeoutExpired:
+                raise ProgramFailed(f"{words[0]} had no answer within {CLIENT_PATIENCE_S} s; does the server "
+                                    "hang?") from None
             if done.returncode != 0 and not may_fail:
                 raise ProgramFailed(f"{words[0]} ended with exit code {done.returncode}; is the server "
                                     "alive?")
@@ -92,7 +96,7 @@ PROGRAMS = (
             {"g++": "g++"}, ("g++", "-std=c++17", "-O1", "-c", "program.cc", "-o", "program.o"),
             writes=("program.o",)),
     Program("python3", "an interpreter with an allocator of its own over malloc: dicts, strings, JSON",
-            {}, (sys.executable, "-B", "-I", "program.py")),
+            {}, (sys.executable, "-B", "-s", "program.py")),
     Program("perl", "an interpreter with many small strings and hashes", {"perl": "perl"},
             ("perl", "program.pl")),
     Program("lua", "an interpreter driven by realloc: tables, strings, garbage collection",

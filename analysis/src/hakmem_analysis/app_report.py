@@ -71,7 +71,8 @@ def compare(runs: pd.DataFrame, program: str, candidate: str, reference: str, me
     medians = rows.groupby("allocator")[column].median()
     return Comparison(program, metric, better, candidate, reference, float(medians.get(candidate, nan)),
                       float(medians.get(reference, nan)), ratio, lower, upper, interval.confidence,
-                      len(differences), verdicts.difference(lower, upper, better),
+                      len(differences), verdicts.difference(lower, upper, better)
+                      if interval.confidence >= stats.DEFAULT_CONFIDENCE else "inconclusive",
                       nan if resolves is None else float(np.expm1(resolves)))
 
 

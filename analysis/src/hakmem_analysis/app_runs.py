@@ -26,7 +26,7 @@ WARMUP = -1  # the block of runs that are not counted
 COLUMNS = ("seq", "program", "allocator", "block", "slot", "wall_s", "cpu_s", "system_s", "peak_rss_kb",
            "minor_faults", "major_faults", "involuntary_switches", "output_sha256", "wall_time_s")
 # What a measured program must not inherit: the allocator under test is the only difference.
-CLEARED = ("LD_PRELOAD", "LD_AUDIT", "GLIBC_TUNABLES", "MALLOC_ARENA_MAX")
+CLEARED = ("LD_PRELOAD", "LD_AUDIT", "GLIBC_TUNABLES")
 
 
 @dataclass
@@ -64,7 +64,7 @@ class RunFile:
 
 def clean_environment() -> dict:
     kept = {name: value for name, value in os.environ.items()
-            if name not in CLEARED and not name.startswith(("HAKMEM_", "MIMALLOC_"))}
+            if name not in CLEARED and not name.startswith(("HAKMEM_", "MIMALLOC_", "TCMALLOC_", "MALLOC_"))}
     return {**kept, "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"}
 
 
@@ -81,10 +81,11 @@ def _say(line: str) -> None:
         sys.stderr.flush()
 
 
-def _note_output(outcome: Outcome, digests: dict, program: str, label: str, digest: str) -> None:
-    """`digests`: allocator -> output of its first run of the program, in the order of the warm-up."""
+def _note_output(outcome: Outcome, digests: dict, varied: set, program: str, label: str, digest: str) -> None:
+    """`digests`: allocator -> output of its first run, in the order of the warm-up; `varied`: allocators whose
+    output has changed since."""
     if digests.setdefault(label, digest) != digest:
-        outcome.varying.add(program)
+        varied.add(label)
     elif digest != next(iter(digests.values())):
         outcome.different.add((program, label))
 
@@ -93,7 +94,7 @@ def run_program(program: Program, libraries: Sequence[Library], blocks: int, cpu
                 runs: RunFile, outcome: Outcome) -> None:
     """A warm-up run of each allocator, then the blocks. Failures go to `outcome`."""
     by_label = {library.label: library for library in libraries}
-    environment, digests = clean_environment(), {}
+    environment, digests, varied = clean_environment(), {}, set()
     with tempfile.TemporaryDirectory(prefix="hakbench-app-") as name:
         folder = Path(name)
         program.prepare(folder)
@@ -108,12 +109,16 @@ def run_program(program: Program, libraries: Sequence[Library], blocks: int, cpu
                 outcome.failed[program.name, label] = str(failure)
                 return
             runs.add(program.name, label, block, slot, it)
-            _note_output(outcome, digests, program.name, label, it.output_sha256)
+            _note_output(outcome, digests, varied, program.name, label, it.output_sha256)
 
         for slot, label in enumerate(by_label):
             run(label, WARMUP, slot)
         for block in range(blocks):
             for slot, label in enumerate(order_of_block(by_label, draw)):
                 run(label, block, slot)
-    outcome.different = {pair for pair in outcome.different if pair[0] not in outcome.varying}
+    if varied and varied == set(digests):  # the program's own doing, not an allocator's
+        outcome.varying.add(program.name)
+        outcome.different = {pair for pair in outcome.different if pair[0] != program.name}
+    else:
+        outcome.different |= {(program.name, label) for label in varied}
     _say("")

@@ -27,6 +27,8 @@ def benchmark_name(result: Result) -> str:
     """workload/parameter:value/..., threads last, as Google Benchmark writes names."""
     workload = result.manifest.get("workload") or {}
     parts = [workload.get("name") or "workload"]
+    if workload.get("file"):
+        parts.append("file:" + workload["file"].rsplit("/", 1)[-1])
     parts += [f"{key}:{value}" for key, value in sorted((workload.get("params") or {}).items())]
     return "/".join([*parts, f"threads:{workload.get('threads') or 1}"])
 

@@ -166,7 +166,8 @@ def short_name(result: Result) -> str:
     workload = result.manifest.get("workload") or {}
     ws, threads = (workload.get("params") or {}).get("ws"), workload.get("threads")
     return " ".join(filter(None, (
-        workload.get("name") or "unnamed workload", f"ws={ws}" if ws else "",
+        workload.get("name") or "unnamed workload", (workload.get("file") or "").rsplit("/", 1)[-1],
+        f"ws={ws}" if ws else "",
         f"{threads} threads" if threads and threads > 1 else "")))
 
 

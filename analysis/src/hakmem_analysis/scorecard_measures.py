@@ -1,14 +1,15 @@
 """The values that targets are held against, and the Pareto view.
 
-Purpose     Geometric means over workloads with bootstrap intervals, worst cases, rates.
+Purpose     Geometric means over workloads with their intervals, worst cases, rates.
 Boundary    A Card in, Estimates and Points out; pure.
-Invariants  An interval of a geometric mean is the percentile bootstrap over workloads, seeded: what it says
-            is how far another choice of such workloads would move the mean. Fewer than LEAST_WORKLOADS give
-            none. Workloads that lack a value are left out of the mean and counted in the note.
+Invariants  An interval of a geometric mean is Student's over workloads: what it says is how far another choice
+            of such workloads would move the mean. Fewer than LEAST_WORKLOADS give none. Workloads that lack a
+            value are left out of the mean and counted in the note. The interval of a worst or best case has
+            the extremes of all bounds: the case that is extreme by its point need not be it in truth.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable, Optional, Sequence
 
 import numpy as np
@@ -22,7 +23,8 @@ LEAST_WORKLOADS = 5
 
 
 def geometric_mean(ratios: Sequence, folders: Sequence, things: str = "workloads") -> Estimate:
-    """The geometric mean of the positive ratios (None: not measured), with its bootstrap interval."""
+    """The geometric mean of the positive ratios (None: not measured), with Student's interval of its
+    logarithm."""
     kept = [(ratio, folder) for ratio, folder in zip(ratios, folders) if ratio is not None and ratio > 0]
     if not kept:
         return Estimate(note="not measured")
@@ -34,9 +36,8 @@ def geometric_mean(ratios: Sequence, folders: Sequence, things: str = "workloads
     if len(kept) < LEAST_WORKLOADS:
         return Estimate(float(np.exp(logs.mean())), note=note + f"; an interval takes {LEAST_WORKLOADS}",
                         folders=places)
-    draws = np.random.default_rng(stats.BOOTSTRAP_SEED).integers(0, len(logs),
-                                                                 (stats.BOOTSTRAP_DRAWS, len(logs)))
-    lower, upper = np.exp(np.percentile(logs[draws].mean(axis=1), [2.5, 97.5]))
+    half = st.t.ppf(0.975, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs))
+    lower, upper = np.exp(logs.mean() - half), np.exp(logs.mean() + half)
     return Estimate(float(np.exp(logs.mean())), float(lower), float(upper), note, places)
 
 
@@ -49,7 +50,7 @@ def _row_ratio(metric: str) -> Callable:
 
 def tail_ratio(workload: Workload, comparator: str, candidate: str) -> Optional[float]:
     """Candidate's p99 over epochs of ns/op over the comparator's; None where there is none."""
-    if comparator not in workload.summaries:
+    if not {candidate, comparator} <= set(workload.summaries):
         return None
     above, below = (finite_or_none(workload.summaries[name].ns_per_op_tail["p99"])
                     for name in (candidate, comparator))
@@ -77,6 +78,14 @@ def peak_rss_means(card: Card) -> dict:
     return {name: mean_against(card, name, _row_ratio("peak_rss_above_base")) for name in card.comparators}
 
 
+def _bounds(estimates, choose: Callable) -> tuple:
+    """The interval of an extreme (see the head of this file); Nones unless each has an interval."""
+    estimates = list(estimates)
+    if any(it.lower is None or it.upper is None for it in estimates):
+        return None, None
+    return choose(it.lower for it in estimates), choose(it.upper for it in estimates)
+
+
 def _named(means: dict, choose: Callable) -> Estimate:
     """The estimate that `choose` (min or max) picks of those with a value; the note names the comparator."""
     measured = {name: mean for name, mean in means.items() if mean.value is not None}
@@ -84,23 +93,24 @@ def _named(means: dict, choose: Callable) -> Estimate:
         return Estimate(note="not measured")
     name = choose(measured, key=lambda key: measured[key].value)
     best = measured[name]
-    return Estimate(best.value, best.lower, best.upper, f"{name}, {best.note}", best.folders)
+    return Estimate(best.value, *_bounds(measured.values(), choose), f"{name}, {best.note}", best.folders)
 
 
 def _worst_workload(card: Card) -> Estimate:
-    rows = [(workload, workload.best()) for workload in card.workloads]
-    rows = [(workload, row) for workload, row in rows if row is not None]
+    rows = [(workload, row) for workload in card.workloads for (_, metric), row in workload.rows.items()
+            if metric == "throughput" and row.ratio is not None]
     if not rows:
         return Estimate(note="not measured")
     workload, row = min(rows, key=lambda pair: pair[1].ratio)
-    firm = not row.noisy and row.confidence is not None and row.confidence >= row.requested_confidence
-    return Estimate(row.ratio, row.lower if firm else None, row.upper if firm else None,
-                    f"{workload.name}, {row.reference}" + ("" if firm else f"; {row.note}"),
-                    (workload.folder,))
+    loose = sum(it.noisy or (it.confidence or 0) < it.requested_confidence for _, it in rows)
+    lower, upper = (None, None) if loose else _bounds([it for _, it in rows], min)
+    return Estimate(row.ratio, lower, upper, f"{workload.name}, {row.reference}"
+                    + (f"; {loose} ratios without a firm interval" if loose else ""), (workload.folder,))
 
 
 def _base_case(card: Card) -> Optional[Workload]:
-    return next((workload for workload in card.workloads if workload.is_random_mixed(400)), None)
+    return next((workload for workload in card.workloads
+                 if workload.is_random_mixed(400) and card.candidate in workload.summaries), None)
 
 
 def tax_kb(workload: Workload, allocator: str) -> Optional[float]:
@@ -157,20 +167,30 @@ def syscall_rate(workload: Workload, allocator: str) -> Estimate:
 def _worst_rate(card: Card) -> Estimate:
     rates = [syscall_rate(workload, card.candidate) for workload in card.workloads
              if workload.is_random_mixed() and card.candidate in workload.summaries]
-    return max((rate for rate in rates if rate.value is not None), key=lambda rate: rate.value,
-               default=Estimate(note="not measured"))
+    rates = [rate for rate in rates if rate.value is not None]
+    if not rates:
+        return Estimate(note="not measured")
+    lower, upper = _bounds(rates, max)
+    return replace(max(rates, key=lambda rate: rate.value), lower=lower, upper=upper)
 
 
 def _drift(card: Card) -> Estimate:
-    found = [soak for soak in card.soaks if soak.allocator == card.candidate
-             and finite_or_none(soak.drift.slope_kb_per_h) is not None]
+    """The steepest slope, up or down; its bounds are of its size."""
+    soaks = [soak for soak in card.soaks
+             if card.candidate in (soak.allocator, soak.allocator.partition("@")[0])]  # NAME@PROFILE too
+    drifting = [soak for soak in soaks if soak.drift.verdict == "DRIFT"]
+    found = [soak for soak in drifting or soaks if finite_or_none(soak.drift.slope_kb_per_h) is not None]
     if not found:
         return Estimate(note="no soak with a slope among the folders")
-    worst = max(found, key=lambda soak: soak.drift.slope_kb_per_h)
-    settled = worst.drift.verdict in ("STABLE", "DRIFT")
-    return Estimate(worst.drift.slope_kb_per_h, worst.drift.slope_lower_kb_per_h if settled else None,
-                    worst.drift.slope_upper_kb_per_h if settled else None,
-                    f"{worst.drift.verdict} over {worst.drift.span_s:.0f} s", (worst.folder,))
+    worst = max(found, key=lambda soak: abs(soak.drift.slope_kb_per_h))
+    drift = worst.drift
+    settled = bool(drifting) or all(soak.drift.verdict == "STABLE" for soak in soaks)
+    ends = sorted((abs(drift.slope_lower_kb_per_h), abs(drift.slope_upper_kb_per_h)))
+    if drift.slope_lower_kb_per_h < 0 < drift.slope_upper_kb_per_h:
+        ends[0] = 0.0
+    return Estimate(drift.slope_kb_per_h, *(ends if settled else (None, None)),
+                    f"{worst.allocator}, {drift.verdict} over {drift.span_s:.0f} s, the steepest of {len(soaks)}",
+                    (worst.folder,))
 
 
 def program_means(folders: Sequence, metric: str) -> dict:

@@ -71,7 +71,7 @@ class Page:
         found += [Paragraph(line, strong=True) for line in self.headlines()]
         found += [Heading("Milestones"), self._targets(True), Heading("Targets"), self._targets(False),
                   Paragraph("Met and missed are claims of the whole interval; open: the interval holds the "
-                            "target, or there is none. An interval of a geometric mean is the 95 % bootstrap "
+                            "target, or there is none. An interval of a geometric mean is Student's 95 % "
                             "over workloads: how far another choice of such workloads would move it.")]
         if card.workloads:
             found += self._throughput() + self._memory() + self._pareto() + self._tail()
@@ -167,7 +167,7 @@ class Page:
                 Table(["allocator", f"throughput / {self.reference}", f"peak RSS / {self.reference}",
                        "Pareto"], rows),
                 Paragraph(f"Geometric means over the {len(used)} workloads that have both values for every "
-                          "allocator, ratios of medians; intervals by bootstrap over workloads.")]
+                          "allocator, ratios of medians; Student's intervals over workloads.")]
 
     def _tail(self) -> list:
         card, rows = self.card, []

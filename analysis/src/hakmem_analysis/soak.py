@@ -32,7 +32,7 @@ def _read(options) -> pd.DataFrame:
     frame = csvfile.read_columns(
         source,
         optional_numbers=(*time_columns, *(column for pair in rss_columns for column in pair), "ops_per_s",
-                          "ops", "syscalls", *causes.COLUMNS),
+                          "ops", "syscalls", "quarantined", *causes.COLUMNS),
         optional_texts=("kind", *GROUP_COLUMNS),
         keep=csvfile.throughput_rows)
     pair = next((pair for pair in rss_columns if pair[0] in frame and frame[pair[0]].notna().any()), None)
@@ -45,6 +45,9 @@ def _read(options) -> pd.DataFrame:
     frame["time_s"] = frame[time] if options.epoch_s is None else np.nan
     frame["rss_kb"] = frame[pair[0]]
     frame["peak_rss_kb"] = frame[pair[1]] if pair[1] in frame else np.nan
+    if "quarantined" in frame and "ops_per_s" in frame:  # noise counts for memory, not for throughput
+        quiet = ~(frame["quarantined"] > 0)
+        frame["ops_per_s"] = frame["ops_per_s"].where(quiet | (not quiet.any()))
     return frame
 
 

@@ -57,15 +57,13 @@ def draw(result: Result, judged: list, headline: str, path: Path) -> None:
 
 def _legend_entries(axis, styles: dict) -> tuple:
     """(handles, labels) of the subjects; the grey ones share one entry."""
-    handles, labels = axis.get_legend_handles_labels()
-    names = [label for handle, label in zip(handles, labels) if handle.get_color() != GREY]
-    coloured = [handle for handle in handles if handle.get_color() != GREY]
-    grey = [handle for handle in handles if handle.get_color() == GREY]
+    entries = list(zip(*axis.get_legend_handles_labels()))
+    shown = [entry for entry in entries if entry[0].get_color() != GREY or entry[1].startswith("hollow")]
+    grey = [entry[0] for entry in entries if entry not in shown]
     steady = sum(colour == GREY for colour, _ in styles.values())
-    if steady:
-        coloured.append(grey[0])
-        names.append(f"{steady} steady subjects")
-    return coloured, names
+    if steady and grey:
+        shown.append((grey[0], f"{steady} steady subjects"))
+    return [handle for handle, _ in shown], [name for _, name in shown]
 
 
 def _draw_change(axis, result: Result, judged: list, styles: dict, start_s: float) -> None:

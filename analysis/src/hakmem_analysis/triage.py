@@ -80,11 +80,17 @@ def need_kb(result: Result):
 
 
 def workload_words(manifest: dict) -> str:
-    """The arguments that give this workload to another command of hakbench."""
+    """The arguments that give this workload, and subject b the settings of this run's, to hakbench ab."""
     workload = manifest["workload"]
     words = ["-w", workload["name"], "--threads", str(workload["threads"])]
     for name, value in workload["params"].items():
         words += ["--param", f"{name}={value}"]
+    if workload.get("file"):
+        words += ["--trace", workload["file"]]
+    subject = manifest["subjects"][0]
+    for flag in ("init", "env"):
+        for name, value in subject.get(flag, {}).items():
+            words += [f"--{flag}", f"b:{name}={value if isinstance(value, str) else json.dumps(value)}"]
     return " " + shlex.join(words)
 
 

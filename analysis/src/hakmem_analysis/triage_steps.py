@@ -130,6 +130,8 @@ def observe(allocator: str, base: Result, folder: Path, runner: Runner) -> Ledge
     for flag, pairs in (("--param", workload["params"]), ("--init", subject.get("init", {})),
                         ("--env", subject.get("env", {}))):
         words += [word for name, value in pairs.items() for word in (flag, f"{name}={_text(value)}")]
+    if workload.get("file"):
+        words += ["--trace", workload["file"]]
     words += ["--prefault", str(prefault), "--ops", str(ops), "--format", "json"]
     try:
         done = runner.capture(words, {})

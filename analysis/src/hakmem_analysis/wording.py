@@ -8,6 +8,7 @@ Invariants  An interval that contains 1 is never called a difference, and then t
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 from . import text
 from .compare import Comparison
@@ -22,6 +23,8 @@ def conditions(result: Result) -> str:
     workload = result.manifest.get("workload") or {}
     params = workload.get("params") or {}
     parts = [workload.get("name") or "unnamed workload"]
+    if workload.get("file"):
+        parts.append(Path(workload["file"]).name)
     parts += [f"{key}={params[key]}" for key in sorted(params, key=lambda key: (key != "ws", key))]
     threads = workload.get("threads")
     if threads:

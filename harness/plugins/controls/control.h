@@ -227,6 +227,9 @@ static void control_purge(int level) { control_inner.purge(level); }
 static size_t control_stats_json(char *buf, size_t cap) {
   return control_inner.stats_json(buf, cap);
 }
+static size_t control_ledger_json(char *buf, size_t cap) {
+  return control_inner.ledger_json(buf, cap);
+}
 static void control_shutdown(void) { control_inner.shutdown(); }
 
 /* Offers what the wrapped plugin offers. */
@@ -241,6 +244,7 @@ static inline void control_complete_table(void) {
   CONTROL_OFFER(thread_end);
   CONTROL_OFFER(purge);
   CONTROL_OFFER(stats_json);
+  CONTROL_OFFER(ledger_json);
   CONTROL_OFFER(shutdown);
 #undef CONTROL_OFFER
   const char *const version = control_inner.version == NULL ? "" : control_inner.version;

@@ -27,9 +27,11 @@ std::string plugin_folder() {
 }
 
 std::string find_library(const std::string &file) {
-  const fs::path path = fs::path(executable_folder()).parent_path() / "lib" / file;
-  if (!fs::exists(path)) throw Error(path.string() + " is not there; build it");
-  return path.string();
+  const fs::path root = fs::path(executable_folder()).parent_path();
+  for (const fs::path &folder : {root / "lib", root / "lib/hakmem"})
+    if (fs::exists(folder / file)) return (folder / file).string();
+  throw Error(file + " is in neither lib nor lib/hakmem of " + root.string() +
+              "; build this project whole, or install again");
 }
 
 std::vector<std::string> profile_folders() {
@@ -59,16 +61,6 @@ std::string find_profile(const std::string &name) {
   std::sort(known.begin(), known.end());
   known.erase(std::unique(known.begin(), known.end()), known.end());
   throw Error("unknown profile '" + name + "'" + suggest(name, known));
-}
-
-std::string recorder_library() {
-  const fs::path root = fs::path(executable_folder()).parent_path();
-  for (const fs::path &folder : {root / "lib", root / "lib/hakmem"}) {
-    const fs::path library = folder / "libhakbench-record.so";
-    if (fs::exists(library)) return library.string();
-  }
-  throw Error("libhakbench-record.so is in neither lib nor lib/hakmem of " + root.string() +
-              "; build the target hakbench_recorder, or install again");
 }
 
 std::optional<std::string> find_tool(const std::string &name) {

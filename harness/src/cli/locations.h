@@ -29,9 +29,6 @@ std::string find_profile(const std::string &name);
 
 // The table of hakmem's gates that its build wrote, where it lies if it does.
 std::string gates_file();
-// The library that `hakbench record` preloads: in lib/ beside bin/, else in lib/hakmem. Throws Error.
-std::string recorder_library();
-
 // hakbench-NAME beside the binary, then in $PATH, then in libexec/hakmem.
 std::optional<std::string> find_tool(const std::string &name);
 

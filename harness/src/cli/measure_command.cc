@@ -113,7 +113,12 @@ void add_replay_command(CLI::App *app, int *exit_code) {
       "  hakbench replay app.trace -a hakmem\n"
       "  hakbench ab --a hakmem --b mimalloc --trace app.trace      compare two on the same trace\n"
       "An epoch is a whole number of passes over the trace, unless --ops says otherwise.");
-  command->callback([=] { *exit_code = measure("run", *options, command_line()); });
+  command->callback([=] {
+    if (!options->resume.empty())
+      throw Error("--resume does not go with replay; write hakbench run --resume " +
+                  options->resume);
+    *exit_code = measure("run", *options, command_line());
+  });
 }
 
 void add_ab_command(CLI::App *app, int *exit_code) {

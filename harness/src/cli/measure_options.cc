@@ -41,9 +41,13 @@ void take(const std::optional<uint64_t> &option, const char *name, uint64_t min,
   *out = static_cast<uint32_t>(*option);
 }
 
+// --workload as it was typed; --trace implies one.
+std::string chosen_workload(const MeasureOptions &options) {
+  return options.workload.empty() && !options.trace.empty() ? "trace" : options.workload;
+}
+
 void merge_workload(const MeasureOptions &options, WorkloadConfig *workload) {
-  const std::string name =
-      options.workload.empty() && !options.trace.empty() ? "trace" : options.workload;
+  const std::string name = chosen_workload(options);
   if (!name.empty() && name != workload->name) {
     workload->name = name;
     workload->params.clear();  // the profile's were those of another workload
@@ -243,7 +247,7 @@ MergedRun merge_options(const MeasureOptions &options, const RunConfig &defaults
   nlohmann::json profile = nlohmann::json::object();
   if (!options.profile.empty()) profile = load_profile(find_profile(options.profile));
   apply_profile(profile, &config);
-  if (options.soak != nullptr) merge_soak(*options.soak, options.workload, &config);
+  if (options.soak != nullptr) merge_soak(*options.soak, chosen_workload(options), &config);
   merge_workload(options, &config.workload);
   merge_prefault(options, &config);
   merge_cpus(options, &config);

@@ -113,7 +113,7 @@ class LeaveSignalsToProgram {
 };
 
 int run_recorded(const std::vector<std::string> &words, const std::string &prefix, pid_t *pid) {
-  const std::string library = recorder_library();
+  const std::string library = find_library("libhakbench-record.so");
   const LeaveSignalsToProgram signals;
   *pid = fork();
   if (*pid < 0) throw Error(std::string("cannot start a process: ") + strerror(errno));
@@ -139,16 +139,18 @@ int record(const std::vector<std::string> &words, const std::string &output) {
   const std::vector<RawFolder::File> files = raw.files(pid);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 127 && files.empty()) return 1;
   uint64_t recorded = 0;
+  std::string incomplete;  // what to say of the first that was cut short
   for (const RawFolder::File &file : files) {
     const std::string path = trace_path(output, file, pid);
     const trace::MergeResult result = trace::merge_raw_file(file.path, path);
+    if (result.stop_errno != 0 && incomplete.empty())
+      incomplete = fmt::format("the recording in {} is incomplete: {}; mend that and record again",
+                               path, strerror(result.stop_errno));
     if (result.ops == 0) continue;
     ++recorded;
     fmt::print("{}: {} calls of {}\n", path, result.ops, result.program);
-    if (result.stop_errno != 0)
-      throw Error(fmt::format("the recording in {} is incomplete: {}; make room and record again",
-                              path, strerror(result.stop_errno)));
   }
+  if (!incomplete.empty()) throw Error(incomplete);
   if (recorded == 0)
     throw Error(words[0] +
                 " made no call that could be recorded; a program that is linked statically, or "

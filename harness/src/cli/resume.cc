@@ -76,6 +76,9 @@ void expect_same_machine(const std::string &folder, const json &manifest, const 
 // Another version of a workload may draw other operations from the same seed.
 void expect_same_stream(const std::string &folder, const json &manifest, const RunConfig &config) {
   if (!config.ops || !manifest.contains("op_stream_hash")) return;  // ended before either was known
+  std::string error;
+  if (make_workload(config.workload, &error) == nullptr)
+    throw Error("cannot resume " + folder + ": " + error);
   const uint64_t ops_per_worker = *config.ops / config.workload.threads;
   const std::string now = fmt::format("{:016x}", op_stream_hash(config.workload, ops_per_worker));
   if (manifest["op_stream_hash"] != now)

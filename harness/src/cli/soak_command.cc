@@ -13,6 +13,7 @@
 #include "cli/soak_options.h"
 #include "coordinator/interrupt.h"
 #include "coordinator/session.h"
+#include "coordinator/soak_modes.h"
 #include "coordinator/soak_session.h"
 #include "model/error.h"
 #include "output/fan_out.h"
@@ -30,6 +31,7 @@ constexpr size_t kMaxSubjects = 8;
 // What bounds the folder: a row is some 350 bytes.
 constexpr double kMaxEpochs = 2e6;
 constexpr double kRowBytes = 350;
+constexpr double kSamplesBytes = 600;  // 20 rows of samples.csv
 
 void say(const SoakOptions &soak, const std::string &line) {
   fputs((line + "\n").c_str(), soak.csv ? stderr : stdout);
@@ -50,6 +52,8 @@ MergedRun merge(MeasureOptions *options, const SoakOptions &soak) {
   defaults.epoch_s = kDefaultEpochS;
   MergedRun run = merge_options(*options, defaults);
   const std::string &beside = run.config.soak->beside;
+  if (!beside.empty() && run.config.subjects.size() < 2)
+    throw Error("the profile's run.soak.beside needs a second allocator; add one with -a");
   if (!beside.empty() && beside != run.config.subjects.back().label)
     throw Error("the profile's run.soak.beside is " + beside + ", but the last allocator is " +
                 run.config.subjects.back().label + "; name the one that is beside with --beside");
@@ -58,7 +62,10 @@ MergedRun merge(MeasureOptions *options, const SoakOptions &soak) {
 
 // Also says how large the folder will be; a soak that would fill a disk is refused.
 std::string size_text(const RunConfig &config) {
-  const double epochs = std::ceil(config.soak->duration_s / config.epoch_s);
+  const bool drains = find_soak_mode(config.soak->mode).drains;
+  const double turn_s = config.epoch_s + (drains ? config.soak->idle_s : 0);
+  const double turn_bytes = kRowBytes + (drains ? kSamplesBytes : 0);
+  const double epochs = std::ceil(config.soak->duration_s / turn_s);
   if (config.ops) return "";  // nobody knows yet how long an epoch takes
   if (epochs > kMaxEpochs)
     throw Error(
@@ -66,7 +73,7 @@ std::string size_text(const RunConfig &config) {
                     "--epoch or a shorter --duration",
                     epochs, kMaxEpochs));
   return fmt::format(", about {:.0f} epochs ({:.0f} kB)", epochs,
-                     std::ceil(epochs * kRowBytes / 1000));
+                     std::ceil(epochs * turn_bytes / 1000));
 }
 
 std::string description(const RunConfig &config) {

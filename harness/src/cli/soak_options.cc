@@ -27,6 +27,7 @@ void merge_mode(const SoakMode &mode, const std::string &workload, RunConfig *co
   // The profile's parameters and threads were those of another workload.
   config->workload.name = mode.workload;
   config->workload.params.clear();
+  config->workload.file.clear();
   config->workload.threads = 0;
 }
 

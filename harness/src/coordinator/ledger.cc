@@ -110,14 +110,22 @@ std::string run_to_end(const std::vector<std::string> &command,
   const pid_t child = fork();
   if (child < 0) throw Error(std::string("cannot start a process: ") + strerror(errno));
   if (child == 0) {
+    signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_DFL);
     for (const auto &[name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
     execvp(argv[0], argv.data());
     _exit(127);
   }
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    try {
+      throw_if_interrupted();
+    } catch (const Interrupted &interrupted) {
+      // Ctrl-C has reached it already, from the terminal.
+      if (interrupted.signal != SIGINT) kill(child, interrupted.signal);
+    }
   }
-  if (WIFSIGNALED(status)) return std::string("was killed by SIG") + sigabbrev_np(WTERMSIG(status));
+  if (WIFSIGNALED(status)) return "was killed by signal " + std::to_string(WTERMSIG(status));
   if (WEXITSTATUS(status) == 127) return "can't be started; is it installed?";
   return WEXITSTATUS(status) == 0 ? ""
                                   : "ended with exit code " + std::to_string(WEXITSTATUS(status));

@@ -158,8 +158,13 @@ std::optional<sockaddr_in> parse_address(const std::string &target) {
 
 std::unique_ptr<MetricsSink> open_metrics_sink(const std::string &target) {
   if (const auto address = parse_address(target)) return std::make_unique<HttpMetrics>(*address);
-  if (target.find_first_not_of("0123456789") == std::string::npos)
-    throw Error("--prometheus " + target + " is no port; give one from 0 to 65535, or a file");
+  const size_t colon = target.rfind(':');
+  const size_t port_at = colon == std::string::npos ? 0 : colon + 1;
+  if (target.find('/') == std::string::npos &&
+      target.find_first_not_of("0123456789", port_at) == std::string::npos)
+    throw Error("--prometheus " + target +
+                " is neither PORT nor ADDRESS:PORT; give a port from 0 to 65535, before it an IPv4 "
+                "address if need be, or a file as ./NAME");
   return std::make_unique<FileMetrics>(target);
 }
 

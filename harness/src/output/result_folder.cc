@@ -36,6 +36,7 @@ void make_empty_folder(const std::filesystem::path &path, bool force) {
 ResultFolder::ResultFolder(const std::string &path, bool force, nlohmann::json manifest)
     : path_(path), manifest_(std::move(manifest)) {
   make_empty_folder(path_, force);
+  open_files(LineFile::Start::kEmpty);  // first: it tells whether another run still goes on
   manifest_["status"] = "running";
   manifest_["start_time"] = iso_time();
   write_manifest();
@@ -43,7 +44,6 @@ ResultFolder::ResultFolder(const std::string &path, bool force, nlohmann::json m
   // What another run left, with --force.
   std::filesystem::remove(latency_path(), none_there);
   std::filesystem::remove(samples_path(), none_there);
-  open_files(LineFile::Start::kEmpty);
 }
 
 ResultFolder::ResultFolder(const std::string &path, nlohmann::json manifest,

@@ -96,7 +96,7 @@ class FragmentationLane {
   void find_next() {
     if (next_ != count_ && until_survivor_ == 0) {
       blocks_[kept_++] = blocks_[next_++];
-      until_survivor_ = one_survives_of_;
+      until_survivor_ = one_survives_of_ - 1;  // as the decrement below counts the next one
     }
     --until_survivor_;
     if (next_ == count_) begin_round(round_ + 1);

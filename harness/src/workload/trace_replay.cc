@@ -147,9 +147,13 @@ class Player {
 
   uint64_t live_bytes() const { return live_bytes_; }
 
+  // The next run begins a pass, as every worker's does.
   void tear_down(const allocator_plugin &allocator) {
     for (size_t slot = 0; slot < held_.size(); ++slot) give_up(allocator, &held_[slot]);
+    position_ = next_step_ = 0;
   }
+  // A block that no worker held was freed.
+  void count_out(uint64_t bytes) { live_bytes_ -= bytes; }
 
  private:
   size_t first_step_at(uint64_t position) const {
@@ -289,7 +293,9 @@ class TraceReplay final : public Workload {
     players_[thread]->tear_down(allocator);
     if (thread != 0) return;
     crossing_.empty([&](const Held &held) {
-      if (held.block != nullptr) allocator.free(held.block);
+      if (held.block == nullptr) return;
+      allocator.free(held.block);
+      players_[0]->count_out(held.size);
     });
   }
 
@@ -319,7 +325,7 @@ class TraceReplay final : public Workload {
 }  // namespace
 
 WorkloadRow trace_row() {
-  constexpr uint64_t kMaxTouchKb = 1024;  // floor's block is no larger
+  constexpr uint64_t kMaxTouchKb = 1024;  // enough to tell first touches from none
   return {{"trace",
            "replays the calls of a recorded program",
            1,

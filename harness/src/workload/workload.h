@@ -12,7 +12,7 @@
 // Threads: make_workload, live_bytes and the destructor are called while no worker runs. The other
 //   methods are called by worker `thread` (0 .. threads-1) itself, all workers the same method with
 //   the same `ops`, concurrently, with a barrier between one method and the next. Workers may wait
-//   for each other inside run and prefault (producer_consumer does).
+//   for each other inside run and prefault (producer_consumer and trace do).
 #pragma once
 
 #include <cstdint>

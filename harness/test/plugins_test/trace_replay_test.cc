@@ -124,6 +124,10 @@ TEST_F(TraceReplay, WorkersHandBlocksOverWholeAndInParts) {
     run(workload.get(), workers, 100);
     tear_down(workload.get(), workers);
     EXPECT_EQ(recording().live_bytes, 0u);
+    EXPECT_EQ(workload->live_bytes(), 0u);
+    run(workload.get(), workers, 100);
+    EXPECT_EQ(workload->live_bytes(), recording().live_bytes);
+    tear_down(workload.get(), workers);
     EXPECT_EQ(recording().fault, "");
   }
 }
