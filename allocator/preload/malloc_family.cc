@@ -112,7 +112,7 @@ HAKMEM_EXPORT int malloc_info(int options, FILE *stream) {
 }
 
 HAKMEM_EXPORT void malloc_stats(void) {
-  char text[4096];
+  char text[kObserve ? 48 * 1024 : 4096];  // the observe build has a line of fields for each class
   const size_t length = hakmem_stats_json(text, sizeof text);
   fprintf(stderr, "hakmem: %.*s\n", static_cast<int>(length), text);
 }

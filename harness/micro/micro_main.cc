@@ -101,7 +101,8 @@ int run_all(const Options &options) {
       if (plugins[i].name == plugins.back().name)
         throw Error("two allocators are named " + plugins[i].name + "; write NAME=" + text);
   }
-  const std::string folder = options.output.empty() ? "out/" + time_stamped_name("micro") : options.output;
+  const std::string folder =
+      options.output.empty() ? "out/" + time_stamped_name("micro") : options.output;
   std::error_code code;
   fs::create_directories(folder, code);
   if (code) throw Error("cannot make the folder " + folder + ": " + code.message());

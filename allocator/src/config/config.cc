@@ -1,5 +1,6 @@
 #include "config/config.h"
 
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -102,9 +103,11 @@ int set_profile(const char *name) {
 }
 
 void warn_of_unknown(const char *name) {
-  const char *known[kKnobCount + 1] = {kProfileVariable};
-  for (size_t i = 0; i < kKnobCount; ++i) known[i + 1] = kKnobs[i].name;
-  const char *nearest = nearest_name(name, known, kKnobCount + 1);
+  const char *known[kKnobCount + 1 + sizeof kTexts / sizeof kTexts[0]] = {kProfileVariable};
+  size_t count = 1;
+  for (const KnobRow &row : kKnobs) known[count++] = row.name;
+  for (const TextRow &row : kTexts) known[count++] = row.name;
+  const char *nearest = nearest_name(name, known, count);
   if (nearest == nullptr) return warn("unknown setting ", name, ", ignored");
   char tail[80] = ", ignored; did you mean ";
   strncat(tail, nearest, sizeof tail - strlen(tail) - 2);
@@ -167,6 +170,8 @@ bool load_config_from_environment() {
   if (loaded.load(std::memory_order_relaxed)) return true;
   if (environ == nullptr) return false;
   if (loaded.exchange(true, std::memory_order_relaxed)) return true;
+  // A program with more rights than its caller takes no orders from the caller's environment.
+  if (getauxval(AT_SECURE) != 0) return true;
   for (char **entry = environ; *entry != nullptr; ++entry) {
     if (strncmp(*entry, kPrefix, sizeof kPrefix - 1) == 0) read_entry(*entry);
   }

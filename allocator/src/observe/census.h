@@ -23,7 +23,15 @@ struct ClassCensus {
   uint64_t blocks_cached;
 
   uint64_t slabs() const { return full_slabs + partial_slabs + empty_slabs; }
-  uint64_t blocks_held() const { return blocks_out - blocks_cached; }
+  // A running thread's magazine may be met twice.
+  uint64_t blocks_held() const {
+    return blocks_out > blocks_cached ? blocks_out - blocks_cached : 0;
+  }
+};
+
+// Slabs over all classes.
+struct SlabStates {
+  uint64_t full, partial, empty;
 };
 
 struct Census {
@@ -33,6 +41,16 @@ struct Census {
   uint64_t free_runs, free_bytes;
   uint64_t free_touched_bytes;  // of them, likely resident
   uint64_t empty_slab_bytes;    // of the empty slabs that the heaps keep
+
+  SlabStates slab_states() const {
+    SlabStates states{};
+    for (const ClassCensus &c : classes) {
+      states.full += c.full_slabs;
+      states.partial += c.partial_slabs;
+      states.empty += c.empty_slabs;
+    }
+    return states;
+  }
 };
 
 Census count();

@@ -1,5 +1,6 @@
 #include "observe/ledger.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -233,7 +234,9 @@ uint64_t blocks_held_bytes(const Workspace *w) {
   }
   for (size_t i = 0; i < w->cached_count; ++i) {
     const Location location = locate(as_pointer(w->cached[i] & ~kTransferBit));
-    if (location.what == Location::What::kSmall) bytes -= usable_bytes(location);
+    if (location.what == Location::What::kSmall) {
+      bytes -= std::min<uint64_t>(bytes, usable_bytes(location));
+    }
   }
   for (size_t i = 0; i < w->range_count; ++i) {
     if (w->ranges[i].owner == Owner::kHugeBlocks) bytes += w->ranges[i].end - w->ranges[i].begin;
@@ -245,6 +248,12 @@ void work_out(Workspace *w, Ledger *ledger) {
   std::sort(w->ranges, w->ranges + w->range_count,
             [](const Range &a, const Range &b) { return a.begin < b.begin; });
   std::sort(w->cached, w->cached + w->cached_count);
+  // A running thread may have moved a magazine meanwhile, so that it was met twice.
+  const auto same_block = [](CachedEntry a, CachedEntry b) {
+    return (a | kTransferBit) == (b | kTransferBit);
+  };
+  w->cached_count = static_cast<size_t>(
+      std::unique(w->cached, w->cached + w->cached_count, same_block) - w->cached);
   ledger->blocks_held_bytes = blocks_held_bytes(w);
   ledger->error = residency::walk(&w->scratch, share_resident, w);
   if (ledger->error != nullptr) return;
@@ -254,9 +263,22 @@ void work_out(Workspace *w, Ledger *ledger) {
   }
 }
 
+// Reading /proc may end a cancelled thread, with every lock of the allocator taken.
+class NoCancellation {
+ public:
+  NoCancellation() { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+  ~NoCancellation() { pthread_setcancelstate(before_, nullptr); }
+  NoCancellation(const NoCancellation &) = delete;
+  NoCancellation &operator=(const NoCancellation &) = delete;
+
+ private:
+  int before_ = 0;
+};
+
 }  // namespace
 
 Ledger take_ledger() {
+  const NoCancellation whole;
   Ledger ledger{};
   heap_registry::freeze();
   Collector counter{};

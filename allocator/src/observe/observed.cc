@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 #include "base/check.h"
@@ -24,6 +26,7 @@ constexpr size_t kTextBytes = 24 * kKiB;
 bool write_all(int fd, const char *text, size_t length) {
   while (length > 0) {
     const ssize_t n = write(fd, text, length);
+    if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return false;
     text += n;
     length -= static_cast<size_t>(n);
@@ -74,12 +77,7 @@ void print_ledger(Writer *w, const Ledger &ledger) {
 }
 
 void print_slabs(Writer *w, const Census &census) {
-  uint64_t full = 0, partial = 0, empty = 0;
-  for (const ClassCensus &c : census.classes) {
-    full += c.full_slabs;
-    partial += c.partial_slabs;
-    empty += c.empty_slabs;
-  }
+  const SlabStates slabs = census.slab_states();
   const page_heap::Totals pages = page_heap::totals();
   const release::Totals released = release::totals();
   const auto line = [&](const char *name, uint64_t count, uint64_t bytes) {
@@ -87,9 +85,9 @@ void print_slabs(Writer *w, const Census &census) {
   };
   w->print("hakmem: superslabs, the slabs in them, and what went back to the kernel\n");
   line("superslabs", pages.superslabs, pages.mapped_bytes);
-  w->print("  %-28s %10llu\n", "small slabs, full", Number{full});
-  w->print("  %-28s %10llu\n", "small slabs, partial", Number{partial});
-  line("small slabs, empty but kept", empty, census.empty_slab_bytes);
+  w->print("  %-28s %10llu\n", "small slabs, full", Number{slabs.full});
+  w->print("  %-28s %10llu\n", "small slabs, partial", Number{slabs.partial});
+  line("small slabs, empty but kept", slabs.empty, census.empty_slab_bytes);
   line("large blocks", census.large_runs, census.large_bytes);
   line("free runs", census.free_runs, census.free_bytes);
   line("discard calls", released.discard_calls, released.discarded_bytes);
@@ -97,13 +95,13 @@ void print_slabs(Writer *w, const Census &census) {
 }
 
 void print_warm(Writer *w, const Census &census) {
-  uint64_t empty = 0;
-  for (const ClassCensus &c : census.classes) empty += c.empty_slabs;
   w->print("hakmem: memory that is free but kept, for reuse or until the purge delay is over\n");
-  w->print("  %-28s %10llu %12llu kB\n", "empty slabs of heaps", Number{empty},
+  w->print("  %-28s %10llu %12llu kB\n", "empty slabs of heaps", Number{census.slab_states().empty},
            kib(census.empty_slab_bytes));
   w->print("  %-28s %10s %12llu kB\n", "free runs, touched", "", kib(census.free_touched_bytes));
-  const warm_pool::Totals pool = page_heap::totals().warm;
+  const page_heap::Totals pages = page_heap::totals();
+  w->print("  %-28s %10s %12llu kB\n", "of it the kernel may take", "", kib(pages.offered_bytes));
+  const warm_pool::Totals &pool = pages.warm;
   w->print("  %-28s %10s %12llu kB\n", "warm pool, never used", "", kib(pool.bytes));
   w->print("  %-28s %10llu %12llu kB\n", "warm pool, fills", Number{pool.fills},
            kib(pool.populated_bytes));
@@ -135,15 +133,10 @@ bool expand(const char *pattern, const char *suffix, char *path, size_t cap) {
 void write_observed(Writer *w) {
   const Census census = count();
   w->open("slabs");
-  uint64_t full = 0, partial = 0, empty = 0;
-  for (const ClassCensus &c : census.classes) {
-    full += c.full_slabs;
-    partial += c.partial_slabs;
-    empty += c.empty_slabs;
-  }
-  w->field("full", full);
-  w->field("partial", partial);
-  w->field("empty_kept", empty);
+  const SlabStates slabs = census.slab_states();
+  w->field("full", slabs.full);
+  w->field("partial", slabs.partial);
+  w->field("empty_kept", slabs.empty);
   w->field("empty_kept_bytes", census.empty_slab_bytes);
   w->field("large_runs", census.large_runs);
   w->field("large_bytes", census.large_bytes);
@@ -182,8 +175,10 @@ void write_ledger_file() {
   load_config_from_environment();
   if (g_texts.ledger_dump[0] == '\0') return;
   char path[kMaxTextBytes + 64], unfinished[kMaxTextBytes + 64];
+  char suffix[32];  // other threads and processes may write at the same time
+  snprintf(suffix, sizeof suffix, ".%d.part", gettid());
   if (!expand(g_texts.ledger_dump, "", path, sizeof path) ||
-      !expand(g_texts.ledger_dump, ".part", unfinished, sizeof unfinished)) {
+      !expand(g_texts.ledger_dump, suffix, unfinished, sizeof unfinished)) {
     return warn("HAKMEM_LEDGER_DUMP is too long", "", "; shorten it");
   }
   char json[kTextBytes];
@@ -192,7 +187,9 @@ void write_ledger_file() {
   if (fd < 0) return warn("can't write ", unfinished, "; HAKMEM_LEDGER_DUMP must name a file");
   const bool written = write_all(fd, json, length) && write_all(fd, "\n", 1);
   close(fd);
-  if (!written || rename(unfinished, path) != 0) warn("can't write ", path, "; is the disk full?");
+  if (written && rename(unfinished, path) == 0) return;
+  unlink(unfinished);
+  warn("can't write ", path, "; is the disk full?");
 }
 
 void dump() {

@@ -26,7 +26,10 @@ void on_signal(int) {
 
 void *serve(void *) {
   for (;;) {
-    if (sem_wait(&g_requests) == 0) write_ledger_file();
+    if (sem_wait(&g_requests) != 0) continue;
+    while (sem_trywait(&g_requests) == 0) {  // one ledger answers all that have asked
+    }
+    write_ledger_file();
   }
 }
 
@@ -57,9 +60,12 @@ void serve_requests() {
   }
   struct sigaction action = {};
   action.sa_handler = on_signal;
-  action.sa_flags = SA_RESTART;
+  action.sa_flags = SA_RESTART | SA_ONSTACK;
   sem_init(&g_requests, 0, 0);
-  if (!start_thread() || sigaction(signal_number, &action, nullptr) != 0) {
+  if (!start_thread()) {
+    return warn("HAKMEM_LEDGER_SIGNAL can't be served", "", "; there is no room for a thread");
+  }
+  if (sigaction(signal_number, &action, nullptr) != 0) {
     warn("HAKMEM_LEDGER_SIGNAL can't be served", "", "; choose another signal");
   }
 }

@@ -151,20 +151,26 @@ bool walk_mapping(Walk *w, const Line &line, Mapping mapping) {
   return read_entries(*w, line, mapping);
 }
 
+constexpr char kNoMaps[] =
+    "/proc/self/maps can't be read; mount /proc, and leave a file descriptor free";
+constexpr char kNoPagemap[] =
+    "/proc/self/pagemap can't be read; it needs a kernel that offers it, a process that may be "
+    "dumped, and a free file descriptor";
+
 }  // namespace
 
 const char *walk(Scratch *scratch, Visitor visit, void *context) {
   const File maps("/proc/self/maps");
   const File pagemap("/proc/self/pagemap");
-  if (maps.fd() < 0) return "/proc/self/maps can't be read; mount /proc";
-  if (pagemap.fd() < 0) return "/proc/self/pagemap can't be read; it needs a kernel that offers it";
+  if (maps.fd() < 0) return kNoMaps;
+  if (pagemap.fd() < 0) return kNoPagemap;
   Walk w{scratch, pagemap.fd(), true, visit, context};
   Line below{};
   below.name = "";
   size_t held = 0;
   for (;;) {
     const ssize_t got = read(maps.fd(), scratch->text + held, Scratch::kTextBytes - 1 - held);
-    if (got < 0) return "/proc/self/maps can't be read; mount /proc";
+    if (got < 0) return kNoMaps;
     if (got == 0) return nullptr;
     held += static_cast<size_t>(got);
     scratch->text[held] = '\0';
@@ -174,7 +180,7 @@ const char *walk(Scratch *scratch, Visitor visit, void *context) {
       Line line{};
       if (parse(at, &line) && !is_uncounted(line.name)) {
         if (!walk_mapping(&w, line, mapping_of(line, below))) {
-          return "/proc/self/pagemap can't be read; it needs a kernel that offers it";
+          return kNoPagemap;
         }
       }
       below = {line.begin, line.end, line.accessible, line.name[0] == '\0' ? "" : "named"};

@@ -20,6 +20,7 @@ size_t write_json(char *buf, size_t cap) {
   w.field("mapped_bytes", pages.mapped_bytes);
   w.field("free_bytes", pages.free_bytes);
   w.field("free_touched_bytes", pages.free_touched_bytes);
+  w.field("offered_bytes", pages.offered_bytes);
   w.field("metadata_bytes", pages.metadata_bytes);
   w.close();
   w.open("warm_pool");

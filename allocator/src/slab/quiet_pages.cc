@@ -45,12 +45,13 @@ void SlabPool::release_quiet_pages(release::Reason reason, unsigned ages, size_t
   size_t calls = 0;
   for (Slab *slab : with_room_) {
     for (; slab != nullptr; slab = slab->next) {
-      if (slab->quiet_ages == kPagesReleased) continue;
+      const bool offered = slab->quiet_ages == kPagesOffered && reason != release::Reason::kDemand;
+      if (offered || slab->quiet_ages == kPagesReleased) continue;
       if (slab->quiet_ages < ages) {
         ++slab->quiet_ages;
       } else if (calls < most_calls) {
         calls += release_free_pages(slab, reason);
-        slab->quiet_ages = kPagesReleased;
+        slab->quiet_ages = release::lazily(reason) ? kPagesOffered : kPagesReleased;
       }
     }
   }

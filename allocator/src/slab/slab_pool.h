@@ -65,6 +65,7 @@ class SlabPool {
   void became_empty(Slab *slab);
 
   static constexpr uint8_t kPagesReleased = UINT8_MAX;
+  static constexpr uint8_t kPagesOffered = UINT8_MAX - 1;  // they go on demand only
 
   os::Lock lock_;
   OwnerMap map_;

@@ -27,14 +27,18 @@ bool wanted(Reason reason) {
   return reason != Reason::kEmptied || (lean() && knob(g_config.mem_lean_mode) != kKeep);
 }
 
+bool lazily(Reason reason) {
+  return reason != Reason::kDemand && lean() && knob(g_config.mem_lean_mode) == kFree;
+}
+
 Outcome discard(void *base, size_t bytes, Reason reason) {
   if (!wanted(reason)) return Outcome::kKept;
-  const bool lazily = reason != Reason::kDemand && lean() && knob(g_config.mem_lean_mode) == kFree;
-  if (lazily && os::g_kernel->discard_lazily(base, bytes)) {
+  const bool offer = lazily(reason);
+  if (offer && os::g_kernel->discard_lazily(base, bytes)) {
     count(g_discard_calls, g_discarded_bytes, bytes);
     return Outcome::kUndefined;
   }
-  if (!lazily && os::g_kernel->discard_now(base, bytes)) {
+  if (!offer && os::g_kernel->discard_now(base, bytes)) {
     count(g_discard_calls, g_discarded_bytes, bytes);
     return Outcome::kZeroed;
   }

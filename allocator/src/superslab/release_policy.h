@@ -25,6 +25,9 @@ enum class Outcome { kKept, kZeroed, kUndefined };
 // Whether pages that are free for `reason` are to be given back now at all.
 bool wanted(Reason reason);
 
+// Whether it only offers them to the kernel, which takes them when it needs them (MADV_FREE).
+bool lazily(Reason reason);
+
 // Gives the pages back as the policy says. Counted in totals().
 Outcome discard(void *base, size_t bytes, Reason reason);
 

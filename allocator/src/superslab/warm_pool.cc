@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "config/config.h"
 #include "os/os.h"
+#include "superslab/release_policy.h"
 
 namespace hakmem::warm_pool {
 namespace {
@@ -48,13 +49,19 @@ void fill(Superslab *superslab, size_t index, size_t used_slabs) {
   if (used_slabs > 0 && !grows) return;
   size_t slabs = untouched_run(superslab, index, wanted);
   // Part of a huge page would make all of it resident.
-  if (superslab->huge_pages) slabs = align_down(slabs, kHugePageSlabs);
+  if (superslab->huge_pages) {
+    const size_t end = align_down(index + slabs, kHugePageSlabs);
+    slabs = end > index ? end - index : 0;
+  }
   if (slabs == 0) return;
   void *base = as_pointer(superslab->address() + index * kSlabBytes);
-  if (!os::g_kernel->populate(base, slabs * kSlabBytes)) return;
+  g_small_growth_slabs = 0;  // refused or not: the next try comes after as much growth again
+  if (!os::g_kernel->populate(base, slabs * kSlabBytes)) {
+    static_cast<void>(release::discard(base, slabs * kSlabBytes, release::Reason::kDemand));
+    return;
+  }
   superslab->warm.set(index, slabs);
   g_slabs = slabs;
-  g_small_growth_slabs = 0;
   ++g_totals.fills;
   g_totals.populated_bytes += slabs * kSlabBytes;
 }

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "fork_child.h"
+#include "hakmem/hakmem.h"
 #include "support/block.h"
 #include "support/build.h"
 
@@ -103,7 +104,11 @@ void Stress::run_round(uint64_t round) {
     std::vector<Block> blocks;
     for (uint64_t i = 0; i < 64; ++i)
       blocks.push_back(allocate_block(rng, realistic_size(rng) / 8, (round << 32) + i));
-    for (int i = 0; i < kForksPerRound; ++i) fork_and_check(blocks, rng.next());
+    for (int i = 0; i < kForksPerRound; ++i) {
+      hakmem_stats_json(nullptr, 0);
+      hakmem_ledger_json(nullptr, 0);
+      fork_and_check(blocks, rng.next());
+    }
     for (Block &block : blocks) free_block(rng, block);
   }
   for (std::thread &worker : workers) worker.join();

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "config/config.h"
 #include "fake_kernel.h"
 #include "slab/slab_pool.h"
 
@@ -109,6 +110,22 @@ TEST_P(QuietPages, GoBackBehindTheLastBlockEverTaken) {
   pool_.release_quiet_pages(kAged, 0, SIZE_MAX);
   EXPECT_EQ(*left_over, 0);
   EXPECT_TRUE(all_intact());
+}
+
+TEST_P(QuietPages, ThatWereOfferedGoOnDemand) {
+  ASSERT_EQ(set_knob("HAKMEM_SS_MEM_LEAN_MODE", "1"), 0);
+  fill();
+  unsigned char *const gone = blocks_[blocks_.size() / 8];
+  keep_every(blocks_.size() / 4);
+  for (int age = 0; age < 3; ++age) pool_.release_quiet_pages(kAged, 1, SIZE_MAX);
+  const uint64_t offered = kernel_.discards();
+  pool_.release_quiet_pages(kAged, 1, SIZE_MAX);
+  EXPECT_EQ(kernel_.discards(), offered) << "offered again";
+  pool_.release_quiet_pages(release::Reason::kDemand, 0, SIZE_MAX);
+  EXPECT_GT(kernel_.discards(), offered);
+  EXPECT_EQ(gone[class_bytes(class_of(GetParam())) / 2], 0);
+  EXPECT_TRUE(all_intact());
+  ASSERT_EQ(set_knob("HAKMEM_SS_MEM_LEAN_MODE", "0"), 0);
 }
 
 TEST_P(QuietPages, StayWithinTheirCallsOfTheKernel) {

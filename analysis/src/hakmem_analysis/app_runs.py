@@ -82,8 +82,8 @@ def _say(line: str) -> None:
 
 
 def _note_output(outcome: Outcome, digests: dict, varied: set, program: str, label: str, digest: str) -> None:
-    """`digests`: allocator -> output of its first run, in the order of the warm-up; `varied`: allocators whose
-    output has changed since."""
+    """`digests`: allocator -> output of its first run, in the order of the warm-up; `varied`: allocators
+    whose output has changed since."""
     if digests.setdefault(label, digest) != digest:
         varied.add(label)
     elif digest != next(iter(digests.values())):

@@ -2,8 +2,8 @@
 
 Purpose     Geometric means over workloads with their intervals, worst cases, rates.
 Boundary    A Card in, Estimates and Points out; pure.
-Invariants  An interval of a geometric mean is Student's over workloads: what it says is how far another choice
-            of such workloads would move the mean. Fewer than LEAST_WORKLOADS give none. Workloads that lack a
+Invariants  An interval of a geometric mean is Student's over workloads: what it says is how far another
+            choice of such workloads would move the mean. Fewer than LEAST_WORKLOADS give none. Workloads that lack a
             value are left out of the mean and counted in the note. The interval of a worst or best case has
             the extremes of all bounds: the case that is extreme by its point need not be it in truth.
 """
@@ -188,9 +188,8 @@ def _drift(card: Card) -> Estimate:
     ends = sorted((abs(drift.slope_lower_kb_per_h), abs(drift.slope_upper_kb_per_h)))
     if drift.slope_lower_kb_per_h < 0 < drift.slope_upper_kb_per_h:
         ends[0] = 0.0
-    return Estimate(drift.slope_kb_per_h, *(ends if settled else (None, None)),
-                    f"{worst.allocator}, {drift.verdict} over {drift.span_s:.0f} s, the steepest of {len(soaks)}",
-                    (worst.folder,))
+    words = f"{worst.allocator}, {drift.verdict} over {drift.span_s:.0f} s, the steepest of {len(soaks)}"
+    return Estimate(drift.slope_kb_per_h, *(ends if settled else (None, None)), words, (worst.folder,))
 
 
 def program_means(folders: Sequence, metric: str) -> dict:

@@ -75,8 +75,7 @@ class TraceReplay : public testing::Test {
   }
   static uint64_t run(Workload *workload, uint32_t workers, uint64_t ops) {
     const allocator_plugin &allocator = recording_allocator();
-    return on_all(workers,
-                  [&](uint32_t worker) { return workload->run(allocator, worker, ops); });
+    return on_all(workers, [&](uint32_t worker) { return workload->run(allocator, worker, ops); });
   }
   static void tear_down(Workload *workload, uint32_t workers) {
     const allocator_plugin &allocator = recording_allocator();
