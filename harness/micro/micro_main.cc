@@ -14,6 +14,7 @@
 #include <filesystem>
 
 #include "cli/locations.h"
+#include "coordinator/child.h"
 #include "coordinator/subject_process.h"
 #include "micro_cases.h"
 #include "model/error.h"
@@ -56,13 +57,6 @@ int run_suite(int argc, char **argv) {
   return 0;
 }
 
-std::vector<char *> pointers(std::vector<std::string> *texts) {
-  std::vector<char *> result;
-  for (std::string &text : *texts) result.push_back(text.data());
-  result.push_back(nullptr);
-  return result;
-}
-
 // False if it failed; the child has said why.
 bool run_in_process(const PluginSpec &plugin, const Options &options, const std::string &file) {
   std::vector<std::string> argv = {
@@ -80,14 +74,12 @@ bool run_in_process(const PluginSpec &plugin, const Options &options, const std:
   const pid_t child = fork();
   if (child < 0) throw Error(std::string("cannot start a process: ") + strerror(errno));
   if (child == 0) {
-    execve("/proc/self/exe", pointers(&argv).data(), pointers(&environment).data());
+    execve("/proc/self/exe", pointers(argv).data(), pointers(environment).data());
     _exit(127);
   }
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+  const int status = wait_for_end(child);
   if (WIFSIGNALED(status))
-    throw Error("allocator " + plugin.name + ": its process was killed by " +
-                strsignal(WTERMSIG(status)));
+    throw Error("allocator " + plugin.name + ": its process " + how_it_ended(status));
   return WEXITSTATUS(status) == 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/measure_options.h"
+#include "coordinator/child.h"
 #include "coordinator/subject_process.h"
 #include "model/error.h"
 #include "subject/loop.h"
@@ -26,13 +27,7 @@ void execute_again_as_subject(std::vector<std::string> argv) {
   std::error_code code;
   const std::string path = std::filesystem::read_symlink("/proc/self/exe", code).string();
   std::vector<std::string> environment = subject_environment({});
-  const auto pointers = [](std::vector<std::string> *texts) {
-    std::vector<char *> result;
-    for (std::string &text : *texts) result.push_back(text.data());
-    result.push_back(nullptr);
-    return result;
-  };
-  execve(path.c_str(), pointers(&argv).data(), pointers(&environment).data());
+  execve(path.c_str(), pointers(argv).data(), pointers(environment).data());
 }
 
 int loop(const MeasureOptions &options, bool check, const std::vector<std::string> &argv) {

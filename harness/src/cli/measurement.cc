@@ -3,12 +3,11 @@
 
 #include <fmt/format.h>
 #include <sched.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 
 #include "cli/locations.h"
+#include "coordinator/child.h"
 #include "coordinator/cpus.h"
 #include "coordinator/doctor.h"
 #include "coordinator/host.h"
@@ -38,14 +37,7 @@ int show_summary(const std::string &folder) {
     fmt::print("measured; no hakbench-report found to summarise it. Result: {}\n", folder);
     return 0;
   }
-  fflush(stdout);
-  const pid_t child = fork();
-  if (child == 0) {
-    execl(tool->c_str(), "hakbench-report", folder.c_str(), "--summary", nullptr);
-    _exit(127);
-  }
-  int status = 1;
-  if (child < 0 || waitpid(child, &status, 0) != child || status != 0)
+  if (!run_program({*tool, folder, "--summary"}))
     throw Error("the report failed, the measurement is complete; repeat it with: hakbench report " +
                 folder);
   return 0;

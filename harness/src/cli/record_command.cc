@@ -13,6 +13,7 @@
 
 #include "cli/commands.h"
 #include "cli/locations.h"
+#include "coordinator/child.h"
 #include "model/error.h"
 #include "trace/merge.h"
 #include "trace/raw_events.h"
@@ -86,10 +87,7 @@ std::string trace_path(const std::string &output, const RawFolder::File &file, i
   const std::string preload = others == nullptr ? library : library + ":" + others;
   setenv("LD_PRELOAD", preload.c_str(), 1);
   setenv(trace::kPrefixVariable, prefix.c_str(), 1);
-  std::vector<char *> argv;
-  for (const std::string &word : words) argv.push_back(const_cast<char *>(word.c_str()));
-  argv.push_back(nullptr);
-  execvp(argv[0], argv.data());
+  execvp(words[0].c_str(), pointers(words).data());
   fmt::print(stderr, "hakbench: error: cannot execute {}: {}; name a program and its arguments\n",
              words[0], strerror(errno));
   _exit(127);
@@ -121,15 +119,7 @@ int run_recorded(const std::vector<std::string> &words, const std::string &prefi
     signals.restore();
     execute(words, library, prefix);
   }
-  int status = 0;
-  while (waitpid(*pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  return status;
-}
-
-std::string describe_end(int status) {
-  if (WIFSIGNALED(status)) return fmt::format("was ended by signal {}", WTERMSIG(status));
-  return fmt::format("ended with exit code {}", WEXITSTATUS(status));
+  return wait_for_end(*pid);
 }
 
 int record(const std::vector<std::string> &words, const std::string &output) {
@@ -157,7 +147,7 @@ int record(const std::vector<std::string> &words, const std::string &output) {
                 "that changes its user, cannot be");
   if (status != 0)
     fmt::print(stderr, "hakbench: warning: {} {}; what it did until then is recorded\n", words[0],
-               describe_end(status));
+               how_it_ended(status));
   return 0;
 }
 

@@ -1,7 +1,5 @@
 // trace_command.cc - `hakbench trace info` and `hakbench trace verify`.
 #include <fmt/format.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -10,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/locations.h"
+#include "coordinator/child.h"
 #include "model/error.h"
 #include "subject/plugin_loader.h"
 #include "trace/summary.h"
@@ -143,14 +142,7 @@ void write_folder(const std::string &folder, const json &info) {
     fmt::print("{} is written; no hakbench-traceplot found to draw it\n", path);
     return;
   }
-  fflush(stdout);
-  const pid_t child = fork();
-  if (child == 0) {
-    execl(tool->c_str(), "hakbench-traceplot", folder.c_str(), nullptr);
-    _exit(127);
-  }
-  int status = 1;
-  if (child < 0 || waitpid(child, &status, 0) != child || status != 0)
+  if (!run_program({*tool, folder}))
     throw Error("drawing failed; repeat it with: hakbench traceplot " + folder);
 }
 

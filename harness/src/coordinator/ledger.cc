@@ -12,6 +12,7 @@
 #include <sstream>
 #include <thread>
 
+#include "coordinator/child.h"
 #include "coordinator/interrupt.h"
 #include "coordinator/proc_sampler.h"
 #include "coordinator/subject_process.h"
@@ -104,16 +105,13 @@ class TemporaryFolder {
 // How the command ended; empty: well.
 std::string run_to_end(const std::vector<std::string> &command,
                        const std::map<std::string, std::string> &environment) {
-  std::vector<char *> argv;
-  for (const std::string &argument : command) argv.push_back(const_cast<char *>(argument.c_str()));
-  argv.push_back(nullptr);
   const pid_t child = fork();
   if (child < 0) throw Error(std::string("cannot start a process: ") + strerror(errno));
   if (child == 0) {
     signal(SIGPIPE, SIG_DFL);
     signal(SIGXFSZ, SIG_DFL);
     for (const auto &[name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
-    execvp(argv[0], argv.data());
+    execvp(command[0].c_str(), pointers(command).data());
     _exit(127);
   }
   int status = 0;
@@ -125,10 +123,8 @@ std::string run_to_end(const std::vector<std::string> &command,
       if (interrupted.signal != SIGINT) kill(child, interrupted.signal);
     }
   }
-  if (WIFSIGNALED(status)) return "was killed by signal " + std::to_string(WTERMSIG(status));
-  if (WEXITSTATUS(status) == 127) return "can't be started; is it installed?";
-  return WEXITSTATUS(status) == 0 ? ""
-                                  : "ended with exit code " + std::to_string(WEXITSTATUS(status));
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 127) return "can't be started; is it installed?";
+  return how_it_ended(status);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 
 #include <thread>
 
+#include "coordinator/child.h"
 #include "coordinator/interrupt.h"
 #include "subject/futex.h"
 #include "subject/subject_main.h"
@@ -62,13 +63,6 @@ void fill_spec(const SubjectConfig &config, const WorkloadConfig &workload,
     if (spec->cpu_count == kMaxCpus) break;
     spec->cpus[spec->cpu_count++] = static_cast<uint16_t>(cpu);
   }
-}
-
-std::vector<char *> pointers(const std::vector<std::string> &texts) {
-  std::vector<char *> result;
-  for (const std::string &text : texts) result.push_back(const_cast<char *>(text.c_str()));
-  result.push_back(nullptr);
-  return result;
 }
 
 std::string describe_death(int status) {
