@@ -8,6 +8,7 @@
 #include "os/guard.h"
 #include "os/lock.h"
 #include "os/os.h"
+#include "superslab/free_runs.h"
 #include "superslab/release_policy.h"
 #include "superslab/warm_pool.h"
 
@@ -16,8 +17,6 @@ namespace {
 
 using release::Reason;
 
-constexpr size_t kBins = 65;
-constexpr size_t kLongBin = 64;
 // At most this much, or an eighth of what waits if that is more, goes back in one tick.
 constexpr size_t kMinReleaseBytesPerTick = 32 * kMiB;
 // While more waits, the next tick comes so soon.
@@ -29,8 +28,7 @@ constexpr size_t kHugePageSlabs = kHugePageBytes / kSlabBytes;
 
 struct State {
   os::Lock lock;
-  Slab *bins[kBins];
-  uint64_t filled_bins;  // bit n: bin n < 64 is not empty
+  FreeRuns free_runs;
   Superslab *superslabs;
   size_t superslab_count;
   size_t mapped_bytes;
@@ -43,71 +41,6 @@ constinit State g{};
 constinit std::atomic<uint32_t> g_ages{0};
 constinit std::atomic<uint64_t> g_next_tick_ms{0};
 constinit std::atomic<bool> g_backlog{false};
-
-// --- bins
-// -----------------------------------------------------------------------------------------
-
-size_t bin_of(size_t slabs) { return slabs < kLongBin ? slabs : kLongBin; }
-
-void insert_into_bin(Slab *slab, size_t slabs) {
-  const size_t bin = bin_of(slabs);
-  slab->kind = SlabKind::kFree;
-  slab->run_slabs = static_cast<uint16_t>(slabs);
-  slab->prev = nullptr;
-  slab->next = g.bins[bin];
-  if (slab->next != nullptr) slab->next->prev = slab;
-  g.bins[bin] = slab;
-  if (bin < kLongBin) g.filled_bins |= uint64_t{1} << bin;
-}
-
-void remove_from_bin(Slab *slab) {
-  const size_t bin = bin_of(slab->run_slabs);
-  if (slab->next != nullptr) slab->next->prev = slab->prev;
-  if (slab->prev != nullptr) {
-    slab->prev->next = slab->next;
-  } else {
-    g.bins[bin] = slab->next;
-    if (slab->next == nullptr && bin < kLongBin) g.filled_bins &= ~(uint64_t{1} << bin);
-  }
-}
-
-// First slab at or behind `slab` with the alignment, or NULL if `slabs` from there do not fit.
-Slab *fit(Slab *run, size_t slabs, size_t align_slabs) {
-  const Superslab *superslab = superslab_of(run);
-  const size_t begin = index_of(superslab, run);
-  const size_t aligned = align_up(begin, align_slabs);
-  return aligned + slabs <= begin + run->run_slabs ? run + (aligned - begin) : nullptr;
-}
-
-// Best fit by length; but of the long runs, one that begins with a resident slab comes first, so that
-// such memory is used again before a superslab's untouched end.
-Slab *find_run(size_t slabs, size_t align_slabs, Slab **place) {
-  if (slabs < kLongBin) {
-    uint64_t candidates = g.filled_bins & (~uint64_t{0} << slabs);
-    for (; candidates != 0; candidates &= candidates - 1) {
-      const auto bin = static_cast<size_t>(std::countr_zero(candidates));
-      for (Slab *run = g.bins[bin]; run != nullptr; run = run->next) {
-        if ((*place = fit(run, slabs, align_slabs)) != nullptr) return run;
-        if (align_slabs == 1) break;
-      }
-    }
-  }
-  Slab *best = nullptr;
-  size_t lowest_cost = SIZE_MAX;
-  for (Slab *run = g.bins[kLongBin]; run != nullptr; run = run->next) {
-    Slab *fitting = fit(run, slabs, align_slabs);
-    if (fitting == nullptr) continue;
-    const Superslab *superslab = superslab_of(fitting);
-    const size_t index = index_of(superslab, fitting);
-    const bool resident = superslab->touched.test(index) || superslab->warm.test(index);
-    const size_t cost = (resident ? 0 : SIZE_MAX / 2) + run->run_slabs;
-    if (cost >= lowest_cost) continue;
-    lowest_cost = cost;
-    best = run;
-    *place = fitting;
-  }
-  return best;
-}
 
 // --- superslabs
 // -----------------------------------------------------------------------------------
@@ -187,7 +120,7 @@ bool unmap_superslab(Superslab *superslab) {
   Slab *run = superslab->slabs + superslab->first_slab;
   const size_t slabs = run->run_slabs;
   const size_t mapped = superslab->bytes();
-  remove_from_bin(run);
+  g.free_runs.remove(run);
   unlink_superslab(superslab);
   const size_t warm = superslab->warm.count(0, superslab->slab_count);
   if (address_window::unmap(superslab, mapped)) {
@@ -197,7 +130,7 @@ bool unmap_superslab(Superslab *superslab) {
     return true;
   }
   link_superslab(superslab);
-  insert_into_bin(run, slabs);
+  g.free_runs.insert(run, slabs);
   return false;
 }
 
@@ -208,9 +141,9 @@ bool cut_superslab(Superslab *superslab) {
   if (slabs == 0) return false;
   const size_t new_count = old_count - slabs;
   Slab *run = superslab->slabs + new_count;
-  remove_from_bin(run);
+  g.free_runs.remove(run);
   if (!address_window::shrink(superslab, old_count * kSlabBytes, new_count * kSlabBytes)) {
-    insert_into_bin(run, slabs);
+    g.free_runs.insert(run, slabs);
     return false;
   }
   superslab->slab_count = static_cast<uint16_t>(new_count);
@@ -297,7 +230,7 @@ bool add_superslab(size_t min_slabs) {
   superslab->huge_pages = huge_pages;
   superslab->free.set(first, slabs - first);
   link_superslab(superslab);
-  insert_into_bin(superslab->slabs + first, slabs - first);
+  g.free_runs.insert(superslab->slabs + first, slabs - first);
   address_window::publish(superslab, slabs * kSlabBytes, address_window::Use::kSuperslab,
                           superslab);
   ++g.superslab_count;
@@ -319,14 +252,14 @@ void mark_free(Superslab *superslab, size_t index, size_t slabs) {
   const size_t below = superslab->free.run_length_below(index);
   if (below > 0) {
     begin -= below;
-    remove_from_bin(superslab->slabs + begin);
+    g.free_runs.remove(superslab->slabs + begin);
   }
   if (end < superslab->slab_count && superslab->free.test(end)) {
     Slab *behind = superslab->slabs + end;
-    remove_from_bin(behind);
+    g.free_runs.remove(behind);
     end += behind->run_slabs;
   }
-  insert_into_bin(superslab->slabs + begin, end - begin);
+  g.free_runs.insert(superslab->slabs + begin, end - begin);
 }
 
 // The heap grows by a run of untouched slabs: the pool is filled from what lies behind it.
@@ -341,21 +274,21 @@ void warm_up_behind(Superslab *superslab, size_t index, size_t slabs) {
 
 Run allocate(size_t slabs, size_t align_slabs, SlabKind kind) {
   Slab *slab = nullptr;
-  Slab *run = find_run(slabs, align_slabs, &slab);
+  Slab *run = g.free_runs.find(slabs, align_slabs, &slab);
   if (run == nullptr) {
     if (!add_superslab(slabs + align_slabs - 1)) return {nullptr, false};
-    run = find_run(slabs, align_slabs, &slab);
+    run = g.free_runs.find(slabs, align_slabs, &slab);
     if (run == nullptr) return {nullptr, false};
   }
   if constexpr (kHardened) {
     if (!os::guard::reclaim(slab_address(slab), slabs * kSlabBytes)) return {nullptr, false};
   }
   Superslab *superslab = superslab_of(run);
-  remove_from_bin(run);
+  g.free_runs.remove(run);
   const size_t before = static_cast<size_t>(slab - run);
   const size_t behind = run->run_slabs - before - slabs;
-  if (before > 0) insert_into_bin(run, before);
-  if (behind > 0) insert_into_bin(slab + slabs, behind);
+  if (before > 0) g.free_runs.insert(run, before);
+  if (behind > 0) g.free_runs.insert(slab + slabs, behind);
 
   const size_t index = index_of(superslab, slab);
   const bool zeroed = take_slabs(superslab, index, slabs);
@@ -526,8 +459,8 @@ bool resize_large(Slab *slab, size_t new_slabs) {
     Slab *behind = superslab->slabs + end;
     const size_t room = behind->run_slabs;
     if (room < more) return false;
-    remove_from_bin(behind);
-    if (room > more) insert_into_bin(behind + more, room - more);
+    g.free_runs.remove(behind);
+    if (room > more) g.free_runs.insert(behind + more, room - more);
     take_slabs(superslab, end, more);
     slab->run_slabs = static_cast<uint16_t>(new_slabs);
   }
