@@ -4,8 +4,8 @@
 // Owns:       the metadata at the head of each superslab; it is touched only as far as it is used.
 // Boundary:   slab_of() is the one conversion from a pointer to a slab.
 // Invariants: slabs [0, first_slab) hold this metadata and are never handed out.
-//             A run of slabs is one of: free (its `free` bits set, its first slab in the page heap's
-//             page heap) or in use (its first slab has its `head` bit set).
+//             A run of slabs is one of: free (its `free` bits set, its first slab in
+//             free_runs.h) or in use (its first slab has its `head` bit set).
 //             A small slab has used <= carved <= capacity; the free blocks are the set bits and the
 //             blocks at and above `carved`, so: set bits = carved - used.
 // Threads:    bitmaps of the superslab: written under the page heap's lock; `head` and `free` are
