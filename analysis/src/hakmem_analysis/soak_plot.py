@@ -72,6 +72,7 @@ def _draw_change(axis, result: Result, judged: list, styles: dict, start_s: floa
     axis.set_ylabel("kB")
     axis.set_xlabel("seconds since the first epoch")
     axis.grid(axis="y", color="#dddddd", linewidth=0.6)
+    labels = 0
     for subject in judged:
         drift, (colour, marker) = subject.drift, styles[subject.subject]
         epochs = result.measured(subject.subject)
@@ -92,7 +93,8 @@ def _draw_change(axis, result: Result, judged: list, styles: dict, start_s: floa
         if colour != GREY:
             axis.fill_between([at_s[0], at_s[-1]], lines[1:].min(axis=0), lines[1:].max(axis=0), color=colour,
                               alpha=0.18, linewidth=0)
-            _label(axis, subject, at_s[-1], rss[-1] - base, colour)
+            _label(axis, subject, labels, colour)
+            labels += 1
     _draw_budget(axis, judged, result, start_s)
 
 
@@ -104,12 +106,13 @@ def _step_s(drift, result: Result, subject) -> float:
     return epochs.loc[epochs["launch"] == subject.launch, "wall_time_s"].min() + drift.step_at_s
 
 
-def _label(axis, subject, at_s: float, level: float, colour: str) -> None:
+def _label(axis, subject, number: int, colour: str) -> None:
+    """In lines from the upper left corner down, where no data is yet: the warm-up is left out."""
     words = f"{subject.name}: {text.slope(subject.drift.slope_kb_per_h)}"
     if np.isfinite(subject.drift.step_kb):
         words += f", one step of {text.memory(subject.drift.step_kb)} taken off"
-    axis.annotate(words, (at_s, level), xytext=(-4, 5), textcoords="offset points", ha="right", va="bottom",
-                  color=colour, fontsize=8.5)
+    axis.annotate(words, (0, 1), xycoords="axes fraction", xytext=(6, -6 - 12 * number),
+                  textcoords="offset points", ha="left", va="top", color=colour, fontsize=8.5)
 
 
 def _draw_budget(axis, judged: list, result: Result, start_s: float) -> None:
