@@ -3,9 +3,10 @@
 Purpose     Geometric means over workloads with their intervals, worst cases, rates.
 Boundary    A Card in, Estimates and Points out; pure.
 Invariants  An interval of a geometric mean is Student's over workloads: what it says is how far another
-            choice of such workloads would move the mean. Fewer than LEAST_WORKLOADS give none. Workloads
-            that lack a value are left out of the mean and counted in the note. The interval of a worst or best case
-            has the extremes of all bounds: the case that is extreme by its point need not be it in truth.
+            choice of such workloads would move the mean. Fewer than LEAST_WORKLOADS give none. Workloads that
+            lack a value are left out of the mean and counted in the note. The interval of a worst or best
+            case has the extremes of all bounds: the case that is extreme by its point need not be it in
+            truth.
 """
 from __future__ import annotations
 
