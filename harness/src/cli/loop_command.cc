@@ -20,7 +20,7 @@ namespace {
 // TLS can be loaded. Returns if it has that already. Not done unless it is needed, because a tool that
 // watches this process may not follow. The path is looked up: under valgrind, /proc/self/exe as such is
 // valgrind.
-void execute_again_as_subject(std::vector<std::string> argv) {
+void execute_again_as_subject(const std::vector<std::string> &argv) {
   const char *tunables = getenv("GLIBC_TUNABLES");
   if (tunables != nullptr && std::string(tunables).find("optional_static_tls") != std::string::npos)
     return;
