@@ -24,24 +24,12 @@ uint32_t block_count(const WorkloadConfig &config) {
   return static_cast<uint32_t>((config.params.at("mb") << 20) / kMeanBytes);
 }
 
-class GrowthLane {
+class GrowthLane : public SeededLane<GrowthLane> {
  public:
   GrowthLane(const WorkloadConfig &config, uint32_t thread, NothingShared *)
-      : count_(block_count(config)),
-        random_(SplitMix::run_seed(config.seed, thread)),
-        warm_random_(SplitMix::prefault_seed(config.seed, thread)) {}
+      : SeededLane<GrowthLane>(config, thread), count_(block_count(config)) {}
 
   bool map() { return blocks_.map(count_) && sizes_.map(count_); }
-
-  bool set_up(const allocator_plugin &) { return true; }
-
-  uint64_t prefault(const allocator_plugin &allocator, uint64_t ops) {
-    return advance(allocator, &warm_random_, ops);
-  }
-
-  uint64_t run(const allocator_plugin &allocator, uint64_t ops) {
-    return advance(allocator, &random_, ops);
-  }
 
   uint64_t live_bytes() const {
     uint64_t bytes = 0;
@@ -67,7 +55,9 @@ class GrowthLane {
   }
 
  private:
-  uint64_t advance(const allocator_plugin &allocator, SplitMix *random, uint64_t ops) {
+  friend class SeededLane<GrowthLane>;
+
+  uint64_t work(const allocator_plugin &allocator, SplitMix *random, uint64_t ops) {
     uint64_t failed = 0;
     while (ops != 0) {
       if (allocated_ < count_) {
@@ -105,8 +95,6 @@ class GrowthLane {
   }
 
   const uint32_t count_;
-  SplitMix random_;
-  SplitMix warm_random_;
   uint32_t allocated_ = 0;  // blocks of this phase that were allocated
   uint32_t freed_ = 0;      // and of those, freed again
   MappedArray<void *> blocks_;

@@ -127,6 +127,29 @@ class LaneWorkload final : public Workload {
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
 
+// What lanes share whose warm-up is their work from another seed. A Lane has, beside the rest,
+// uint64_t work(allocator, SplitMix *random, ops): returns the failed allocations.
+template <class Lane>
+class SeededLane {
+ public:
+  bool set_up(const allocator_plugin &) { return true; }
+  uint64_t prefault(const allocator_plugin &allocator, uint64_t ops) {
+    return static_cast<Lane *>(this)->work(allocator, &warm_random_, ops);
+  }
+  uint64_t run(const allocator_plugin &allocator, uint64_t ops) {
+    return static_cast<Lane *>(this)->work(allocator, &random_, ops);
+  }
+
+ protected:
+  SeededLane(const WorkloadConfig &config, uint32_t thread)
+      : random_(SplitMix::run_seed(config.seed, thread)),
+        warm_random_(SplitMix::prefault_seed(config.seed, thread)) {}
+
+ private:
+  SplitMix random_;
+  SplitMix warm_random_;
+};
+
 template <class Lane, class Shared = NothingShared>
 WorkloadRow lane_row(WorkloadInfo info, bool (*validate)(const WorkloadConfig &, std::string *)) {
   return {std::move(info), validate, &LaneWorkload<Lane, Shared>::make, &Lane::hash_stream};

@@ -19,29 +19,19 @@ namespace {
 constexpr uint32_t kLargeFactor = 32;
 constexpr uint32_t kOneInLarge = 64;
 
-class MstressLane {
+class MstressLane : public SeededLane<MstressLane> {
  public:
   MstressLane(const WorkloadConfig &config, uint32_t thread, Mailboxes *mailboxes)
-      : burst_(param32(config, "burst")),
+      : SeededLane<MstressLane>(config, thread),
+        burst_(param32(config, "burst")),
         max_rest_(static_cast<uint32_t>(uint64_t{burst_} * param32(config, "retain") / 1000)),
         transfer_(param32(config, "transfer")),
         until_transfer_(transfer_),
         keeps_mailboxes_(thread == 0),
         sizes_(param32(config, "min_size"), param32(config, "max_size")),
-        random_(SplitMix::run_seed(config.seed, thread)),
-        warm_random_(SplitMix::prefault_seed(config.seed, thread)),
         mailboxes_(mailboxes) {}
 
   bool map() { return blocks_.map(burst_); }
-  bool set_up(const allocator_plugin &) { return true; }
-
-  uint64_t prefault(const allocator_plugin &allocator, uint64_t ops) {
-    return work(allocator, &warm_random_, ops);
-  }
-
-  uint64_t run(const allocator_plugin &allocator, uint64_t ops) {
-    return work(allocator, &random_, ops);
-  }
 
   uint64_t live_bytes() const {
     uint64_t bytes = 0;
@@ -72,6 +62,8 @@ class MstressLane {
   }
 
  private:
+  friend class SeededLane<MstressLane>;
+
   static uint32_t skewed_size(const OctaveSizes &sizes, uint64_t r) {
     const uint32_t size = sizes.draw(r);
     return r % kOneInLarge == 0 ? size * kLargeFactor : size;
@@ -116,8 +108,6 @@ class MstressLane {
   uint32_t until_transfer_;
   const bool keeps_mailboxes_;
   const OctaveSizes sizes_;
-  SplitMix random_;
-  SplitMix warm_random_;
   Mailboxes *const mailboxes_;
   uint32_t count_ = 0;  // blocks held, at the front of blocks_
   uint32_t rest_ = 0;   // blocks at which this burst is over; below burst_

@@ -48,24 +48,14 @@ void touch_added(void *block, uint32_t from, uint32_t to) {
   for (uint64_t at = from; at < to; at += kPageBytes) bytes[at] = 1;
 }
 
-class ReallocGrowthLane {
+class ReallocGrowthLane : public SeededLane<ReallocGrowthLane> {
  public:
   ReallocGrowthLane(const WorkloadConfig &config, uint32_t thread, NothingShared *)
-      : count_(param32(config, "buffers")),
-        growth_(config),
-        random_(SplitMix::run_seed(config.seed, thread)),
-        warm_random_(SplitMix::prefault_seed(config.seed, thread)) {}
+      : SeededLane<ReallocGrowthLane>(config, thread),
+        count_(param32(config, "buffers")),
+        growth_(config) {}
 
   bool map() { return buffers_.map(count_); }
-  bool set_up(const allocator_plugin &) { return true; }
-
-  uint64_t prefault(const allocator_plugin &allocator, uint64_t ops) {
-    return work(allocator, &warm_random_, ops);
-  }
-
-  uint64_t run(const allocator_plugin &allocator, uint64_t ops) {
-    return work(allocator, &random_, ops);
-  }
 
   uint64_t live_bytes() const {
     uint64_t bytes = 0;
@@ -98,6 +88,8 @@ class ReallocGrowthLane {
   }
 
  private:
+  friend class SeededLane<ReallocGrowthLane>;
+
   uint64_t work(const allocator_plugin &allocator, SplitMix *random, uint64_t ops) {
     SplitMix local = *random;
     uint64_t failed = 0;
@@ -127,8 +119,6 @@ class ReallocGrowthLane {
 
   const uint32_t count_;
   const Growth growth_;
-  SplitMix random_;
-  SplitMix warm_random_;
   MappedArray<Buffer> buffers_;
 };
 

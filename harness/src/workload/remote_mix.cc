@@ -39,27 +39,17 @@ class Rings {
   MappedArray<Slot> entries_;
 };
 
-class RemoteMixLane {
+class RemoteMixLane : public SeededLane<RemoteMixLane> {
  public:
   RemoteMixLane(const WorkloadConfig &config, uint32_t thread, Rings *rings)
-      : thread_(thread),
+      : SeededLane<RemoteMixLane>(config, thread),
+        thread_(thread),
         ws_(param32(config, "ws")),
         remote_(param32(config, "remote")),
         sizes_(param32(config, "min_size"), param32(config, "max_size")),
-        random_(SplitMix::run_seed(config.seed, thread)),
-        warm_random_(SplitMix::prefault_seed(config.seed, thread)),
         rings_(rings) {}
 
   bool map() { return slots_.map(ws_); }
-  bool set_up(const allocator_plugin &) { return true; }
-
-  uint64_t prefault(const allocator_plugin &allocator, uint64_t ops) {
-    return work(allocator, &warm_random_, ops);
-  }
-
-  uint64_t run(const allocator_plugin &allocator, uint64_t ops) {
-    return work(allocator, &random_, ops);
-  }
 
   // Its slots, and what it has sent and nobody has taken yet.
   uint64_t live_bytes() const {
@@ -90,6 +80,8 @@ class RemoteMixLane {
   }
 
  private:
+  friend class SeededLane<RemoteMixLane>;
+
   uint64_t work(const allocator_plugin &allocator, SplitMix *random, uint64_t ops) {
     SplitMix local = *random;
     uint64_t failed = 0;
@@ -140,8 +132,6 @@ class RemoteMixLane {
   const uint32_t ws_;
   const uint32_t remote_;
   const OctaveSizes sizes_;
-  SplitMix random_;
-  SplitMix warm_random_;
   Rings *const rings_;
   uint32_t receiver_ = next(thread_);
   uint32_t sender_ = next(thread_);

@@ -35,23 +35,12 @@ inline void touch_first_byte(void *block) { *static_cast<volatile unsigned char 
 // A Model has: Model(config), uint32_t slots() const, Draw draw(uint64_t r) const,
 // void *allocate(const allocator_plugin &, const Draw &) const, void touch(void *block, size) const.
 template <class Model>
-class SlotsLane {
+class SlotsLane : public SeededLane<SlotsLane<Model>> {
  public:
   SlotsLane(const WorkloadConfig &config, uint32_t thread, NothingShared *)
-      : model_(config),
-        random_(SplitMix::run_seed(config.seed, thread)),
-        warm_random_(SplitMix::prefault_seed(config.seed, thread)) {}
+      : SeededLane<SlotsLane<Model>>(config, thread), model_(config) {}
 
   bool map() { return slots_.map(model_.slots()); }
-  bool set_up(const allocator_plugin &) { return true; }
-
-  uint64_t prefault(const allocator_plugin &allocator, uint64_t ops) {
-    return work(allocator, &warm_random_, ops);
-  }
-
-  uint64_t run(const allocator_plugin &allocator, uint64_t ops) {
-    return work(allocator, &random_, ops);
-  }
 
   uint64_t live_bytes() const { return bytes_in(slots_.data(), slots_.size()); }
 
@@ -74,6 +63,8 @@ class SlotsLane {
   }
 
  private:
+  friend class SeededLane<SlotsLane<Model>>;
+
   uint64_t work(const allocator_plugin &allocator, SplitMix *random, uint64_t ops) {
     SplitMix local = *random;  // in a register, where calls cannot change it
     Slot *const slots = slots_.data();
@@ -98,8 +89,6 @@ class SlotsLane {
   }
 
   const Model model_;
-  SplitMix random_;
-  SplitMix warm_random_;
   MappedArray<Slot> slots_;
 };
 

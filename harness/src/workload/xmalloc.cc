@@ -50,28 +50,18 @@ class Batches {
   MappedArray<Slot> slots_;
 };
 
-class XmallocLane {
+class XmallocLane : public SeededLane<XmallocLane> {
  public:
   XmallocLane(const WorkloadConfig &config, uint32_t thread, Batches *batches)
-      : thread_(thread),
+      : SeededLane<XmallocLane>(config, thread),
+        thread_(thread),
         size_of_batch_(param32(config, "batch")),
         sizes_(param32(config, "min_size"), param32(config, "max_size")),
-        random_(SplitMix::run_seed(config.seed, thread)),
-        warm_random_(SplitMix::prefault_seed(config.seed, thread)),
         batches_(batches) {}
 
   bool map() {  // after what lanes share
     batch_ = batches_->first_of(thread_);
     return true;
-  }
-  bool set_up(const allocator_plugin &) { return true; }
-
-  uint64_t prefault(const allocator_plugin &allocator, uint64_t ops) {
-    return work(allocator, &warm_random_, ops);
-  }
-
-  uint64_t run(const allocator_plugin &allocator, uint64_t ops) {
-    return work(allocator, &random_, ops);
   }
 
   uint64_t live_bytes() const {
@@ -96,6 +86,8 @@ class XmallocLane {
   }
 
  private:
+  friend class SeededLane<XmallocLane>;
+
   // The own batch; for thread 0 those in the mailboxes too.
   template <class Function>
   void for_each_batch(Function function) const {
@@ -132,8 +124,6 @@ class XmallocLane {
   const uint32_t thread_;
   const uint32_t size_of_batch_;
   const OctaveSizes sizes_;
-  SplitMix random_;
-  SplitMix warm_random_;
   Batches *const batches_;
   Batch *batch_ = nullptr;
   bool filling_ = true;
