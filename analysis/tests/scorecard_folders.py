@@ -37,8 +37,8 @@ def make_app(folder: Path, ratio=1.1, programs=("g++", "perl", "lua", "redis", "
     return folder
 
 
-def make_soak(folder: Path) -> Path:
-    make_folder(folder, ("hakmem",), (1.0,), launches=1, epochs_of_single=400)
+def make_soak(folder: Path, name="hakmem") -> Path:
+    make_folder(folder, (name,), (1.0,), launches=1, epochs_of_single=400)
     return edit_manifest(folder, command="soak")
 
 

@@ -31,6 +31,16 @@ def test_no_change_is_none_found(call, tmp_path):
     assert row["change_lower"] < 1 < row["change_upper"] and row["verdict"] == "inconclusive"
 
 
+def test_two_traces_are_two_workloads(call, tmp_path):
+    folders = []
+    for name in ("redis", "sqlite"):
+        folder = make_folder(tmp_path / name)
+        folders.append(edit_manifest(folder, workload={"name": "trace", "threads": 1, "seed": 1, "params": {},
+                                                       "file": f"/somewhere/{name}.trace"}))
+    done = call(compare_folders.main, *folders)
+    assert done.code == 1 and "sqlite.trace" in done.err and "redis.trace" in done.err
+
+
 def test_the_interval_of_a_change_joins_both(call, tmp_path):
     folders = [make_folder(tmp_path / str(seed), seed=seed) for seed in (5, 6)]
     rows = rows_of(call, *folders)

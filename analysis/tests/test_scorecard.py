@@ -141,6 +141,35 @@ def test_soaks_and_system_calls(tmp_path):
     assert any(getattr(part, "text", "") == "Soaks" for part in parts)
 
 
+def test_the_worst_of_several_is_as_uncertain_as_any_of_them():
+    means = {"a": Estimate(1.00, 0.98, 1.02, "a"), "b": Estimate(1.02, 0.90, 1.15, "b")}
+    worst = scorecard_measures._named(means, min)
+    assert (worst.value, worst.lower, worst.upper) == (1.00, 0.90, 1.02)
+    assert judge(BY_NAME["T2"], worst) == "open"
+    open_one = {**means, "c": Estimate(1.5)}
+    assert scorecard_measures._named(open_one, min).lower is None
+
+
+def test_the_worst_rate_of_several_workloads_has_the_highest_bounds(tmp_path):
+    few = make_workload(tmp_path / "few", syscalls=(1, 0, 0))
+    none = make_workload(tmp_path / "none", syscalls=(0, 0, 0), params={"ws": 8192}, epochs_of_single=1)
+    found = scorecard_measures.measures(read_card([none, few], "hakmem"))["syscalls_worst"]
+    rates = [scorecard_measures.syscall_rate(workload, "hakmem")
+             for workload in read_card([none, few], "hakmem").workloads]
+    assert found.value == max(rate.value for rate in rates) > 0
+    assert found.lower == max(rate.lower for rate in rates) > 0
+    assert found.upper == max(rate.upper for rate in rates)
+
+
+def test_a_soak_of_a_profile_counts_for_its_allocator(tmp_path):
+    soak = make_soak(tmp_path / "soak", "hakmem@mixed_balanced")
+    card = read_card([soak, make_workload(tmp_path / "w")], "hakmem")
+    found = scorecard_measures.measures(card)["drift"]
+    assert found.value is not None and "hakmem@mixed_balanced" in found.note
+    other = read_card([make_soak(tmp_path / "other", "mimalloc"), tmp_path / "w"], "hakmem")
+    assert scorecard_measures.measures(other)["drift"].value is None
+
+
 def test_what_was_not_measured_is_never_a_number(tmp_path):
     folder = make_workload(tmp_path / "w", syscalls=("", "", ""))
     found = scorecard_measures.measures(read_card([folder], "hakmem"))

@@ -125,6 +125,15 @@ TEST(Fragmentation, FillsItsBudgetAndNeverExceedsIt) {
   EXPECT_GT(ledger.peak_live_bytes, (uint64_t{1} << 20) - 8192);
 }
 
+TEST(Fragmentation, LetsOneOfAsManySurviveAsItSays) {
+  // 4096 blocks of 256 bytes; one in 512 bytes survives, so 2048 are freed, and 1024 of 512 bytes fit.
+  const WorkloadConfig config{
+      "fragmentation", 1, 1, {{"mb", 1}, {"min_size", 256}, {"rounds", 2}, {"span", 512}}};
+  take_turns(config, 4096 + 2048 + 1024, 1);
+  EXPECT_EQ(std::count(ledger.sizes.begin(), ledger.sizes.end(), 256u), 4096);
+  EXPECT_EQ(std::count(ledger.sizes.begin(), ledger.sizes.end(), 512u), 1024);
+}
+
 TEST(Mstress, KeepsABurstAndSkewsItsSizes) {
   take_turns({"mstress", 2, 1, {{"burst", 1000}}}, 1000, 200);
   EXPECT_LE(ledger.live.size(), 2 * 1000u + 256);
