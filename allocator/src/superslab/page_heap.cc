@@ -9,6 +9,7 @@
 #include "os/lock.h"
 #include "os/os.h"
 #include "superslab/free_runs.h"
+#include "superslab/recent_runs.h"
 #include "superslab/release_policy.h"
 #include "superslab/warm_pool.h"
 
@@ -29,6 +30,7 @@ constexpr size_t kHugePageSlabs = kHugePageBytes / kSlabBytes;
 struct State {
   os::Lock lock;
   FreeRuns free_runs;
+  RecentRuns recent;
   Superslab *superslabs;
   size_t superslab_count;
   size_t mapped_bytes;
@@ -351,6 +353,10 @@ void free_locked(Slab *slab) {
   }
 }
 
+void merge_recent() {
+  while (Slab *run = g.recent.take_any()) free_locked(run);
+}
+
 // --- giving back
 // ----------------------------------------------------------------------------------
 
@@ -415,6 +421,7 @@ void age_fresh_slabs() {
 
 Run allocate_small(size_t slabs, size_t blocks) {
   const os::LockGuard guard(g.lock);
+  merge_recent();
   const Run run = allocate(slabs, 1, SlabKind::kSmall);
   if (run.slab == nullptr) return run;
   if (blocks > kInlineBits) run.slab->bitmap_slot = take_bitmap_slot(superslab_of(run.slab));
@@ -425,6 +432,13 @@ Run allocate_small(size_t slabs, size_t blocks) {
 Run allocate_large(size_t slabs, size_t align_slabs) {
   ASSERT(slabs > 0 && slabs <= kMaxRunSlabs && is_pow2(align_slabs));
   const os::LockGuard guard(g.lock);
+  if (align_slabs == 1) {
+    if (Slab *run = g.recent.take(slabs)) {
+      run->kind = SlabKind::kLarge;
+      return {run, false};
+    }
+  }
+  merge_recent();
   return allocate(slabs, align_slabs, SlabKind::kLarge);
 }
 
@@ -439,7 +453,15 @@ bool free_large(Slab *slab) {
   if (!superslab->head.test(index_of(superslab, slab)) || slab->kind != SlabKind::kLarge) {
     return false;
   }
-  free_locked(slab);
+  if (kHardened || release::wanted(Reason::kEmptied)) {
+    free_locked(slab);
+    return true;
+  }
+  slab->kind = SlabKind::kRecent;
+  if (!g.recent.put(slab)) {
+    merge_recent();
+    CHECK(g.recent.put(slab));
+  }
   return true;
 }
 
@@ -448,11 +470,13 @@ bool resize_large(Slab *slab, size_t new_slabs) {
   const os::LockGuard guard(g.lock);
   Superslab *superslab = superslab_of(slab);
   const size_t index = index_of(superslab, slab);
+  if (slab->kind != SlabKind::kLarge) return false;  // the program freed it: its copy will tell
   const size_t old_slabs = slab->run_slabs;
   if (new_slabs < old_slabs) {
     slab->run_slabs = static_cast<uint16_t>(new_slabs);
     mark_free(superslab, index + new_slabs, old_slabs - new_slabs);
   } else if (new_slabs > old_slabs) {
+    merge_recent();
     const size_t more = new_slabs - old_slabs;
     const size_t end = index + old_slabs;
     if (end + more > superslab->slab_count || !superslab->free.test(end)) return false;
@@ -472,6 +496,7 @@ uint32_t tick() {
   if (now >= g_next_tick_ms.load(std::memory_order_relaxed) && g.lock.try_lock()) {
     const bool more = release_aged();
     if (now >= g.next_age_ms) {
+      merge_recent();
       age_fresh_slabs();
       unmap_aged_superslabs();
       release_unused_bitmaps(Reason::kAged);
@@ -499,6 +524,7 @@ void prefer_small_pages(Superslab *superslab) {
 
 void purge_all() {
   const os::LockGuard guard(g.lock);
+  merge_recent();
   for (Superslab *s = g.superslabs; s != nullptr; s = s->next) {
     discard_free_slabs(s, SIZE_MAX, Reason::kDemand);
     for (size_t w = 0; w < kSlabMaskWords; ++w) s->fresh.set_word(w, 0);
@@ -509,6 +535,7 @@ void purge_all() {
 
 bool give_up_address_space() {
   const os::LockGuard guard(g.lock);
+  merge_recent();
   bool any = unmap_free_superslabs();
   for (Superslab *s = g.superslabs; s != nullptr; s = s->next) any |= cut_superslab(s);
   return any;
@@ -516,6 +543,7 @@ bool give_up_address_space() {
 
 Totals totals() {
   const os::LockGuard guard(g.lock);
+  merge_recent();
   Totals t{};
   t.superslabs = g.superslab_count;
   t.mapped_bytes = g.mapped_bytes;
@@ -535,7 +563,10 @@ Totals totals() {
 
 const Superslab *first_superslab() { return g.superslabs; }
 
-void lock_for_fork() { g.lock.lock(); }
+void lock_for_fork() {
+  g.lock.lock();
+  merge_recent();  // an onlooker sees only runs that are free or in use
+}
 void unlock_after_fork() { g.lock.unlock(); }
 void reset_after_fork() { g.lock.reset_after_fork(); }
 

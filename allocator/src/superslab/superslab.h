@@ -5,7 +5,7 @@
 // Boundary:   slab_of() is the one conversion from a pointer to a slab.
 // Invariants: slabs [0, first_slab) hold this metadata and are never handed out.
 //             A run of slabs is one of: free (its `free` bits set, its first slab in
-//             free_runs.h) or in use (its first slab has its `head` bit set).
+//             free_runs.h), or in use or freed of late (its first slab has its `head` bit set).
 //             A small slab has used <= carved <= capacity; the free blocks are the set bits and the
 //             blocks at and above `carved`, so: set bits = carved - used.
 // Threads:    bitmaps of the superslab: written under the page heap's lock; `head` and `free` are
@@ -30,7 +30,7 @@ class SlabPool;
 inline constexpr size_t kSlabsPerSuperslab = kUnitBytes / kSlabBytes;
 inline constexpr size_t kSlabMaskWords = kSlabsPerSuperslab / 64;
 
-enum class SlabKind : uint8_t { kUnused, kFree, kSmall, kLarge };
+enum class SlabKind : uint8_t { kUnused, kFree, kSmall, kLarge, kRecent };
 
 // One 64-byte line for each slab; only the first slab of a run has a meaningful one.
 struct alignas(64) Slab {
@@ -45,7 +45,7 @@ struct alignas(64) Slab {
   uint16_t capacity;    // blocks
   uint16_t first_word;  // no bit is set in the bitmap's words below this one
   SizeClass size_class;
-  SlabKind kind;
+  SlabKind kind;        // kRecent: freed, and in recent_runs.h
   bool listed : 1;          // kSmall: it is in the owner's list
   bool guarded : 1;         // kSmall: its end is inaccessible (the hardened variant)
   uint8_t quiet_ages;       // kSmall: ages since a block came back; kPagesReleased: see slab_pool.h

@@ -8,6 +8,8 @@
 #include <random>
 #include <vector>
 
+#include "fake_kernel.h"
+
 namespace hakmem {
 namespace {
 
@@ -65,6 +67,82 @@ TEST(PageHeap, FreedTwiceIsNoticed) {
   ASSERT_NE(run.slab, nullptr);
   EXPECT_TRUE(page_heap::free_large(run.slab));
   EXPECT_FALSE(page_heap::free_large(run.slab));
+}
+
+class RecentRun : public testing::Test {
+ protected:
+  static Slab *take(size_t slabs) {
+    const page_heap::Run run = page_heap::allocate_large(slabs, 1);
+    EXPECT_NE(run.slab, nullptr);
+    return run.slab;
+  }
+  static void put(Slab *slab) { EXPECT_TRUE(page_heap::free_large(slab)); }
+};
+
+TEST_F(RecentRun, ComesBackForTheSameSizeWithoutAMerge) {
+  Slab *const small = take(1), *const medium = take(4), *const large = take(16);
+  put(medium);
+  put(large);
+  put(small);
+  EXPECT_EQ(take(4), medium);
+  EXPECT_EQ(take(1), small);
+  EXPECT_EQ(take(16), large);
+  for (Slab *slab : {small, medium, large}) put(slab);
+}
+
+TEST_F(RecentRun, TheNewestComesFirst) {
+  Slab *const old_run = take(5), *const new_run = take(5);
+  put(old_run);
+  put(new_run);
+  EXPECT_EQ(take(5), new_run);
+  EXPECT_EQ(take(5), old_run);
+  put(old_run);
+  put(new_run);
+}
+
+TEST_F(RecentRun, IsSplitAndMergedForAnotherSize) {
+  page_heap::purge_all();
+  Slab *const left = take(8), *const right = take(8);
+  ASSERT_EQ(right, left + 8) << "an empty page heap lays runs side by side";
+  put(left);
+  put(right);
+  EXPECT_EQ(take(16), left) << "an untouched run was taken instead of these two";
+  put(left);
+}
+
+TEST_F(RecentRun, IsAnsweredForWhenFreedTwiceOrResized) {
+  Slab *const slab = take(6);
+  put(slab);
+  EXPECT_FALSE(page_heap::free_large(slab));
+  EXPECT_FALSE(page_heap::resize_large(slab, 3));
+  EXPECT_EQ(take(6), slab);
+  EXPECT_TRUE(page_heap::resize_large(slab, 3));
+  put(slab);
+}
+
+TEST_F(RecentRun, GrowsInPlaceIntoOneBehindIt) {
+  page_heap::purge_all();
+  Slab *const slab = take(2);
+  Slab *const behind = take(2);
+  ASSERT_EQ(behind, slab + 2);
+  put(behind);
+  EXPECT_TRUE(page_heap::resize_large(slab, 4));
+  put(slab);
+}
+
+TEST_F(RecentRun, AgesAsAllFreeMemoryDoes) {
+  test::FakeKernel clock;
+  page_heap::purge_all();
+  Slab *const kept = take(1), *const run = take(20);
+  memset(as_pointer(slab_address(run)), 1, 20 * kSlabBytes);
+  put(run);
+  const uint64_t before = clock.discards();
+  for (int age = 0; age < 5; ++age) {
+    clock.advance_ms(200);
+    page_heap::tick();
+  }
+  EXPECT_GT(clock.discards(), before);
+  put(kept);
 }
 
 TEST(PageHeap, ZeroedIsToldOnlyOfNeverTouchedMemory) {
