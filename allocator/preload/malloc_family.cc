@@ -71,12 +71,12 @@ HAKMEM_EXPORT struct mallinfo2 mallinfo2(void) {
   const page_heap::Totals pages = page_heap::totals();
   const huge_blocks::Totals huge = huge_blocks::totals();
   struct mallinfo2 info = {};
-  info.arena = pages.mapped_bytes;
+  info.arena = pages.mapped_bytes + huge.kept.bytes;
   info.hblks = huge.blocks;
   info.hblkhd = huge.mapped_bytes;
-  info.fordblks = pages.free_bytes;
+  info.fordblks = pages.free_bytes + huge.kept.bytes;
   info.uordblks = pages.mapped_bytes - pages.free_bytes - pages.metadata_bytes;
-  info.keepcost = pages.free_touched_bytes;
+  info.keepcost = pages.free_touched_bytes + huge.kept.bytes;
   return info;
 }
 

@@ -102,6 +102,8 @@ size_t hakmem_purge(int level);
  *   HAKMEM_SS_WARM_POOL_KB         KiB of superslab memory that is made resident ahead of its use,
  *                                  to be set before the first allocation
  *   HAKMEM_HUGE_PAGE_THRESHOLD_MB  MiB of heap beyond which transparent huge pages are asked for
+ *   HAKMEM_HUGE_CACHE_PERCENT      freed blocks above 4 MiB that are kept until they age: with those
+ *                                  in use, this share of the recent peak; 0: none
  *   HAKMEM_DEPOT_KB                KiB of free blocks that a thread keeps at hand behind its newest
  *                                  ones
  * In the observe build:

@@ -27,7 +27,7 @@ inline void *calloc(size_t count, size_t size) {
     void *block = fast_malloc(bytes);
     return block == nullptr ? nullptr : memset(block, 0, bytes);
   }
-  const Big big = allocate_big(bytes, kMinAlign);
+  const Big big = allocate_big(bytes, kMinAlign, Contents::kZeroed);
   if (big.block != nullptr && !big.zeroed) memset(big.block, 0, bytes);
   return big.block;
 }

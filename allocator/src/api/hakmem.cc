@@ -6,6 +6,7 @@
 #include "observe/ledger.h"
 #include "observe/statistics.h"
 #include "observe/writer.h"
+#include "superslab/huge_blocks.h"
 #include "superslab/page_heap.h"
 #include "superslab/release_policy.h"
 
@@ -47,10 +48,11 @@ HAKMEM_EXPORT size_t hakmem_purge(int level) {
   if constexpr (kHardened) hardened::empty_quarantine();
   heap_registry::drain_unused();
   heap_registry::common_pool().release_empty_slabs();
+  const size_t kept_bytes = huge_blocks::release_kept();
   const uint64_t before = release::totals().discarded_bytes;
   heap_registry::release_free_pages();
   page_heap::purge_all();
-  return release::totals().discarded_bytes - before;
+  return kept_bytes + release::totals().discarded_bytes - before;
 }
 
 HAKMEM_EXPORT int hakmem_configure(const char *name, const char *value) {

@@ -40,10 +40,20 @@ void *retry_without_caches(Attempt attempt) {
   return block;
 }
 
-void free_large(Slab *slab, void *block) {
-  if (!page_heap::free_large(slab)) report_double_free(block, 0);
+// Much memory has become free: it ages, also if the thread makes few slow calls from now on.
+void age_what_is_free() {
   page_heap::tick();
   if (t_heap != empty_heap()) come_back_soon(t_heap);
+}
+
+void free_large(Slab *slab, void *block) {
+  if (!page_heap::free_large(slab)) report_double_free(block, 0);
+  age_what_is_free();
+}
+
+void free_huge(HugeBlock *huge, void *block) {
+  if (!huge_blocks::free(huge)) report_double_free(block, 0);
+  age_what_is_free();
 }
 
 void free_small(Slab *slab, void *block) {
@@ -94,7 +104,7 @@ void *try_class(SizeClass c, Lending lending) {
   return block;
 }
 
-Big try_big(size_t size, size_t alignment) {
+Big try_big(size_t size, size_t alignment, Contents wanted) {
   if (size <= page_heap::kMaxRunBytes && alignment <= page_heap::kMaxRunBytes) {
     const size_t align_slabs = alignment <= kSlabBytes ? 1 : alignment / kSlabBytes;
     const size_t slabs = size == 0 ? 1 : div_up(size, kSlabBytes);
@@ -103,7 +113,9 @@ Big try_big(size_t size, size_t alignment) {
     if (run.slab == nullptr) return {nullptr, false};
     return {as_pointer(slab_address(run.slab)), run.zeroed};
   }
-  return {huge_blocks::allocate(size, alignment), true};
+  void *block = huge_blocks::allocate(size, alignment, wanted);
+  page_heap::tick();
+  return {block, wanted == Contents::kZeroed};
 }
 
 }  // namespace
@@ -115,12 +127,12 @@ void *allocate_class(SizeClass c, Lending lending) {
   return block != nullptr ? block : no_memory();
 }
 
-Big allocate_big(size_t size, size_t alignment) {
+Big allocate_big(size_t size, size_t alignment, Contents wanted) {
   load_config_from_environment();
   if (size > PTRDIFF_MAX) return {no_memory(), false};
-  Big big = try_big(size, alignment);
+  Big big = try_big(size, alignment, wanted);
   if (big.block == nullptr) [[unlikely]] {
-    retry_without_caches([&] { return (big = try_big(size, alignment)).block; });
+    retry_without_caches([&] { return (big = try_big(size, alignment, wanted)).block; });
   }
   if (big.block == nullptr) no_memory();
   return big;
@@ -136,7 +148,7 @@ void *malloc_slow(size_t size) {
     if (void *block = swap_and_pop(heap, c)) return block;
     return allocate_class(c, Lending::kAllowed);
   }
-  return allocate_big(size, kMinAlign).block;
+  return allocate_big(size, kMinAlign, Contents::kAny).block;
 }
 
 void free_slow(void *block) {
@@ -154,9 +166,8 @@ void free_slow(void *block) {
     case What::kLarge:
       return free_large(location.slab, block);
     default:
-      break;
+      return free_huge(location.huge, block);
   }
-  if (!huge_blocks::free(location.huge)) report_double_free(block, 0);
 }
 
 namespace {
@@ -187,7 +198,7 @@ void *allocate_aligned(size_t alignment, size_t size) {
       return allocate_class(c, Lending::kForbidden);
     }
   }
-  return allocate_big(size, alignment).block;
+  return allocate_big(size, alignment, Contents::kAny).block;
 }
 
 size_t usable_size_of(void *block) {

@@ -9,6 +9,7 @@
 #include <cstddef>
 
 #include "api/fast_path.h"
+#include "superslab/huge_blocks.h"
 
 namespace hakmem {
 
@@ -31,8 +32,10 @@ inline void *swap_and_pop(Heap *heap, SizeClass c) {
 }
 
 void *allocate_class(SizeClass c, Lending lending);
-// Large or huge; alignment is a power of two.
-Big allocate_big(size_t size, size_t alignment);
+// Large or huge; alignment is a power of two. If zeroed memory is wanted, that known to be so is
+// preferred.
+using huge_blocks::Contents;
+Big allocate_big(size_t size, size_t alignment, Contents wanted);
 // Any alignment that is a power of two.
 void *allocate_aligned(size_t alignment, size_t size);
 // `block` is not NULL.

@@ -75,7 +75,7 @@ void *allocate(size_t size, size_t alignment, bool *zeroed) {
     location = large(run.slab);
     *notes_of(location) = {};
   } else {
-    void *base = huge_blocks::allocate(needed, alignment);
+    void *base = huge_blocks::allocate(needed, alignment, huge_blocks::Contents::kZeroed);
     if (base == nullptr) return nullptr;
     *zeroed = true;
     location = locate(base);

@@ -55,6 +55,17 @@ struct Workspace {
   Ledger *ledger;
 };
 
+Owner owner_of(huge_blocks::Extent extent) {
+  switch (extent) {
+    case huge_blocks::Extent::kLive:
+      return Owner::kHugeBlocks;
+    case huge_blocks::Extent::kKept:
+      return Owner::kFreeRuns;
+    default:
+      return Owner::kMetadata;
+  }
+}
+
 // --- collecting: twice, first to count
 
 struct Collector {
@@ -80,9 +91,9 @@ struct Collector {
       if (extent.end > extent.owner_map) add(extent.owner_map, extent.end, Owner::kOwnerMaps);
     }
     huge_blocks::for_each_extent(
-        [](void *self, const void *base, size_t bytes, bool records) {
+        [](void *self, const void *base, size_t bytes, huge_blocks::Extent extent) {
           static_cast<Collector *>(self)->add(address_of(base), address_of(base) + bytes,
-                                              records ? Owner::kMetadata : Owner::kHugeBlocks);
+                                              owner_of(extent));
         },
         this);
     for_each_cached([&](void *block, Cached where) {

@@ -34,6 +34,10 @@ size_t write_json(char *buf, size_t cap) {
   w.open("huge");
   w.field("blocks", huge.blocks);
   w.field("mapped_bytes", huge.mapped_bytes);
+  w.field("kept_blocks", huge.kept.blocks);
+  w.field("kept_bytes", huge.kept.bytes);
+  w.field("hits", huge.kept.hits);
+  w.field("grown_hits", huge.kept.grown);
   w.close();
   const release::Totals released = release::totals();
   w.open("release");

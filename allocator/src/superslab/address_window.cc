@@ -40,6 +40,13 @@ bool window_is_free(uintptr_t base, size_t bytes) {
   return true;
 }
 
+// Of a range that has become shorter, those units that it no longer reaches.
+void free_tail_units(const void *base, size_t old_bytes, size_t new_bytes) {
+  const uintptr_t first = align_up(address_of(base) + new_bytes, kUnitBytes);
+  const uintptr_t end = address_of(base) + old_bytes;
+  if (end > first) set_units(first, end - first, 0);
+}
+
 void free_units(const void *base, size_t bytes) {
   set_units(address_of(base), bytes, 0);
   const uintptr_t end = align_up(address_of(base) + bytes, kUnitBytes);
@@ -108,6 +115,8 @@ void publish(const void *base, size_t bytes, Use use, void *holder) {
   set_units(address_of(base), bytes, address_of(holder) | static_cast<uintptr_t>(use));
 }
 
+void unpublish(const void *base, size_t bytes) { set_units(address_of(base), bytes, kReserved); }
+
 bool unmap(void *base, size_t bytes) {
   const os::LockGuard guard(g_lock);
   if (!release::unmap(base, bytes)) return false;
@@ -133,11 +142,18 @@ bool grow(void *base, size_t old_bytes, size_t new_bytes, Use use, void *holder)
 
 bool shrink(void *base, size_t old_bytes, size_t new_bytes) {
   const os::LockGuard guard(g_lock);
-  const uintptr_t tail = address_of(base) + new_bytes;
-  if (!release::unmap(as_pointer(tail), old_bytes - new_bytes)) return false;
-  const uintptr_t first_free_unit = align_up(tail, kUnitBytes);
-  const uintptr_t end = address_of(base) + old_bytes;
-  if (end > first_free_unit) set_units(first_free_unit, end - first_free_unit, 0);
+  void *tail = as_pointer(address_of(base) + new_bytes);
+  if (!release::unmap(tail, old_bytes - new_bytes)) return false;
+  free_tail_units(base, old_bytes, new_bytes);
+  return true;
+}
+
+bool split(void *base, size_t old_bytes, size_t new_bytes, void *target) {
+  const os::LockGuard guard(g_lock);
+  void *tail = as_pointer(address_of(base) + new_bytes);
+  const size_t tail_bytes = old_bytes - new_bytes;
+  if (!os::g_kernel->move(tail, tail_bytes, target, tail_bytes)) return false;
+  free_tail_units(base, old_bytes, new_bytes);
   return true;
 }
 

@@ -39,6 +39,8 @@ struct Unit {
 void *map(size_t bytes, size_t alignment);
 // Publishes the units of [base, base + bytes) to find(); base is unit-aligned.
 void publish(const void *base, size_t bytes, Use use, void *holder);
+// The range stays mapped, but find() finds it no more.
+void unpublish(const void *base, size_t bytes);
 // Gives a published or merely mapped range back. False: the kernel refused; nothing has changed.
 bool unmap(void *base, size_t bytes);
 // The range's pages were moved elsewhere by the kernel: its units are free again.
@@ -47,6 +49,8 @@ void forget(const void *base, size_t bytes);
 bool grow(void *base, size_t old_bytes, size_t new_bytes, Use use, void *holder);
 // Gives the tail of a range back.
 bool shrink(void *base, size_t old_bytes, size_t new_bytes);
+// Moves the tail's pages to `target`, a mapped range of its size. False: the kernel refused.
+bool split(void *base, size_t old_bytes, size_t new_bytes, void *target);
 
 // The unit that `p` lies in; use == Use{} if hakmem holds none there. A superslab's unit may be
 // mapped only in part, and a huge block's last unit too: the holder knows its extent.

@@ -2,39 +2,57 @@
 //
 // Purpose:    blocks above 4 MiB, or aligned beyond 4 MiB.
 // Owns:       a HugeBlock record for each, outside the block, so that it begins on its mapping.
-// Boundary:   addresses come from the address window, 32 MiB aligned at least.
-// Threads:    allocate/free/resize from any thread; the records' free list has a lock.
+// Boundary:   addresses come from the address window, 32 MiB aligned at least. Which freed blocks are
+//             kept with their pages, and which of them serves, is the huge cache's to say.
+// Invariants: the address window finds a block as long as the program holds it, and no longer.
+// Threads:    any; all under one lock.
 #ifndef HAKMEM_SUPERSLAB_HUGE_BLOCKS_H_
 #define HAKMEM_SUPERSLAB_HUGE_BLOCKS_H_
 
 #include <cstddef>
 #include <cstdint>
 
+#include "superslab/huge_cache.h"
+
 namespace hakmem {
 
 struct HugeBlock {
   void *base;
   size_t mapped_bytes;  // usable size: a multiple of the OS page
-  HugeBlock *next;      // in the list of unused records
+  HugeBlock *next;      // in the list of unused records, or of kept blocks
   uint64_t notes[2];    // the hardened variant's; 0 when allocated
+  bool live;            // the program holds it
+  bool fresh;           // kept, and not for a whole age yet
+  bool advised;         // huge pages were asked for
 };
 
 namespace huge_blocks {
 
-// Zeroed memory; NULL: no memory.
-void *allocate(size_t bytes, size_t alignment);
+enum class Contents { kZeroed, kAny };
+// NULL: no memory, not even without what is kept.
+void *allocate(size_t bytes, size_t alignment, Contents contents);
 // False: the block is not in use (any more).
 bool free(HugeBlock *block);
 // New address of the block, moved without copying if need be; NULL: no memory, unchanged.
 void *resize(HugeBlock *block, size_t new_bytes);
 
+// At a tick of the release clock: gives kept blocks of age back, as many as one tick may. Whether
+// some are left.
+bool release_aged(bool age_begins);
+// Gives all that is kept back. Returns the bytes.
+size_t release_kept();
+// Whether anything is kept; a hint.
+bool keeps_any();
+
 struct Totals {
-  size_t blocks, mapped_bytes;
+  size_t blocks, mapped_bytes;  // that the program holds
+  huge_cache::Totals kept;
 };
 Totals totals();
 
 // For an onlooker who holds the lock: the mappings of the blocks, and of their records.
-using ExtentVisitor = void (*)(void *context, const void *base, size_t bytes, bool records);
+enum class Extent { kLive, kKept, kRecords };
+using ExtentVisitor = void (*)(void *context, const void *base, size_t bytes, Extent extent);
 void for_each_extent(ExtentVisitor visit, void *context);
 
 void lock_for_fork();

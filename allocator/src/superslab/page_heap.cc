@@ -9,6 +9,7 @@
 #include "os/lock.h"
 #include "os/os.h"
 #include "superslab/free_runs.h"
+#include "superslab/huge_blocks.h"
 #include "superslab/recent_runs.h"
 #include "superslab/release_policy.h"
 #include "superslab/warm_pool.h"
@@ -494,8 +495,10 @@ bool resize_large(Slab *slab, size_t new_slabs) {
 uint32_t tick() {
   const uint64_t now = os::g_kernel->now_ms();
   if (now >= g_next_tick_ms.load(std::memory_order_relaxed) && g.lock.try_lock()) {
-    const bool more = release_aged();
-    if (now >= g.next_age_ms) {
+    const bool age_begins = now >= g.next_age_ms;
+    bool more = release_aged();
+    if (huge_blocks::release_aged(age_begins)) more = true;
+    if (age_begins) {
       merge_recent();
       age_fresh_slabs();
       unmap_aged_superslabs();
@@ -515,7 +518,9 @@ uint32_t tick() {
   return g_ages.load(std::memory_order_relaxed);
 }
 
-bool backlog() { return g_backlog.load(std::memory_order_relaxed); }
+bool backlog() {
+  return g_backlog.load(std::memory_order_relaxed) || huge_blocks::keeps_any();
+}
 
 void prefer_small_pages(Superslab *superslab) {
   const os::LockGuard guard(g.lock);
@@ -523,6 +528,7 @@ void prefer_small_pages(Superslab *superslab) {
 }
 
 void purge_all() {
+  huge_blocks::release_kept();
   const os::LockGuard guard(g.lock);
   merge_recent();
   for (Superslab *s = g.superslabs; s != nullptr; s = s->next) {
@@ -534,9 +540,10 @@ void purge_all() {
 }
 
 bool give_up_address_space() {
+  bool any = huge_blocks::release_kept() > 0;
   const os::LockGuard guard(g.lock);
   merge_recent();
-  bool any = unmap_free_superslabs();
+  any |= unmap_free_superslabs();
   for (Superslab *s = g.superslabs; s != nullptr; s = s->next) any |= cut_superslab(s);
   return any;
 }

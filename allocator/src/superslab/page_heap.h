@@ -2,7 +2,8 @@
 // age.
 //
 // Purpose:    the process-wide store of free slabs, over all superslabs.
-// Owns:       all superslabs; the bins of free runs; the release clock.
+// Owns:       all superslabs; the bins of free runs; the release clock, by which kept huge blocks age
+//             too.
 // Boundary:   callers get and return runs; what is in them is theirs. Memory goes back only through
 //             the release policy.
 // Invariants: two free runs are never neighbours. A free run is in exactly one bin: runs of n < 64
@@ -49,11 +50,11 @@ bool backlog();
 // Single pages of this superslab have gone back: from now on a touch must not bring a whole huge
 // page in again.
 void prefer_small_pages(Superslab *superslab);
-// Gives back every free page now.
+// Gives back every free page now, and what is kept of huge blocks.
 void purge_all();
 
-// Gives address space back to the kernel because somebody found none left: wholly free superslabs
-// and the free ends of the others. Whether there was any.
+// Gives address space back to the kernel because somebody found none left: wholly free superslabs,
+// the free ends of the others, and what is kept of huge blocks. Whether there was any.
 bool give_up_address_space();
 
 struct Totals {
