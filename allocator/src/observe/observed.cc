@@ -109,8 +109,7 @@ void print_warm(Writer *w, const Census &census) {
   w->print("  %-28s %10llu\n", "warm slabs taken into use", Number{pool.hits});
   w->print("  %-28s %10llu\n", "others, never used before", Number{pool.misses});
   const huge_cache::Totals huge = huge_blocks::totals().kept;
-  w->print("  %-28s %10llu %12llu kB\n", "huge blocks kept", Number{huge.blocks},
-           kib(huge.bytes));
+  w->print("  %-28s %10llu %12llu kB\n", "huge blocks kept", Number{huge.blocks}, kib(huge.bytes));
   w->print("  %-28s %10llu\n", "huge blocks served from them", Number{huge.hits + huge.grown});
   w->print("  %-28s %10lld ms\n", "purge delay",
            static_cast<long long>(knob(g_config.purge_delay_ms)));

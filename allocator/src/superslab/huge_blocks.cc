@@ -200,9 +200,6 @@ void *allocate(size_t bytes, size_t alignment, Contents contents) {
   const os::LockGuard guard(g_lock);
   HugeBlock *block = contents == Contents::kAny ? reuse(mapped, alignment) : nullptr;
   if (block == nullptr) block = map_block(mapped, alignment);
-  if (block == nullptr && give_back(huge_cache::take_any, SIZE_MAX) > 0) {
-    block = map_block(mapped, alignment);
-  }
   if (block == nullptr) return nullptr;
   advise(block);
   block->live = true;

@@ -29,11 +29,12 @@ struct HugeBlock {
 namespace huge_blocks {
 
 enum class Contents { kZeroed, kAny };
-// NULL: no memory, not even without what is kept.
+// NULL: no memory; there may be some once what is kept has been released.
 void *allocate(size_t bytes, size_t alignment, Contents contents);
 // False: the block is not in use (any more).
 bool free(HugeBlock *block);
-// New address of the block, moved without copying if need be; NULL: no memory, unchanged.
+// New address of the block, moved without copying if need be; NULL: no memory, not even without what
+// is kept; unchanged.
 void *resize(HugeBlock *block, size_t new_bytes);
 
 // At a tick of the release clock: gives kept blocks of age back, as many as one tick may. Whether

@@ -185,6 +185,10 @@ TEST(Family, QuestionsAndSettings) {
   EXPECT_EQ(after.hblks, before.hblks + 1);
   EXPECT_GE(after.hblkhd, before.hblkhd + (100 << 20));
   free(huge);
+  const struct mallinfo2 freed = mallinfo2();
+  EXPECT_EQ(freed.hblkhd, before.hblkhd);
+  EXPECT_GE(freed.fordblks, before.fordblks + (100 << 20)) << "kept";
+  EXPECT_LE(freed.uordblks + freed.fordblks, freed.arena);
   EXPECT_GT(after.arena, 0u);
   EXPECT_LE(after.uordblks + after.fordblks, after.arena);
   errno = 0;

@@ -8,6 +8,7 @@ namespace {
 struct State {
   std::atomic<uint64_t> now_ms{1'000'000'000};  // later than any real clock reading of a run before
   std::atomic<uint64_t> calls{0}, discards{0}, maps{0}, populates{0};
+  std::atomic<uint64_t> wanted{0}, refused{0};
   std::atomic<uint64_t> fail_at{UINT64_MAX};
   std::atomic<bool> and_all_after{false}, deny_discard{false};
 };
@@ -53,12 +54,14 @@ bool populate(void *base, size_t bytes) {
 bool set_access(void *base, size_t bytes, bool accessible) {
   return !must_fail() && os::kLinux.set_access(base, bytes, accessible);
 }
-void no_advice(void *, size_t) {}
+void want_huge_pages(void *, size_t) { ++s.wanted; }
+void refuse_huge_pages(void *, size_t) { ++s.refused; }
 uint64_t now_ms() { return s.now_ms; }
 
-constinit const os::Kernel kFake = {map,       map_unwritable, unmap,          resize,
-                                    move,      discard_now,    discard_lazily, populate,
-                                    no_advice, no_advice,      set_access,     now_ms};
+constinit const os::Kernel kFake = {
+    map,         map_unwritable, unmap,    resize,          move,
+    discard_now, discard_lazily, populate, want_huge_pages, refuse_huge_pages,
+    set_access,  now_ms};
 
 }  // namespace
 
@@ -80,5 +83,6 @@ uint64_t FakeKernel::calls() const { return s.calls; }
 uint64_t FakeKernel::discards() const { return s.discards; }
 uint64_t FakeKernel::populates() const { return s.populates; }
 uint64_t FakeKernel::maps() const { return s.maps; }
+FakeKernel::Advice FakeKernel::advice() const { return {s.wanted, s.refused}; }
 
 }  // namespace hakmem::test

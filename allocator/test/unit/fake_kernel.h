@@ -32,6 +32,10 @@ class FakeKernel {
   uint64_t discards() const;
   uint64_t populates() const;
   uint64_t maps() const;
+  struct Advice {
+    uint64_t wanted, refused;
+  };
+  Advice advice() const;  // on huge pages
 };
 
 }  // namespace hakmem::test

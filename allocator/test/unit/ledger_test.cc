@@ -183,6 +183,7 @@ TEST_F(LedgerTest, ALargeBlockBecomesAFreeRunAndThenNothing) {
 }
 
 TEST_F(LedgerTest, AHugeBlockCountsAsFarAsItIsTouched) {
+  hakmem_purge(HAKMEM_PURGE_ALL);
   Change change;
   auto *block = static_cast<char *>(hakmem_malloc(8 * kMiB));
   block[0] = block[5 * kMiB] = 1;
@@ -192,6 +193,10 @@ TEST_F(LedgerTest, AHugeBlockCountsAsFarAsItIsTouched) {
   hakmem_free(block);
   change.look();
   EXPECT_EQ(change.of(Owner::kHugeBlocks), 0);
+  EXPECT_EQ(change.of(Owner::kFreeRuns), int64_t{2 * kPage}) << "kept";
+  hakmem_purge(HAKMEM_PURGE_ALL);
+  change.look();
+  EXPECT_EQ(change.of(Owner::kFreeRuns), 0);
 }
 
 TEST_F(LedgerTest, TheProgramsOwnMappingsAreOther) {

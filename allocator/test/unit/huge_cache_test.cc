@@ -1,0 +1,423 @@
+// huge_cache_test.cc - which freed huge block serves which request, how much is kept, and for how
+// long; the clock is injected.
+#include "superslab/huge_cache.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/units.h"
+#include "fake_kernel.h"
+#include "hakmem/hakmem.h"
+#include "slab/locate.h"
+#include "superslab/huge_blocks.h"
+#include "superslab/page_heap.h"
+
+namespace hakmem {
+namespace {
+
+size_t resident_bytes(const void *base, size_t bytes) {
+  std::vector<unsigned char> pages(bytes / kOsPageBytes);
+  if (mincore(const_cast<void *>(base), bytes, pages.data()) != 0) return 0;
+  size_t resident = 0;
+  for (const unsigned char page : pages) resident += (page & 1) * kOsPageBytes;
+  return resident;
+}
+
+// While it lives, the process can have only so much more address space.
+class LittleAddressSpace {
+ public:
+  explicit LittleAddressSpace(size_t more_bytes) {
+    FILE *statm = fopen("/proc/self/statm", "re");
+    unsigned long pages = 0;
+    EXPECT_EQ(fscanf(statm, "%lu", &pages), 1);
+    fclose(statm);
+    EXPECT_EQ(getrlimit(RLIMIT_AS, &before_), 0);
+    const rlimit tight{pages * kOsPageBytes + more_bytes, before_.rlim_max};
+    EXPECT_EQ(setrlimit(RLIMIT_AS, &tight), 0);
+  }
+  ~LittleAddressSpace() { setrlimit(RLIMIT_AS, &before_); }
+  LittleAddressSpace(const LittleAddressSpace &) = delete;
+  LittleAddressSpace &operator=(const LittleAddressSpace &) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+class HugeCache : public testing::Test {
+ protected:
+  void SetUp() override {
+    hakmem_purge(HAKMEM_PURGE_ALL);
+    ASSERT_EQ(huge_blocks::totals().blocks, 0u) << "another test left blocks";
+    pass_ages(3);  // what was live then counts no more
+  }
+  void TearDown() override {
+    kernel_.fail_none();
+    for (void *block : live_) hakmem_free(block);
+    hakmem_configure("HAKMEM_HUGE_CACHE_PERCENT", "100");
+    hakmem_purge(HAKMEM_PURGE_ALL);
+    EXPECT_EQ(huge_blocks::totals().blocks, 0u);
+    EXPECT_EQ(kept().blocks, 0u);
+    EXPECT_EQ(kept().bytes, 0u);
+  }
+  // All of it is written.
+  char *allocate(size_t bytes) {
+    auto *block = static_cast<char *>(hakmem_malloc(bytes));
+    EXPECT_NE(block, nullptr);
+    memset(block, 'x', bytes);
+    live_.push_back(block);
+    return block;
+  }
+  void free(void *block) {
+    std::erase(live_, block);
+    hakmem_free(block);
+  }
+  void pass_ages(int ages) {
+    for (int i = 0; i < ages; ++i) {
+      kernel_.advance_ms(130);
+      page_heap::tick();
+    }
+  }
+  static huge_cache::Totals kept() { return huge_blocks::totals().kept; }
+  static size_t live_bytes() { return huge_blocks::totals().mapped_bytes; }
+
+  test::FakeKernel kernel_;
+  std::vector<void *> live_;
+};
+
+TEST_F(HugeCache, ABlockServesTheNextWithItsPages) {
+  char *block = allocate(20 * kMiB);
+  free(block);
+  EXPECT_EQ(kept().bytes, 20 * kMiB);
+  EXPECT_EQ(live_bytes(), 0u);
+  const uint64_t calls = kernel_.calls();
+  const uint64_t hits = kept().hits;
+  auto *again = static_cast<char *>(hakmem_malloc(20 * kMiB));
+  live_.push_back(again);
+  EXPECT_EQ(again, block);
+  EXPECT_EQ(kernel_.calls(), calls);
+  EXPECT_EQ(kept().hits, hits + 1);
+  EXPECT_EQ(resident_bytes(again, 20 * kMiB), 20 * kMiB);
+  EXPECT_EQ(kept().bytes, 0u);
+}
+
+TEST_F(HugeCache, TheSmallestThatIsLargeEnoughServes) {
+  char *small = allocate(8 * kMiB);
+  char *large = allocate(40 * kMiB);
+  char *best = allocate(17 * kMiB);
+  free(small);
+  free(best);
+  free(large);
+  EXPECT_EQ(allocate(16 * kMiB), best);
+  EXPECT_EQ(hakmem_usable_size(best), 17 * kMiB) << "a little more stays with the block";
+  EXPECT_EQ(kept().blocks, 2u);
+}
+
+TEST_F(HugeCache, MuchMoreThanIsNeededBecomesABlockOfItsOwn) {
+  char *block = allocate(40 * kMiB);
+  free(block);
+  EXPECT_EQ(allocate(5 * kMiB), block);
+  EXPECT_EQ(hakmem_usable_size(block), 5 * kMiB);
+  EXPECT_EQ(kept().bytes, 34 * kMiB) << "beginning where a page of page tables does";
+  char *rest = allocate(34 * kMiB);
+  EXPECT_EQ(kept().bytes, 0u);
+  EXPECT_EQ(resident_bytes(rest, 34 * kMiB), 34 * kMiB);
+  EXPECT_EQ(block[5 * kMiB - 1], 'x');
+  EXPECT_EQ(locate(block + 5 * kMiB).what, Location::What::kForeign);
+  free(rest);
+  EXPECT_EQ(hakmem_realloc(block, 60 * kMiB), block) << "the address space behind it is free";
+}
+
+TEST_F(HugeCache, TooLittleForABlockGoesBack) {
+  char *block = allocate(10 * kMiB);
+  free(block);
+  EXPECT_EQ(allocate(7 * kMiB), block);
+  EXPECT_EQ(hakmem_usable_size(block), 7 * kMiB);
+  EXPECT_EQ(kept().bytes, 0u);
+}
+
+TEST_F(HugeCache, TheLargestGrowsIfNoneIsLargeEnough) {
+  free(allocate(8 * kMiB));
+  char *large = allocate(24 * kMiB);
+  free(large);
+  const uint64_t grown = kept().grown;
+  auto *block = static_cast<char *>(hakmem_malloc(60 * kMiB));
+  live_.push_back(block);
+  EXPECT_EQ(kept().grown, grown + 1);
+  EXPECT_EQ(resident_bytes(block, 60 * kMiB), 24 * kMiB);
+  memset(block, 'y', 60 * kMiB);
+  EXPECT_EQ(hakmem_usable_size(block), 60 * kMiB);
+}
+
+TEST_F(HugeCache, LiveAndKeptAreNeverMoreThanHasBeenLive) {
+  std::vector<char *> blocks;
+  for (int i = 0; i < 5; ++i) blocks.push_back(allocate(16 * kMiB));
+  for (char *block : blocks) free(block);
+  EXPECT_EQ(kept().bytes, 80 * kMiB);
+  // Zeroed memory comes from the kernel, not from here.
+  live_.push_back(hakmem_calloc(1, 30 * kMiB));
+  EXPECT_EQ(kept().bytes, 48 * kMiB);
+  live_.push_back(hakmem_calloc(1, 60 * kMiB));
+  EXPECT_EQ(kept().bytes, 0u);
+}
+
+TEST_F(HugeCache, ThePeakIsForgotten) {
+  void *stays = allocate(16 * kMiB);
+  free(allocate(64 * kMiB));
+  EXPECT_EQ(kept().bytes, 64 * kMiB);
+  pass_ages(3);
+  EXPECT_EQ(kept().bytes, 0u);
+  free(stays);
+  EXPECT_EQ(kept().bytes, 16 * kMiB);
+  live_.push_back(hakmem_calloc(1, 16 * kMiB));
+  EXPECT_EQ(kept().bytes, 0u);
+}
+
+TEST_F(HugeCache, TheShareIsAKnob) {
+  ASSERT_EQ(hakmem_configure("HAKMEM_HUGE_CACHE_PERCENT", "50"), 0);
+  void *blocks[] = {allocate(16 * kMiB), allocate(16 * kMiB)};
+  free(blocks[0]);
+  EXPECT_EQ(kept().bytes, 0u);
+  free(blocks[1]);
+  EXPECT_EQ(kept().bytes, 16 * kMiB);
+  ASSERT_EQ(hakmem_configure("HAKMEM_HUGE_CACHE_PERCENT", "0"), 0);
+  free(allocate(16 * kMiB));
+  EXPECT_EQ(kept().bytes, 0u);
+}
+
+TEST_F(HugeCache, AgedBlocksGoBackAndFreshOnesStay) {
+  kernel_.advance_ms(100);
+  free(allocate(16 * kMiB));
+  EXPECT_TRUE(page_heap::backlog());
+  pass_ages(1);  // an age began meanwhile, but this was no whole one
+  EXPECT_EQ(kept().bytes, 16 * kMiB) << "given back before its time";
+  pass_ages(3);
+  EXPECT_EQ(kept().bytes, 0u);
+  EXPECT_FALSE(page_heap::backlog());
+}
+
+TEST_F(HugeCache, ABlockInUseAgainAndAgainDoesNotAge) {
+  for (int i = 0; i < 10; ++i) {
+    char *block = allocate(16 * kMiB);
+    pass_ages(2);
+    free(block);
+    EXPECT_EQ(kept().bytes, 16 * kMiB);
+  }
+}
+
+TEST_F(HugeCache, ABurstIsGoneInTwoSeconds) {
+  std::vector<void *> blocks;
+  for (size_t bytes = 0; bytes < 2048 * kMiB; bytes += 64 * kMiB) {
+    blocks.push_back(hakmem_malloc(64 * kMiB));
+  }
+  for (void *block : blocks) hakmem_free(block);
+  EXPECT_EQ(kept().bytes, 2048 * kMiB);
+  size_t most_at_once = 0;
+  for (int ms = 0; ms < 2000; ms += 10) {
+    const size_t before = kept().bytes;
+    kernel_.advance_ms(10);
+    page_heap::tick();
+    most_at_once = std::max(most_at_once, before - kept().bytes);
+  }
+  EXPECT_EQ(kept().bytes, 0u);
+  EXPECT_LE(most_at_once, 256 * kMiB) << "one call of malloc pays for all";
+}
+
+TEST_F(HugeCache, PurgeGivesAllBackAndSaysSo) {
+  free(allocate(16 * kMiB));
+  EXPECT_GE(hakmem_purge(HAKMEM_PURGE_ALL), 16 * kMiB);
+  EXPECT_EQ(kept().bytes, 0u);
+}
+
+TEST_F(HugeCache, CallocIsZero) {
+  free(allocate(16 * kMiB));
+  auto *block = static_cast<char *>(hakmem_calloc(1, 16 * kMiB));
+  live_.push_back(block);
+  EXPECT_EQ(resident_bytes(block, 16 * kMiB), 0u);
+  for (size_t i = 0; i < 16 * kMiB; ++i) ASSERT_EQ(block[i], 0);
+}
+
+TEST_F(HugeCache, AlignmentHolds) {
+  for (const size_t alignment : {64 * kMiB, 128 * kMiB}) {
+    for (size_t newest = 0; newest < 4; ++newest) {
+      std::vector<void *> blocks;
+      for (int i = 0; i < 4; ++i) blocks.push_back(allocate(20 * kMiB));
+      for (size_t i = 1; i <= 4; ++i) free(blocks[(newest + i) % 4]);
+      for (const size_t bytes : {20 * kMiB, 30 * kMiB}) {
+        void *aligned = hakmem_aligned_alloc(alignment, bytes);
+        EXPECT_EQ(address_of(aligned) % alignment, 0u);
+        hakmem_free(aligned);
+      }
+    }
+  }
+}
+
+TEST_F(HugeCache, AKeptBlockIsNobodys) {
+  char *block = allocate(16 * kMiB);
+  HugeBlock *record = locate(block).huge;
+  free(block);
+  EXPECT_EQ(locate(block).what, Location::What::kForeign);
+  EXPECT_EQ(locate(block + kMiB).what, Location::What::kForeign);
+  EXPECT_FALSE(huge_blocks::free(record)) << "as when two threads free it at a time";
+  EXPECT_DEATH(hakmem_free(block), "hakmem: ");
+  EXPECT_DEATH(hakmem_free(block + kMiB), "hakmem: ");
+  EXPECT_EQ(kept().bytes, 16 * kMiB);
+}
+
+TEST_F(HugeCache, HugePagesAreForLargeMappingsOnly) {
+  free(allocate(64 * kMiB));
+  const test::FakeKernel::Advice before = kernel_.advice();
+  EXPECT_GT(before.wanted, 0u);
+  allocate(8 * kMiB);
+  EXPECT_EQ(kernel_.advice().refused, before.refused + 1);
+  allocate(50 * kMiB);  // the rest of it
+  EXPECT_EQ(kernel_.advice().refused, before.refused + 2);
+  free(live_.back());
+  allocate(65 * kMiB);
+  EXPECT_EQ(kernel_.advice().wanted, before.wanted + 1);
+}
+
+// Blocks of every way into and out of the cache. Returns how many requests failed.
+size_t scenario() {
+  size_t failures = 0;
+  std::vector<std::pair<char *, size_t>> blocks;
+  const auto take = [&](void *p, size_t bytes) {
+    if (p == nullptr) {
+      ++failures;
+      EXPECT_EQ(errno, ENOMEM);
+      return;
+    }
+    auto *block = static_cast<char *>(p);
+    EXPECT_GE(hakmem_usable_size(block), bytes);
+    block[0] = block[bytes - 1] = static_cast<char>(bytes / kMiB);
+    blocks.emplace_back(block, bytes);
+  };
+  const auto drop_all = [&] {
+    for (const auto &[block, bytes] : blocks) {
+      EXPECT_EQ(block[0], static_cast<char>(bytes / kMiB));
+      EXPECT_EQ(block[bytes - 1], static_cast<char>(bytes / kMiB));
+      hakmem_free(block);
+    }
+    blocks.clear();
+  };
+  for (const size_t mib : {40, 8, 24}) take(hakmem_malloc(mib * kMiB), mib * kMiB);
+  drop_all();
+  for (const size_t mib : {9, 7, 60, 5}) take(hakmem_malloc(mib * kMiB), mib * kMiB);
+  take(hakmem_calloc(1, 6 * kMiB), 6 * kMiB);
+  if (!blocks.empty()) {
+    if (void *grown = hakmem_realloc(blocks[0].first, 90 * kMiB)) {
+      blocks[0] = {static_cast<char *>(grown), 90 * kMiB};
+      EXPECT_EQ(blocks[0].first[0], 9);
+      blocks[0].first[0] = blocks[0].first[90 * kMiB - 1] = 90;
+    } else {
+      ++failures;
+    }
+  }
+  drop_all();
+  hakmem_purge(HAKMEM_PURGE_ALL);
+  return failures;
+}
+
+TEST_F(HugeCache, EveryCallToTheKernelMayFail) {
+  static_cast<void>(scenario());
+  const uint64_t before = kernel_.calls();
+  ASSERT_EQ(scenario(), 0u);
+  const uint64_t calls = kernel_.calls() - before;
+  ASSERT_GT(calls, 10u);
+  size_t failures = 0;
+  for (const bool and_all_after : {false, true}) {
+    for (uint64_t n = 0; n < calls + 5; ++n) {
+      SCOPED_TRACE(n);
+      kernel_.fail_call(n, and_all_after);
+      failures += scenario();
+      kernel_.fail_none();
+      EXPECT_EQ(live_bytes(), 0u);
+      ASSERT_EQ(scenario(), 0u) << "does not work again";
+      EXPECT_EQ(kept().bytes, 0u) << "what was refused is kept for ever";
+    }
+  }
+  EXPECT_GT(failures, 0u) << "the injection never reached the program";
+}
+
+TEST_F(HugeCache, IsGivenUpBeforeMemoryIsRefused) {
+  free(allocate(64 * kMiB));
+  ASSERT_EQ(kept().bytes, 64 * kMiB);
+  kernel_.fail_call(0, true);
+  EXPECT_EQ(hakmem_calloc(1, 64 * kMiB), nullptr);
+  kernel_.fail_none();
+  void *zeroed = nullptr;
+  {
+    const LittleAddressSpace tight(8 * kMiB);
+    zeroed = hakmem_calloc(1, 60 * kMiB);
+  }
+  EXPECT_NE(zeroed, nullptr);
+  EXPECT_EQ(kept().bytes, 0u);
+  hakmem_free(zeroed);
+}
+
+TEST_F(HugeCache, IsGivenUpBeforeABlockIsCopied) {
+  char *block = allocate(16 * kMiB);
+  const HugeBlock *record = locate(block).huge;
+  free(allocate(64 * kMiB));
+  void *grown = nullptr;
+  {
+    const LittleAddressSpace tight(8 * kMiB);
+    grown = hakmem_realloc(block, 40 * kMiB);
+  }
+  ASSERT_NE(grown, nullptr);
+  std::erase(live_, block);
+  live_.push_back(grown);
+  EXPECT_EQ(kept().bytes, 0u);
+  EXPECT_EQ(locate(grown).huge, record) << "copied, not moved";
+}
+
+TEST_F(HugeCache, AForkedChildHasItToo) {
+  char *stays = allocate(16 * kMiB);
+  free(allocate(20 * kMiB));
+  const pid_t child = fork();
+  if (child == 0) {
+    auto *block = static_cast<char *>(hakmem_malloc(20 * kMiB));
+    memset(block, 'c', 20 * kMiB);
+    hakmem_free(stays);
+    hakmem_free(block);
+    hakmem_purge(HAKMEM_PURGE_ALL);
+    _exit(huge_blocks::totals().kept.bytes == 0 ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(stays[16 * kMiB - 1], 'x');
+  EXPECT_EQ(kept().bytes, 20 * kMiB);
+}
+
+TEST_F(HugeCache, ThreadsShareIt) {
+  std::vector<std::thread> threads;
+  for (unsigned t = 0; t < 4; ++t) {
+    threads.emplace_back([t] {
+      for (unsigned i = 0; i < 200; ++i) {
+        const size_t bytes = (5 + (t * 7 + i * 3) % 20) * kMiB;
+        auto *block = static_cast<unsigned char *>(hakmem_malloc(bytes));
+        ASSERT_NE(block, nullptr);
+        block[0] = block[bytes - 1] = static_cast<unsigned char>(t * 50 + i % 50);
+        ASSERT_EQ(block[0], block[bytes - 1]);
+        ASSERT_EQ(block[0], t * 50 + i % 50);
+        hakmem_free(block);
+      }
+    });
+  }
+  for (std::thread &thread : threads) thread.join();
+  EXPECT_EQ(live_bytes(), 0u);
+}
+
+}  // namespace
+}  // namespace hakmem
