@@ -25,7 +25,8 @@ namespace hakmem::observe {
   OWNER(kWarmEmptySlabs, "warm_empty_slabs",                                                     \
         "slabs without a block: kept by their heap, or in the warm pool")                        \
   OWNER(kNeverUsed, "never_used", "resident, but no block has been handed out there")            \
-  OWNER(kFreeRuns, "free_runs", "free pages that have not gone back to the kernel yet")          \
+  OWNER(kFreeRuns, "free_runs",                                                                  \
+        "free pages that have not gone back to the kernel yet, of huge blocks too")              \
   OWNER(kMetadata, "metadata", "headers of superslabs, records of huge blocks, the unit table")  \
   OWNER(kOwnerMaps, "owner_maps", "the heaps' maps from page to size class")                     \
   OWNER(kHeaps, "heaps", "the heaps themselves: magazines' slots, inboxes, counters")            \

@@ -2,8 +2,8 @@
 //
 // Purpose: resident memory must fall to the live set (its pages and a tenth more) plus 4 MiB within
 //   2 s of ordinary malloc traffic, which by itself never leaves the thread's magazines; and at once
-//   when the program calls hakmem_purge. KIND is what the burst is made of: small, mixed, large, or
-//   scattered (mixed, of which every hundredth block lives on).
+//   when the program calls hakmem_purge. KIND is what the burst is made of: small, mixed, large,
+//   huge, or scattered (mixed, of which every hundredth block lives on).
 // Boundary: one thread; RSS is what the kernel says, against what it was before the burst.
 // Invariants: exit 0 pass, 1 own trouble, 2 hakmem failed.
 #include <sys/mman.h>
@@ -37,6 +37,7 @@ struct Kind {
 constexpr Kind kKinds[] = {{"small", 1 * kKiB, false},
                            {"mixed", 16 * kKiB, false},
                            {"large", 200 * kKiB, false},
+                           {"huge", 64 * kMiB, false},
                            {"scattered", 16 * kKiB, true}};
 
 size_t rss_bytes() {
@@ -128,6 +129,6 @@ int main(int argc, char **argv) {
       return hakmem_test::run(kind, strtoull(argv[2], nullptr, 10) * hakmem_test::kMiB);
     }
   }
-  fprintf(stderr, "usage: hakmem_burst small|mixed|large|scattered MIB\n");
+  fprintf(stderr, "usage: hakmem_burst small|mixed|large|huge|scattered MIB\n");
   return 1;
 }
