@@ -518,9 +518,7 @@ uint32_t tick() {
   return g_ages.load(std::memory_order_relaxed);
 }
 
-bool backlog() {
-  return g_backlog.load(std::memory_order_relaxed) || huge_blocks::keeps_any();
-}
+bool backlog() { return g_backlog.load(std::memory_order_relaxed) || huge_blocks::keeps_any(); }
 
 void prefer_small_pages(Superslab *superslab) {
   const os::LockGuard guard(g.lock);

@@ -78,7 +78,7 @@ class HugeCache : public testing::Test {
     live_.push_back(block);
     return block;
   }
-  void free(void *block) {
+  void give_back(void *block) {
     std::erase(live_, block);
     hakmem_free(block);
   }
@@ -97,7 +97,7 @@ class HugeCache : public testing::Test {
 
 TEST_F(HugeCache, ABlockServesTheNextWithItsPages) {
   char *block = allocate(20 * kMiB);
-  free(block);
+  give_back(block);
   EXPECT_EQ(kept().bytes, 20 * kMiB);
   EXPECT_EQ(live_bytes(), 0u);
   const uint64_t calls = kernel_.calls();
@@ -115,9 +115,9 @@ TEST_F(HugeCache, TheSmallestThatIsLargeEnoughServes) {
   char *small = allocate(8 * kMiB);
   char *large = allocate(40 * kMiB);
   char *best = allocate(17 * kMiB);
-  free(small);
-  free(best);
-  free(large);
+  give_back(small);
+  give_back(best);
+  give_back(large);
   EXPECT_EQ(allocate(16 * kMiB), best);
   EXPECT_EQ(hakmem_usable_size(best), 17 * kMiB) << "a little more stays with the block";
   EXPECT_EQ(kept().blocks, 2u);
@@ -125,7 +125,7 @@ TEST_F(HugeCache, TheSmallestThatIsLargeEnoughServes) {
 
 TEST_F(HugeCache, MuchMoreThanIsNeededBecomesABlockOfItsOwn) {
   char *block = allocate(40 * kMiB);
-  free(block);
+  give_back(block);
   EXPECT_EQ(allocate(5 * kMiB), block);
   EXPECT_EQ(hakmem_usable_size(block), 5 * kMiB);
   EXPECT_EQ(kept().bytes, 34 * kMiB) << "beginning where a page of page tables does";
@@ -134,22 +134,22 @@ TEST_F(HugeCache, MuchMoreThanIsNeededBecomesABlockOfItsOwn) {
   EXPECT_EQ(resident_bytes(rest, 34 * kMiB), 34 * kMiB);
   EXPECT_EQ(block[5 * kMiB - 1], 'x');
   EXPECT_EQ(locate(block + 5 * kMiB).what, Location::What::kForeign);
-  free(rest);
+  give_back(rest);
   EXPECT_EQ(hakmem_realloc(block, 60 * kMiB), block) << "the address space behind it is free";
 }
 
 TEST_F(HugeCache, TooLittleForABlockGoesBack) {
   char *block = allocate(10 * kMiB);
-  free(block);
+  give_back(block);
   EXPECT_EQ(allocate(7 * kMiB), block);
   EXPECT_EQ(hakmem_usable_size(block), 7 * kMiB);
   EXPECT_EQ(kept().bytes, 0u);
 }
 
 TEST_F(HugeCache, TheLargestGrowsIfNoneIsLargeEnough) {
-  free(allocate(8 * kMiB));
+  give_back(allocate(8 * kMiB));
   char *large = allocate(24 * kMiB);
-  free(large);
+  give_back(large);
   const uint64_t grown = kept().grown;
   auto *block = static_cast<char *>(hakmem_malloc(60 * kMiB));
   live_.push_back(block);
@@ -162,7 +162,7 @@ TEST_F(HugeCache, TheLargestGrowsIfNoneIsLargeEnough) {
 TEST_F(HugeCache, LiveAndKeptAreNeverMoreThanHasBeenLive) {
   std::vector<char *> blocks;
   for (int i = 0; i < 5; ++i) blocks.push_back(allocate(16 * kMiB));
-  for (char *block : blocks) free(block);
+  for (char *block : blocks) give_back(block);
   EXPECT_EQ(kept().bytes, 80 * kMiB);
   // Zeroed memory comes from the kernel, not from here.
   live_.push_back(hakmem_calloc(1, 30 * kMiB));
@@ -173,11 +173,11 @@ TEST_F(HugeCache, LiveAndKeptAreNeverMoreThanHasBeenLive) {
 
 TEST_F(HugeCache, ThePeakIsForgotten) {
   void *stays = allocate(16 * kMiB);
-  free(allocate(64 * kMiB));
+  give_back(allocate(64 * kMiB));
   EXPECT_EQ(kept().bytes, 64 * kMiB);
   pass_ages(3);
   EXPECT_EQ(kept().bytes, 0u);
-  free(stays);
+  give_back(stays);
   EXPECT_EQ(kept().bytes, 16 * kMiB);
   live_.push_back(hakmem_calloc(1, 16 * kMiB));
   EXPECT_EQ(kept().bytes, 0u);
@@ -186,18 +186,18 @@ TEST_F(HugeCache, ThePeakIsForgotten) {
 TEST_F(HugeCache, TheShareIsAKnob) {
   ASSERT_EQ(hakmem_configure("HAKMEM_HUGE_CACHE_PERCENT", "50"), 0);
   void *blocks[] = {allocate(16 * kMiB), allocate(16 * kMiB)};
-  free(blocks[0]);
+  give_back(blocks[0]);
   EXPECT_EQ(kept().bytes, 0u);
-  free(blocks[1]);
+  give_back(blocks[1]);
   EXPECT_EQ(kept().bytes, 16 * kMiB);
   ASSERT_EQ(hakmem_configure("HAKMEM_HUGE_CACHE_PERCENT", "0"), 0);
-  free(allocate(16 * kMiB));
+  give_back(allocate(16 * kMiB));
   EXPECT_EQ(kept().bytes, 0u);
 }
 
 TEST_F(HugeCache, AgedBlocksGoBackAndFreshOnesStay) {
   kernel_.advance_ms(100);
-  free(allocate(16 * kMiB));
+  give_back(allocate(16 * kMiB));
   EXPECT_TRUE(page_heap::backlog());
   pass_ages(1);  // an age began meanwhile, but this was no whole one
   EXPECT_EQ(kept().bytes, 16 * kMiB) << "given back before its time";
@@ -210,7 +210,7 @@ TEST_F(HugeCache, ABlockInUseAgainAndAgainDoesNotAge) {
   for (int i = 0; i < 10; ++i) {
     char *block = allocate(16 * kMiB);
     pass_ages(2);
-    free(block);
+    give_back(block);
     EXPECT_EQ(kept().bytes, 16 * kMiB);
   }
 }
@@ -234,13 +234,13 @@ TEST_F(HugeCache, ABurstIsGoneInTwoSeconds) {
 }
 
 TEST_F(HugeCache, PurgeGivesAllBackAndSaysSo) {
-  free(allocate(16 * kMiB));
+  give_back(allocate(16 * kMiB));
   EXPECT_GE(hakmem_purge(HAKMEM_PURGE_ALL), 16 * kMiB);
   EXPECT_EQ(kept().bytes, 0u);
 }
 
 TEST_F(HugeCache, CallocIsZero) {
-  free(allocate(16 * kMiB));
+  give_back(allocate(16 * kMiB));
   auto *block = static_cast<char *>(hakmem_calloc(1, 16 * kMiB));
   live_.push_back(block);
   EXPECT_EQ(resident_bytes(block, 16 * kMiB), 0u);
@@ -252,7 +252,7 @@ TEST_F(HugeCache, AlignmentHolds) {
     for (size_t newest = 0; newest < 4; ++newest) {
       std::vector<void *> blocks;
       for (int i = 0; i < 4; ++i) blocks.push_back(allocate(20 * kMiB));
-      for (size_t i = 1; i <= 4; ++i) free(blocks[(newest + i) % 4]);
+      for (size_t i = 1; i <= 4; ++i) give_back(blocks[(newest + i) % 4]);
       for (const size_t bytes : {20 * kMiB, 30 * kMiB}) {
         void *aligned = hakmem_aligned_alloc(alignment, bytes);
         EXPECT_EQ(address_of(aligned) % alignment, 0u);
@@ -265,7 +265,7 @@ TEST_F(HugeCache, AlignmentHolds) {
 TEST_F(HugeCache, AKeptBlockIsNobodys) {
   char *block = allocate(16 * kMiB);
   HugeBlock *record = locate(block).huge;
-  free(block);
+  give_back(block);
   EXPECT_EQ(locate(block).what, Location::What::kForeign);
   EXPECT_EQ(locate(block + kMiB).what, Location::What::kForeign);
   EXPECT_FALSE(huge_blocks::free(record)) << "as when two threads free it at a time";
@@ -275,14 +275,14 @@ TEST_F(HugeCache, AKeptBlockIsNobodys) {
 }
 
 TEST_F(HugeCache, HugePagesAreForLargeMappingsOnly) {
-  free(allocate(64 * kMiB));
+  give_back(allocate(64 * kMiB));
   const test::FakeKernel::Advice before = kernel_.advice();
   EXPECT_GT(before.wanted, 0u);
   allocate(8 * kMiB);
   EXPECT_EQ(kernel_.advice().refused, before.refused + 1);
   allocate(50 * kMiB);  // the rest of it
   EXPECT_EQ(kernel_.advice().refused, before.refused + 2);
-  free(live_.back());
+  give_back(live_.back());
   allocate(65 * kMiB);
   EXPECT_EQ(kernel_.advice().wanted, before.wanted + 1);
 }
@@ -350,7 +350,7 @@ TEST_F(HugeCache, EveryCallToTheKernelMayFail) {
 }
 
 TEST_F(HugeCache, IsGivenUpBeforeMemoryIsRefused) {
-  free(allocate(64 * kMiB));
+  give_back(allocate(64 * kMiB));
   ASSERT_EQ(kept().bytes, 64 * kMiB);
   kernel_.fail_call(0, true);
   EXPECT_EQ(hakmem_calloc(1, 64 * kMiB), nullptr);
@@ -368,7 +368,7 @@ TEST_F(HugeCache, IsGivenUpBeforeMemoryIsRefused) {
 TEST_F(HugeCache, IsGivenUpBeforeABlockIsCopied) {
   char *block = allocate(16 * kMiB);
   const HugeBlock *record = locate(block).huge;
-  free(allocate(64 * kMiB));
+  give_back(allocate(64 * kMiB));
   void *grown = nullptr;
   {
     const LittleAddressSpace tight(8 * kMiB);
@@ -383,7 +383,7 @@ TEST_F(HugeCache, IsGivenUpBeforeABlockIsCopied) {
 
 TEST_F(HugeCache, AForkedChildHasItToo) {
   char *stays = allocate(16 * kMiB);
-  free(allocate(20 * kMiB));
+  give_back(allocate(20 * kMiB));
   const pid_t child = fork();
   if (child == 0) {
     auto *block = static_cast<char *>(hakmem_malloc(20 * kMiB));
