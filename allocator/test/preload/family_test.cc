@@ -179,6 +179,7 @@ TEST(Family, SecondNamesOfGlibcAreTheSameAllocator) {
 TEST(Family, QuestionsAndSettings) {
   EXPECT_EQ(malloc_usable_size(nullptr), 0u);
   EXPECT_EQ(mallopt(M_MMAP_THRESHOLD, 1 << 20), 1);
+  malloc_trim(0);
   const struct mallinfo2 before = mallinfo2();
   void *huge = malloc(100 << 20);
   const struct mallinfo2 after = mallinfo2();

@@ -135,7 +135,7 @@ TEST_F(HugeCache, MuchMoreThanIsNeededBecomesABlockOfItsOwn) {
   EXPECT_EQ(block[5 * kMiB - 1], 'x');
   EXPECT_EQ(locate(block + 5 * kMiB).what, Location::What::kForeign);
   give_back(rest);
-  EXPECT_EQ(hakmem_realloc(block, 60 * kMiB), block) << "the address space behind it is free";
+  EXPECT_EQ(hakmem_realloc(block, 40 * kMiB), block) << "the address space behind it is free";
 }
 
 TEST_F(HugeCache, TooLittleForABlockGoesBack) {
