@@ -32,20 +32,27 @@ inline void *new_block_nothrow(size_t size) {
   return block;
 }
 
+// Apart, so that the fast path needs no frame.
+[[gnu::noinline]] void *new_aligned_slow(size_t size, size_t alignment) {
+  void *block = allocate_aligned(alignment, size);
+  return block != nullptr ? block : new_failed(size, alignment);
+}
+
+[[gnu::noinline]] void *new_aligned_nothrow_slow(size_t size, size_t alignment) {
+  void *block = allocate_aligned(alignment, size);
+  return block != nullptr ? block : new_failed_nothrow(size, alignment);
+}
+
 inline void *new_aligned(size_t size, std::align_val_t align) {
   const size_t alignment = static_cast<size_t>(align);
-  void *block = allocate_aligned(alignment, size);
-  if (block == nullptr) [[unlikely]]
-    return new_failed(size, alignment);
-  return block;
+  void *block = pop_aligned(alignment, size);
+  return block != nullptr ? block : new_aligned_slow(size, alignment);
 }
 
 inline void *new_aligned_nothrow(size_t size, std::align_val_t align) {
   const size_t alignment = static_cast<size_t>(align);
-  void *block = allocate_aligned(alignment, size);
-  if (block == nullptr) [[unlikely]]
-    return new_failed_nothrow(size, alignment);
-  return block;
+  void *block = pop_aligned(alignment, size);
+  return block != nullptr ? block : new_aligned_nothrow_slow(size, alignment);
 }
 
 }  // namespace

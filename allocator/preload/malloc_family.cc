@@ -34,6 +34,8 @@ HAKMEM_EXPORT void *aligned_alloc(size_t alignment, size_t size) {
 }
 // As glibc: an alignment that is no power of two is rounded up to the next.
 HAKMEM_EXPORT void *memalign(size_t alignment, size_t size) {
+  if (void *block = pop_aligned(alignment, size)) [[likely]]
+    return block;
   if (alignment > SIZE_MAX / 2 + 1) return family::fail(EINVAL);
   return family::aligned_alloc(std::bit_ceil(alignment), size);
 }

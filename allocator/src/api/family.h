@@ -49,16 +49,21 @@ inline void *reallocarray(void *block, size_t count, size_t size) {
 }
 
 inline void *aligned_alloc(size_t alignment, size_t size) {
+  if (void *block = pop_aligned(alignment, size)) [[likely]]
+    return block;
   if (!is_pow2(alignment)) return fail(EINVAL);
   return allocate_aligned(alignment, size);
 }
 
 inline int posix_memalign(void **out, size_t alignment, size_t size) {
   if (!is_pow2(alignment) || alignment % sizeof(void *) != 0) return EINVAL;
-  const int saved_errno = errno;
-  void *block = allocate_aligned(alignment, size);
-  errno = saved_errno;
-  if (block == nullptr) return ENOMEM;
+  void *block = pop_aligned(alignment, size);
+  if (block == nullptr) [[unlikely]] {
+    const int saved_errno = errno;
+    block = allocate_aligned(alignment, size);
+    errno = saved_errno;
+    if (block == nullptr) return ENOMEM;
+  }
   *out = block;
   return 0;
 }

@@ -1,8 +1,8 @@
 // fast_path.h - the whole life of a malloc and of a free, when nothing special happens.
 //
-// Purpose:    the two inline functions that every entry point of hakmem begins with.
-// Boundary:   both end in a tail call of a slow path (slow_path.cc) for all that is not a pop from
-//             or a push to one of the thread's own magazines.
+// Purpose:    the inline functions that every entry point of hakmem begins with.
+// Boundary:   all end in a tail call of a slow path (slow_path.cc) for what is not a pop from or a
+//             push to one of the thread's own magazines.
 // Threads:    touches only the calling thread's heap.
 #ifndef HAKMEM_API_FAST_PATH_H_
 #define HAKMEM_API_FAST_PATH_H_
@@ -52,6 +52,17 @@ inline void *fast_malloc(size_t size) {
     if constexpr (kAllocPassdown) return malloc_slow_of_class(heap, c);
   }
   return malloc_slow(size);
+}
+
+// A block whose address is a multiple of the alignment, from a magazine. NULL: the slow path has to
+// look, at an empty magazine, what is not small, 0 bytes, an alignment that is no power of two.
+inline void *pop_aligned(size_t alignment, size_t size) {
+  const size_t mask = alignment - 1;
+  const size_t padded = (size + mask) & ~mask;  // 0 if the sum overflows
+  if ((alignment & mask) != 0 || padded - 1 >= kMaxSmallBytes) [[unlikely]]
+    return nullptr;
+  // Slabs are aligned to 64 KiB, so a block is aligned as its class's size is.
+  return pop(t_heap, class_by_select(padded));
 }
 
 inline void fast_free(void *block) {

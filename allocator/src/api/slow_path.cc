@@ -193,8 +193,10 @@ void *allocate_aligned(size_t alignment, size_t size) {
     // Slabs are aligned to 64 KiB, so a block is aligned if its class size is a multiple.
     const size_t padded = align_up(size == 0 ? 1 : size, alignment);
     if (padded <= kMaxSmallBytes) {
-      SizeClass c = class_of(padded);
-      while (class_bytes(c) % alignment != 0) ++c;
+      const auto c = static_cast<SizeClass>(class_by_select(padded));
+      Heap *heap = t_heap;
+      if (void *block = pop(heap, c)) return block;
+      if (void *block = swap_and_pop(heap, c)) return block;
       return allocate_class(c, Lending::kForbidden);
     }
   }

@@ -99,6 +99,15 @@ constexpr SizeClass class_of(size_t bytes) {
   return kClassTable[(bytes - 1) >> detail::kTableStepShift];
 }
 
+// class_of() of 1..kMaxSmallBytes bytes without a branch, for callers whose sizes lie on both sides
+// of kMaxShiftBytes by turns. Of a multiple of a power of two it is a class whose size is one too:
+// classes rise by steps of powers of two, and a multiple of more than the step is a class's size.
+constexpr size_t class_by_select(size_t bytes) {
+  const size_t by_table = kClassTable[(bytes - 1) >> detail::kTableStepShift];
+  const size_t by_shift = class_by_shift(bytes);
+  return bytes <= kMaxShiftBytes ? by_shift : by_table;
+}
+
 constexpr size_t class_bytes(SizeClass c) { return kClassInfo[c].bytes; }
 
 static_assert(kClassCount == 106 && class_bytes(kClassCount - 1) == kMaxSmallBytes);

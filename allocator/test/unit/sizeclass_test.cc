@@ -25,6 +25,25 @@ TEST(SizeClass, ShiftAgreesWithTheGeneralRule) {
   }
 }
 
+TEST(SizeClass, SelectionAgreesWithTheGeneralRule) {
+  for (size_t bytes = 1; bytes <= kMaxSmallBytes; ++bytes) {
+    ASSERT_EQ(class_by_select(bytes), class_of(bytes)) << bytes;
+  }
+}
+
+// A block is aligned as its class's size is, so this is all that alignment asks of size classes.
+TEST(SizeClass, OfAMultipleOfAPowerOfTwoIsTheSmallestThatIsOne) {
+  for (size_t alignment = 1; alignment <= kMaxSmallBytes; alignment *= 2) {
+    for (size_t bytes = alignment; bytes <= kMaxSmallBytes; bytes += alignment) {
+      size_t smallest = 1;
+      while (kClassInfo[smallest].bytes < bytes || kClassInfo[smallest].bytes % alignment != 0) {
+        ++smallest;
+      }
+      ASSERT_EQ(class_by_select(bytes), smallest) << bytes << " aligned to " << alignment;
+    }
+  }
+}
+
 TEST(SizeClass, SizesRiseAndAreAligned) {
   for (size_t c = 1; c < kClassCount; ++c) {
     const ClassInfo &info = kClassInfo[c];
