@@ -217,7 +217,11 @@ void flush_and_push(Heap *heap, SizeClass c, void *block) {
 
 void free_remote(Heap *heap, Slab *slab, void *block) {
   if (heap->map_mask == 0) return remote::give_home(&block, 1);
-  if (looks_full(heap->top[kRemoteBin] + 1)) flush_remote(heap);
+  if (looks_full(heap->top[kRemoteBin] + 1)) {
+    flush_remote(heap);
+    // Threads that free each other's blocks keep step so, and no inbox runs over into the slabs.
+    if (!heap->watch.hidden()) collect_mail(heap);
+  }
   *++heap->top[kRemoteBin] = block;
   // From now on blocks of this slab come here by the fast path of free.
   OwnerMap(heap->owner_map(), heap->map_mask, &heap->writable_chunks)

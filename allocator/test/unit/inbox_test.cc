@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <barrier>
 #include <set>
 #include <thread>
 #include <vector>
@@ -69,6 +70,40 @@ TEST(RemoteFrees, GoThroughTheOwnersInbox) {
   const uint64_t before = heap_registry::totals().mail_blocks;
   for (void *block : allocate_mixed(5000)) hakmem_free(block);
   EXPECT_EQ(heap_registry::totals().mail_blocks - before, blocks.size());
+}
+
+// No malloc of ours is needed: threads that free each other's blocks keep step.
+TEST(RemoteFrees, ComeInWhenOursGoOut) {
+  const std::vector<void *> ours = allocate_mixed(150);
+  std::vector<void *> theirs;
+  std::thread([&] {
+    theirs = allocate_mixed(150);
+    for (void *block : ours) hakmem_free(block);
+  }).join();
+  const uint64_t before = heap_registry::totals().mail_blocks;
+  for (void *block : theirs) hakmem_free(block);
+  EXPECT_EQ(heap_registry::totals().mail_blocks - before, ours.size());
+}
+
+TEST(RemoteFrees, OfSeveralHeapsInOneBatchGoHome) {
+  constexpr size_t kHeaps = 3;
+  std::vector<void *> blocks[kHeaps];
+  std::barrier side_by_side(kHeaps);  // a heap each
+  std::vector<std::thread> threads;
+  for (auto &own : blocks) {
+    threads.emplace_back([&] {
+      own = allocate_mixed(150);
+      side_by_side.arrive_and_wait();
+    });
+  }
+  for (std::thread &thread : threads) thread.join();
+  for (size_t i = 0; i < 150; ++i) {
+    for (auto &own : blocks) hakmem_free(own[i]);
+  }
+  hakmem_purge(HAKMEM_PURGE_ALL);
+  std::set<void *> live;
+  for (void *block : allocate_mixed(1000)) EXPECT_TRUE(live.insert(block).second);
+  for (void *block : live) hakmem_free(block);
 }
 
 TEST(RemoteFrees, OfAThreadThatHasEndedGoIntoItsSlabs) {
