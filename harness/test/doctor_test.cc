@@ -78,6 +78,7 @@ constexpr Fault kFaults[] = {
     {"memory_limit", true, [](MachineFacts *f) { f->memory_limit_kb = 1 << 19; }},
     {"syscalls", false, [](MachineFacts *f) { f->syscalls_reason = "not root"; }},
     {"instructions", false, [](MachineFacts *f) { f->instructions_reason = "no PMU"; }},
+    {"kernel_events", false, [](MachineFacts *f) { f->events_reason = "not root"; }},
 };
 
 TEST(Doctor, EachFaultIsOneWarningOfItsOwn) {

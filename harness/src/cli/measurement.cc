@@ -10,6 +10,7 @@
 #include "coordinator/child.h"
 #include "coordinator/cpus.h"
 #include "coordinator/doctor.h"
+#include "coordinator/event_rings.h"
 #include "coordinator/host.h"
 #include "coordinator/interrupt.h"
 #include "coordinator/kernel_counter.h"
@@ -88,6 +89,7 @@ json make_manifest(const MergedRun &run, const std::string &command,
                       {"coordinator", config.coordinator_cpu}};
   manifest["syscalls"] = counter_facts(syscall_source());
   manifest["instructions"] = counter_facts(instruction_source());
+  if (config.latency_epochs > 0) manifest["kernel_events"] = counter_facts(event_source());
   return manifest;
 }
 

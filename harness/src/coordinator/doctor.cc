@@ -130,6 +130,12 @@ void judge_counters(const MachineFacts &facts, Findings *out) {
   out->add("instructions", instructions, Effect::kNoise,
            instructions ? "instructions can be counted" : "instructions can't be counted",
            "the column instructions stays empty: " + facts.instructions_reason);
+  const bool events = facts.events_reason.empty();
+  out->add(
+      "kernel_events", events, Effect::kNoise,
+      events ? "page faults and context switches can be recorded one by one"
+             : "page faults and context switches can't be recorded one by one",
+      "what slow operations coincide with stays empty in exemplars.csv: " + facts.events_reason);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "coordinator/cpus.h"
+#include "coordinator/event_rings.h"
 #include "coordinator/kernel_counter.h"
 #include "coordinator/proc_sampler.h"
 #include "coordinator/text_file.h"
@@ -181,6 +182,7 @@ MachineFacts collect_machine_facts(const std::vector<int> &cpus, std::chrono::mi
   facts.memory_limit_kb = memory_limit_kb(facts.memory_kb);
   facts.syscalls_reason = syscall_source().reason;
   facts.instructions_reason = instruction_source().reason;
+  facts.events_reason = event_source().reason;
   return facts;
 }
 

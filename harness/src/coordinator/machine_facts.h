@@ -42,6 +42,7 @@ struct MachineFacts {
 
   std::string syscalls_reason;      // why they can't be counted; empty: they can
   std::string instructions_reason;  // the same
+  std::string events_reason;        // why page faults and switches can't be recorded one by one
 };
 
 // `sample`: how long the CPUs are watched.

@@ -118,6 +118,7 @@ SubjectProcess::SubjectProcess(const SubjectConfig &config, const WorkloadConfig
   }
   syscalls_.attach(syscall_source(), pid_);
   instructions_.attach(instruction_source(), pid_);
+  if (times_ops) events_.attach(event_source(), pid_);
 }
 
 SubjectProcess::~SubjectProcess() { release(); }

@@ -1,7 +1,8 @@
 // subject_process.h - one process under test, seen from the coordinator.
 //
 // Purpose:    start a subject, give it commands, notice when it dies or hangs, end it.
-// Owns:       the child process, the shared control block, the child's kernel counters.
+// Owns:       the child process, the shared control block, the child's kernel counters and,
+//             if it times operations, the rings of its kernel events.
 // Boundary:   knows the protocol (subject/control_block.h); knows no schedule, epoch row or file.
 // Invariants: between two commands the subject sleeps. A subject never outlives this object, nor the
 //             coordinator's death.
@@ -15,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/event_rings.h"
 #include "coordinator/kernel_counter.h"
 #include "coordinator/run_config.h"
 #include "model/error.h"
@@ -49,6 +51,7 @@ class SubjectProcess {
   const ControlBlock &control() const { return *control_; }
   const KernelCounter &syscalls() const { return syscalls_; }
   const KernelCounter &instructions() const { return instructions_; }
+  EventRings &events() { return events_; }  // records nothing unless times_ops
 
  private:
   void spawn(const SubjectConfig &config, int control_fd, const std::vector<int> &cpus);
@@ -62,6 +65,7 @@ class SubjectProcess {
   bool loaded_ = false;  // all workers exist and take part in commands
   KernelCounter syscalls_;
   KernelCounter instructions_;
+  EventRings events_;
 };
 
 // A subject's environment as NAME=VALUE: this process's, then `extra`, then GLIBC_TUNABLES extended so
