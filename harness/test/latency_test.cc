@@ -1,7 +1,9 @@
 // Service times: the buckets, the probe around a table, and ticks turned into ns.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <thread>
 
@@ -36,10 +38,11 @@ TEST(LatencyBuckets, AreExactBelow64AndNoWiderThanA32thAbove) {
 
 TEST(ServiceTime, TicksBecomeNsAndEmptyBucketsAreLeftOut) {
   auto result = std::make_unique<LatencyResult>();
-  result->span_ticks = 2'500'000'100;  // 2.5 ticks per ns, and a reading that came a little late
-  result->span_ns = 1'000'000'000;
-  result->counts.counts[static_cast<uint32_t>(TimedOp::kFree)][10] = 3;
-  result->counts.counts[static_cast<uint32_t>(TimedOp::kTimer)][latency_bucket(1'000'000)] = 1;
+  result->end.ticks = 2'500'000'100;  // 2.5 ticks per ns, and a reading that came a little late
+  result->end.monotonic_ns = 1'000'000'000;
+  LatencyCounts &counts = result->record.counts;
+  counts.counts[static_cast<uint32_t>(TimedOp::kFree)][10] = 3;
+  counts.counts[static_cast<uint32_t>(TimedOp::kTimer)][latency_bucket(1'000'000)] = 1;
   const std::vector<LatencyBucket> buckets = latency_buckets(*result);
   ASSERT_EQ(buckets.size(), 2u);
   EXPECT_EQ(buckets[0].op, "free");
@@ -83,9 +86,10 @@ uint64_t total(const LatencyCounts &counts, TimedOp op) {
 class LatencyProbe : public testing::Test {
  protected:
   static void SetUpTestSuite() { ASSERT_TRUE(prepare_latency_probe(2)); }
-  void SetUp() override { collect_latency(counts_.get()); }
+  void SetUp() override { collect_latency(record_.get()); }
   void TearDown() override { wrap_timed(fake_table()).thread_end(); }  // gives the histogram back
-  std::unique_ptr<LatencyCounts> counts_ = std::make_unique<LatencyCounts>();
+  std::unique_ptr<LatencyRecord> record_ = std::make_unique<LatencyRecord>();
+  const LatencyCounts &counts_ = record_->counts;
 };
 
 TEST_F(LatencyProbe, CountsEachCallAndKeepsWhatIsNotOffered) {
@@ -96,13 +100,13 @@ TEST_F(LatencyProbe, CountsEachCallAndKeepsWhatIsNotOffered) {
   EXPECT_EQ(timed.free_sized, nullptr);
   for (int i = 0; i < 100; ++i) EXPECT_EQ(timed.malloc(8), some_block);
   for (int i = 0; i < 60; ++i) timed.free(some_block);
-  collect_latency(counts_.get());
-  EXPECT_EQ(total(*counts_, TimedOp::kMalloc), 100u);
-  EXPECT_EQ(total(*counts_, TimedOp::kFree), 60u);
-  EXPECT_EQ(total(*counts_, TimedOp::kTimer), 10u) << "one for 16 calls";
-  EXPECT_EQ(total(*counts_, TimedOp::kCalloc), 0u);
-  collect_latency(counts_.get());
-  EXPECT_EQ(total(*counts_, TimedOp::kMalloc), 0u) << "collecting empties";
+  collect_latency(record_.get());
+  EXPECT_EQ(total(counts_, TimedOp::kMalloc), 100u);
+  EXPECT_EQ(total(counts_, TimedOp::kFree), 60u);
+  EXPECT_EQ(total(counts_, TimedOp::kTimer), 10u) << "one for 16 calls";
+  EXPECT_EQ(total(counts_, TimedOp::kCalloc), 0u);
+  collect_latency(record_.get());
+  EXPECT_EQ(total(counts_, TimedOp::kMalloc), 0u) << "collecting empties";
 }
 
 TEST_F(LatencyProbe, ThreadsOneAfterTheOtherShareTheHistograms) {
@@ -113,8 +117,8 @@ TEST_F(LatencyProbe, ThreadsOneAfterTheOtherShareTheHistograms) {
     timed.thread_end();
   };
   for (int i = 0; i < 50; ++i) std::thread(live).join();
-  collect_latency(counts_.get());
-  EXPECT_EQ(total(*counts_, TimedOp::kMalloc), 50u);
+  collect_latency(record_.get());
+  EXPECT_EQ(total(counts_, TimedOp::kMalloc), 50u);
   EXPECT_EQ(thread_ends, 50) << "the allocator's own thread_end is called too";
 }
 
@@ -131,12 +135,10 @@ TEST_F(LatencyProbe, AnOperationOf200MicrosecondsIsFoundThere) {
   slow.malloc = &slow_malloc;
   const allocator_plugin &timed = wrap_timed(slow);
   auto result = std::make_unique<LatencyResult>();
-  const uint64_t start_ns = read_monotonic_ns();
-  const uint64_t start_ticks = read_latency_clock();
+  result->start = read_clock_pair();
   for (int i = 0; i < 100; ++i) timed.malloc(8);
-  result->span_ns = read_monotonic_ns() - start_ns;
-  result->span_ticks = read_latency_clock() - start_ticks;
-  collect_latency(&result->counts);
+  result->end = read_clock_pair();
+  collect_latency(&result->record);
   int64_t mallocs = 0;
   for (const LatencyBucket &bucket : latency_buckets(*result)) {
     if (bucket.op != "malloc") continue;
@@ -144,6 +146,44 @@ TEST_F(LatencyProbe, AnOperationOf200MicrosecondsIsFoundThere) {
     EXPECT_GT(bucket.high_ns, 199'000) << "it spins for 200,000 ns by the other clock";
   }
   EXPECT_EQ(mallocs, 100);
+}
+
+// calloc and free_sized of these are slow, the others are not.
+void *slow_calloc(size_t, size_t size) { return slow_malloc(size); }
+void slow_free_sized(void *, size_t size) { slow_malloc(size); }
+
+TEST_F(LatencyProbe, SlowestOperationsAreKeptWithTheirSizesAndThreads) {
+  allocator_plugin table = fake_table();
+  table.calloc = &slow_calloc;
+  table.free_sized = &slow_free_sized;
+  const allocator_plugin &timed = wrap_timed(table);
+  name_timed_worker(1);
+  for (int i = 0; i < 1000; ++i) timed.free(timed.malloc(8));
+  for (int i = 0; i < 6; ++i) timed.calloc(3, 100);
+  std::thread([&] {
+    timed.free_sized(some_block, 48);
+    timed.calloc(SIZE_MAX, 2);
+    timed.thread_end();
+  }).join();
+  collect_latency(record_.get());
+  const SlowestOps slowest = record_->slowest;
+  ASSERT_EQ(slowest.count, kSlowestOps) << "of both threads";
+  std::map<uint64_t, int> sizes;
+  for (const SlowOp &op : slowest.ops) {
+    EXPECT_GT(op.ticks, slowest.threshold_ticks - 1);
+    const bool sized_free = op.op == static_cast<uint32_t>(TimedOp::kFree);
+    EXPECT_TRUE(sized_free || op.op == static_cast<uint32_t>(TimedOp::kCalloc));
+    EXPECT_EQ(op.worker, op.size_bytes == 300 ? 1 : kNoWorker);
+    EXPECT_EQ(op.tid == gettid(), op.size_bytes == 300);
+    EXPECT_GT(op.tid, 0);
+    ++sizes[op.size_bytes];
+  }
+  EXPECT_EQ(sizes, (std::map<uint64_t, int>{{48, 1}, {300, 6}, {kSizeUnknown, 1}}));
+  collect_latency(record_.get());
+  EXPECT_EQ(record_->slowest.count, 0u) << "collecting empties";
+  timed.malloc(8);
+  collect_latency(record_.get());
+  EXPECT_EQ(record_->slowest.count, 1u) << "and lets the threshold down";
 }
 
 }  // namespace

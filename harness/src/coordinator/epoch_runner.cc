@@ -64,7 +64,10 @@ Epoch measure_epoch(SubjectProcess *subject, CommandKind run, uint64_t ops,
   const Integer syscalls_before = subject->syscalls().read_total();
   const Integer instructions_before = subject->instructions().read_total();
 
+  const bool timed = run == CommandKind::kTimedRun;
+  if (timed) subject->events().start();
   subject->execute(run, ops / threads, timeout);
+  if (timed) subject->events().stop();
 
   const bool slept_after = wait_until_asleep(subject->pid(), kSleepTimeout);
   const Integer syscalls_after = subject->syscalls().read_total();
@@ -97,9 +100,14 @@ Epoch measure_epoch(SubjectProcess *subject, CommandKind run, uint64_t ops,
   return epoch;
 }
 
-std::vector<LatencyBucket> fetch_latency(SubjectProcess *subject) {
+LatencyEpoch fetch_latency(SubjectProcess *subject) {
   subject->execute(CommandKind::kLatency, 0, kLatencyTimeout);
-  return latency_buckets(subject->control().latency);
+  const LatencyResult &result = subject->control().latency;
+  LatencyEpoch epoch = {};
+  epoch.buckets = latency_buckets(result);
+  epoch.exemplars =
+      exemplars(result, [&](const EventVisitor &visit) { return subject->events().read(visit); });
+  return epoch;
 }
 
 double time_epoch(SubjectProcess *subject, uint64_t ops, std::chrono::nanoseconds timeout) {

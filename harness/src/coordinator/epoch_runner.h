@@ -20,8 +20,8 @@ namespace hakbench {
 Epoch measure_epoch(SubjectProcess *subject, CommandKind run, uint64_t ops,
                     const std::vector<int> &cpus, std::chrono::nanoseconds timeout);
 
-// The service times of the kTimedRun before.
-std::vector<LatencyBucket> fetch_latency(SubjectProcess *subject);
+// The service times of the kTimedRun before; seq, subject and launch stay empty.
+LatencyEpoch fetch_latency(SubjectProcess *subject);
 
 // Seconds from the first worker's start to the last one's end; the bare run, without samples.
 double time_epoch(SubjectProcess *subject, uint64_t ops, std::chrono::nanoseconds timeout);

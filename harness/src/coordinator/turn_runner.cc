@@ -177,12 +177,16 @@ Epoch TurnRunner::run_epoch(Turn *turn, const char *kind, const Place &place,
 
 void TurnRunner::run_latency_epoch(Turn *turn) {
   const Epoch epoch = run_epoch(turn, kLatencyKind, {});
-  LatencyEpoch latency;
+  LatencyEpoch latency = blame(*turn, "service times of epoch " + std::to_string(*epoch.epoch),
+                               [&] { return fetch_latency(turn->process.get()); });
   latency.seq = *epoch.seq;
   latency.subject = epoch.subject;
   latency.launch = *epoch.launch;
-  latency.buckets = blame(*turn, "service times of epoch " + std::to_string(*epoch.epoch),
-                          [&] { return fetch_latency(turn->process.get()); });
+  for (Exemplar &exemplar : latency.exemplars) {
+    exemplar.seq = epoch.seq;
+    exemplar.subject = epoch.subject;
+    exemplar.launch = epoch.launch;
+  }
   observer_->on_latency(latency);
 }
 

@@ -76,12 +76,12 @@ struct PluginFacts {
   bool generic;
 };
 
-// Service times in ticks of the subject's clock, and what those are: span_ticks took span_ns.
+// Service times in ticks of the subject's clock, and what those are: the clock at both ends of the epoch.
 struct LatencyResult {
   char clock[128];
-  uint64_t span_ticks;
-  uint64_t span_ns;
-  LatencyCounts counts;
+  ClockPair start;
+  ClockPair end;
+  LatencyRecord record;
 };
 
 struct ControlBlock {

@@ -3,7 +3,8 @@
 // Purpose:    two readings, one for the start of an operation and one for its end.
 // Boundary:   latency_probe only. Ticks, not ns.
 // Invariants: the counter is used if it runs at one rate in all states of the CPU (invariant TSC) and
-//             rdtscp is there; else clock_gettime(CLOCK_MONOTONIC), which costs more.
+//             rdtscp is there; else clock_gettime(CLOCK_MONOTONIC_RAW), which costs more. Neither is steered
+//             by NTP.
 //
 // The fences. rdtsc is not ordered with other instructions: the CPU may read it before earlier ones are
 // done and start later ones before it. lfence lets nothing later start before everything earlier has
@@ -27,15 +28,17 @@
 
 namespace hakbench {
 
-inline uint64_t read_monotonic_ns() {
+inline uint64_t read_clock_ns(clockid_t clock) {
   timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(clock, &t);
   return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(t.tv_nsec);
 }
+inline uint64_t read_monotonic_ns() { return read_clock_ns(CLOCK_MONOTONIC); }
+inline uint64_t read_raw_ns() { return read_clock_ns(CLOCK_MONOTONIC_RAW); }
 
-struct MonotonicClock {
-  static uint64_t start() { return read_monotonic_ns(); }
-  static uint64_t end() { return read_monotonic_ns(); }
+struct RawClock {
+  static uint64_t start() { return read_raw_ns(); }
+  static uint64_t end() { return read_raw_ns(); }
 };
 
 #if defined(__x86_64__)
@@ -73,7 +76,7 @@ struct TscClock {
 #else
 
 inline bool has_invariant_tsc() { return false; }
-using TscClock = MonotonicClock;
+using TscClock = RawClock;
 
 #endif
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <atomic>
 
@@ -17,9 +18,13 @@ namespace {
 // matter for the time of the epoch.
 constexpr uint32_t kOpsPerTimerReading = 16;
 
+// The best of so many readings is used: an interrupt does not come twice in a microsecond.
+constexpr int kPairReadings = 8;
+
 struct alignas(64) Histogram {
   std::atomic<bool> taken;
   uint32_t ops_until_timer;
+  SlowestOps slowest;  // first, so that its threshold shares the line of the above
   LatencyCounts counts;
 };
 
@@ -28,9 +33,12 @@ uint32_t histogram_count = 0;
 allocator_plugin real_table;
 allocator_plugin timed_table;
 thread_local Histogram *own = nullptr;
+thread_local uint32_t own_worker = kNoWorker;
+thread_local pid_t own_tid = 0;
 
 // The exchange acquires what the former holder counted, which its release in thread_end published.
 Histogram *take_histogram() {
+  if (own_tid == 0) own_tid = gettid();
   for (uint32_t i = 0; i < histogram_count; ++i)
     if (!histograms[i].taken.exchange(true, std::memory_order_acquire)) return &histograms[i];
   fprintf(stderr,
@@ -39,57 +47,69 @@ Histogram *take_histogram() {
   abort();
 }
 
+// Seldom called: the longer the epoch, the fewer operations exceed the threshold.
+__attribute__((noinline)) void keep(TimedOp op, uint64_t size, uint64_t start, uint64_t ticks) {
+  own->slowest.keep({start, ticks, size, static_cast<uint32_t>(op), own_worker, own_tid});
+}
+
 template <class Clock>
-void count(TimedOp op, uint64_t start, uint64_t end) {
+void count(TimedOp op, uint64_t size, uint64_t start, uint64_t end) {
   if (own == nullptr) own = take_histogram();
   // Two CPUs' counters may differ by a few ticks; a thread that was moved in between took no time less
   // than none.
   const uint64_t ticks = end > start ? end - start : 0;
   ++own->counts.counts[static_cast<uint32_t>(op)][latency_bucket(ticks)];
-  if (op == TimedOp::kTimer || own->ops_until_timer-- != 0) return;
+  if (op == TimedOp::kTimer) return;
+  if (own->slowest.wants(ticks)) keep(op, size, start, ticks);
+  if (own->ops_until_timer-- != 0) return;
   own->ops_until_timer = kOpsPerTimerReading - 1;
   const uint64_t timer_start = Clock::start();
   const uint64_t timer_end = Clock::end();
-  count<Clock>(TimedOp::kTimer, timer_start, timer_end);
+  count<Clock>(TimedOp::kTimer, kSizeUnknown, timer_start, timer_end);
 }
 
 // The real function's address is read before the clock, so that only its call is timed.
 template <class Clock, class Result, class... Arguments>
-Result timed(TimedOp op, Result (*real)(Arguments...), Arguments... arguments) {
+Result timed(TimedOp op, uint64_t size, Result (*real)(Arguments...), Arguments... arguments) {
   const uint64_t start = Clock::start();
   Result result = real(arguments...);
   const uint64_t end = Clock::end();
-  count<Clock>(op, start, end);
+  count<Clock>(op, size, start, end);
   return result;
+}
+
+uint64_t product_bytes(size_t n, size_t size) {
+  uint64_t bytes = 0;
+  return __builtin_mul_overflow(n, size, &bytes) ? kSizeUnknown : bytes;
 }
 
 template <class Clock>
 struct Timed {
   static void *malloc(size_t size) {
-    return timed<Clock>(TimedOp::kMalloc, real_table.malloc, size);
+    return timed<Clock>(TimedOp::kMalloc, size, real_table.malloc, size);
   }
   static void *calloc(size_t n, size_t size) {
-    return timed<Clock>(TimedOp::kCalloc, real_table.calloc, n, size);
+    return timed<Clock>(TimedOp::kCalloc, product_bytes(n, size), real_table.calloc, n, size);
   }
   static void *realloc(void *block, size_t size) {
-    return timed<Clock>(TimedOp::kRealloc, real_table.realloc, block, size);
+    return timed<Clock>(TimedOp::kRealloc, size, real_table.realloc, block, size);
   }
   static void *aligned_alloc(size_t alignment, size_t size) {
-    return timed<Clock>(TimedOp::kAlignedAlloc, real_table.aligned_alloc, alignment, size);
+    return timed<Clock>(TimedOp::kAlignedAlloc, size, real_table.aligned_alloc, alignment, size);
   }
   static void free(void *block) {
     void (*const real)(void *) = real_table.free;
     const uint64_t start = Clock::start();
     real(block);
     const uint64_t end = Clock::end();
-    count<Clock>(TimedOp::kFree, start, end);
+    count<Clock>(TimedOp::kFree, kSizeUnknown, start, end);
   }
   static void free_sized(void *block, size_t size) {
     void (*const real)(void *, size_t) = real_table.free_sized;
     const uint64_t start = Clock::start();
     real(block, size);
     const uint64_t end = Clock::end();
-    count<Clock>(TimedOp::kFree, start, end);
+    count<Clock>(TimedOp::kFree, size, start, end);
   }
 };
 
@@ -128,19 +148,26 @@ const allocator_plugin &wrap_timed(const allocator_plugin &real) {
   if (has_invariant_tsc()) {
     fill_table<TscClock>();
   } else {
-    fill_table<MonotonicClock>();
+    fill_table<RawClock>();
   }
   return timed_table;
 }
 
-void collect_latency(LatencyCounts *sum) {
+void name_timed_worker(uint32_t worker) {
+  own_worker = worker;
+  own_tid = gettid();
+}
+
+void collect_latency(LatencyRecord *sum) {
   memset(sum, 0, sizeof *sum);
   for (uint32_t i = 0; i < histogram_count; ++i) {
     LatencyCounts &part = histograms[i].counts;
     for (uint32_t op = 0; op < kTimedOps; ++op)
       for (uint32_t bucket = 0; bucket < kLatencyBuckets; ++bucket)
-        sum->counts[op][bucket] += part.counts[op][bucket];
+        sum->counts.counts[op][bucket] += part.counts[op][bucket];
     memset(&part, 0, sizeof part);
+    sum->slowest.keep_all(histograms[i].slowest);
+    memset(&histograms[i].slowest, 0, sizeof histograms[i].slowest);
   }
 }
 
@@ -149,8 +176,18 @@ const char *latency_clock() {
                              : "clock_gettime: this CPU offers no invariant time stamp counter";
 }
 
-uint64_t read_latency_clock() {
-  return has_invariant_tsc() ? TscClock::start() : MonotonicClock::start();
+ClockPair read_clock_pair() {
+  ClockPair best = {0, 0, UINT64_MAX, 0};
+  for (int i = 0; i < kPairReadings; ++i) {
+    const uint64_t monotonic_ns = read_monotonic_ns();
+    const uint64_t before_ns = read_raw_ns();
+    const uint64_t ticks = has_invariant_tsc() ? TscClock::start() : RawClock::start();
+    const uint64_t after_ns = read_raw_ns();
+    const uint64_t error_ns = (after_ns - before_ns + 1) / 2;
+    if (error_ns < best.error_ns)
+      best = {ticks, before_ns + (after_ns - before_ns) / 2, error_ns, monotonic_ns};
+  }
+  return best;
 }
 
 }  // namespace hakbench

@@ -112,6 +112,7 @@ void *worker_main(void *argument) {
   delete static_cast<WorkerStart *>(argument);
   Subject *s = start.subject;
   pin_to_cpu(s->control->spec, start.worker);
+  name_timed_worker(start.worker);
   if (s->plugin.table->thread_begin != nullptr) s->plugin.table->thread_begin();
   // Started by kLoad, so the first thing to do is this worker's part of it.
   if (!s->workload->set_up(*s->plugin.table, start.worker)) fail(s, "no memory for the workload");
@@ -181,16 +182,12 @@ void run_epoch(Subject *s, uint32_t worker, const allocator_plugin &table) {
   result = {start_ns, end_ns, failed};
 }
 
-// Worker 0 also measures how long a tick of the clock is.
+// Worker 0 also measures how long a tick of the clock is, and where it lies on the kernel's clocks.
 void run_timed_epoch(Subject *s, uint32_t worker) {
-  const uint64_t start_ns = now_ns();
-  const uint64_t start_ticks = read_latency_clock();
+  if (worker != 0) return run_epoch(s, worker, *s->timed);
+  s->control->latency.start = read_clock_pair();
   run_epoch(s, worker, *s->timed);
-  const uint64_t end_ns = now_ns();
-  const uint64_t end_ticks = read_latency_clock();
-  if (worker != 0) return;
-  s->control->latency.span_ns = end_ns - start_ns;
-  s->control->latency.span_ticks = end_ticks - start_ticks;
+  s->control->latency.end = read_clock_pair();
 }
 
 [[noreturn]] void exit_subject(Subject *s, uint32_t worker) {
@@ -227,7 +224,7 @@ void execute(Subject *s, uint32_t worker) {
       run_timed_epoch(s, worker);
       break;
     case CommandKind::kLatency:
-      if (worker == 0) collect_latency(&s->control->latency.counts);
+      if (worker == 0) collect_latency(&s->control->latency.record);
       break;
     case CommandKind::kTearDown:
       s->workload->tear_down(*s->plugin.table, worker);
@@ -262,7 +259,8 @@ void prepare_timing(Subject *s) {
     s->workload_error = "no memory for the histograms of service times; use fewer threads";
     return;
   }
-  memset(&control->latency.counts, 0, sizeof control->latency.counts);  // makes them resident too
+  memset(&control->latency.record, 0, sizeof control->latency.record);  // makes it resident too
+  name_timed_worker(0);
   set_text(control->latency.clock, latency_clock());
 }
 
