@@ -12,6 +12,7 @@
 #include "output/csv.h"
 #include "output/line_file.h"
 #include "output/result_folder.h"
+#include "output/resume_point.h"
 
 namespace hakbench {
 namespace {
@@ -185,6 +186,40 @@ TEST_F(OutputTest, LatencyFileIsContinuedWithTheRunAndGoesWithIt) {
   std::ofstream(path, std::ios::app) << "8,a,2,fr";
   { ResultFolder(folder_, nlohmann::json::object(), ResumePoint{}).on_latency(epoch); }
   EXPECT_EQ(read_file(path), "seq,subject,launch,op,low_ns,high_ns,count\n" + row + row);
+  { ResultFolder(folder_, true, nlohmann::json::object()); }
+  EXPECT_FALSE(fs::exists(path)) << "it would belong to another run's epochs";
+}
+
+constexpr char kExemplarHeader[] =
+    "seq,subject,launch,op,size_bytes,thread,start_ns,service_time_ns,page_faults,context_"
+    "switches\n";
+
+TEST_F(OutputTest, ExemplarFileBeginsWithTheFirstExemplarAndKeepsEmptyApartFromNone) {
+  ResultFolder results(folder_, false, nlohmann::json::object());
+  const std::string path = results.path() + "/exemplars.csv";
+  results.on_latency({6, "b", 2, {{"free", 4, 4.4, 3}}});
+  EXPECT_FALSE(fs::exists(path));
+  LatencyEpoch epoch = {7, "b", 2, {{"free", 4, 4.4, 3}}};
+  epoch.exemplars = {{7, "b", 2, "calloc", 4096, 0, 123456789012, 5000, 2, 0},
+                     {7, "b", 2, "free", {}, {}, 123456789099, 4000, {}, {}}};
+  results.on_latency(epoch);
+  EXPECT_EQ(read_file(path), std::string(kExemplarHeader) +
+                                 "7,b,2,calloc,4096,0,123456789012,5000,2,0\n"
+                                 "7,b,2,free,,,123456789099,4000,,\n");
+}
+
+TEST_F(OutputTest, ExemplarFileIsContinuedWithTheRunAndGoesWithIt) {
+  const std::string path = folder_ + "/exemplars.csv";
+  LatencyEpoch epoch = {7, "b", 2, {{"free", 4, 4.4, 3}}};
+  epoch.exemplars = {{7, "b", 2, "free", {}, 0, 12, 4, 0, 0}};
+  const std::string row = "7,b,2,free,,0,12,4,0,0\n";
+  { ResultFolder(folder_, false, nlohmann::json::object()).on_latency(epoch); }
+  std::ofstream(path, std::ios::app) << "8,a,2,fr";
+  { ResultFolder(folder_, nlohmann::json::object(), find_resume_point(folder_)).on_latency(epoch); }
+  EXPECT_EQ(read_file(path), kExemplarHeader + row + row);
+  std::ofstream(path) << "seq,subject\n1,a\n";
+  EXPECT_THROW(find_resume_point(folder_), Error)
+      << "rows of other columns are not mixed with these";
   { ResultFolder(folder_, true, nlohmann::json::object()); }
   EXPECT_FALSE(fs::exists(path)) << "it would belong to another run's epochs";
 }

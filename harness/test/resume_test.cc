@@ -80,6 +80,10 @@ TEST_F(ResumeTest, LatencyEpochsGoOnInTheirFile) {
       EXPECT_EQ(timed[row.at("seq")], 100000);
     }
   EXPECT_EQ(latency_epochs, 3u * 2);
+  std::map<std::string, int> exemplars;  // by seq
+  for (const Row &row : read_csv(result_ + "/exemplars.csv")) ++exemplars[row.at("seq")];
+  EXPECT_EQ(exemplars.size(), latency_epochs);
+  for (const auto &[seq, count] : exemplars) EXPECT_EQ(count, 8) << "none dropped, none twice";
   EXPECT_NE(manifest()["latency_clock"], "");
 }
 

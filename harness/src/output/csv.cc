@@ -54,6 +54,25 @@ std::string latency_rows(const LatencyEpoch &epoch) {
   return lines;
 }
 
+std::string exemplar_header() {
+  std::string line;
+#define COLUMN(name, type, doc) line.append(#name ",");
+#include "output/exemplar_columns.def"
+  line.pop_back();
+  return line;
+}
+
+std::string exemplar_rows(const LatencyEpoch &epoch) {
+  std::string lines;
+  for (const Exemplar &exemplar : epoch.exemplars) {
+    if (!lines.empty()) lines += '\n';
+#define COLUMN(name, type, doc) lines.append(cell(exemplar.name)).append(",");
+#include "output/exemplar_columns.def"
+    lines.pop_back();
+  }
+  return lines;
+}
+
 std::string sample_header() { return "seq,subject,launch,epoch,since_drain_s,rss_kb"; }
 
 std::string sample_rows(const IdleEpoch &idle) {

@@ -1,6 +1,7 @@
-// csv.h - rows of epochs.csv, latency.csv, samples.csv and events.csv.
+// csv.h - rows of epochs.csv, latency.csv, exemplars.csv, samples.csv and events.csv.
 //
-// Purpose:    the text form of Epoch, LatencyEpoch, IdleEpoch and Event; the columns of epochs.csv come from columns.def.
+// Purpose:    the text form of Epoch, LatencyEpoch, IdleEpoch and Event; the columns of epochs.csv come from
+//             columns.def, those of exemplars.csv from exemplar_columns.def.
 // Invariants: fields are quoted after RFC 4180 only where needed; no field holds a line feed, so a line
 //             is a row. What was not measured is an empty cell. Reals have 16 significant digits (microseconds of
 //             today, in seconds since 1970).
@@ -28,6 +29,9 @@ std::string epoch_row(const Epoch &epoch);
 
 std::string latency_header();
 std::string latency_rows(const LatencyEpoch &epoch);  // lines, without the last line feed
+
+std::string exemplar_header();
+std::string exemplar_rows(const LatencyEpoch &epoch);  // lines, without the last line feed
 
 std::string sample_header();
 std::string sample_rows(const IdleEpoch &idle);  // lines, without the last line feed

@@ -43,6 +43,7 @@ ResultFolder::ResultFolder(const std::string &path, bool force, nlohmann::json m
   std::error_code none_there;
   // What another run left, with --force.
   std::filesystem::remove(latency_path(), none_there);
+  std::filesystem::remove(exemplars_path(), none_there);
   std::filesystem::remove(samples_path(), none_there);
 }
 
@@ -81,6 +82,12 @@ void ResultFolder::on_latency(const LatencyEpoch &latency) {
     if (latency_->is_empty()) latency_->append(latency_header());
   }
   latency_->append(latency_rows(latency));
+  if (latency.exemplars.empty()) return;
+  if (exemplars_ == nullptr) {
+    exemplars_ = std::make_unique<LineFile>(exemplars_path(), LineFile::Start::kContinue);
+    if (exemplars_->is_empty()) exemplars_->append(exemplar_header());
+  }
+  exemplars_->append(exemplar_rows(latency));
 }
 
 void ResultFolder::on_idle(const IdleEpoch &idle) {

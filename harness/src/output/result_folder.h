@@ -1,11 +1,13 @@
 // result_folder.h - the folder that holds everything about one run.
 //
-// Purpose:    epochs.csv, latency.csv, samples.csv, events.csv and manifest.json, valid at every moment of a run.
+// Purpose:    epochs.csv, latency.csv, exemplars.csv, samples.csv, events.csv and manifest.json, valid at every
+//             moment of a run.
 // Owns:       the folder's files while the run goes on.
 // Boundary:   a RunObserver; knows no subject and no schedule.
 // Invariants: the manifest is there, status "running", before the first row; each rewrite replaces it
-//             in one step. A row is on disk when on_epoch returns. latency.csv begins with the first
-//             latency epoch, samples.csv with the first drained one; all rows of one are written at once.
+//             in one step. A row is on disk when on_epoch returns. latency.csv and
+//             exemplars.csv begin with the first latency epoch, samples.csv with the first drained one;
+//             all rows that one epoch has in a file are written at once.
 // Threads:    one.
 #ifndef HAKBENCH_OUTPUT_RESULT_FOLDER_H_
 #define HAKBENCH_OUTPUT_RESULT_FOLDER_H_
@@ -45,12 +47,14 @@ class ResultFolder : public RunObserver {
   void open_files(LineFile::Start start);
   void write_manifest();
   std::string latency_path() const { return path_ + "/latency.csv"; }
+  std::string exemplars_path() const { return path_ + "/exemplars.csv"; }
   std::string samples_path() const { return path_ + "/samples.csv"; }
 
   std::string path_;
   nlohmann::json manifest_;
   std::unique_ptr<LineFile> epochs_;
   std::unique_ptr<LineFile> latency_;  // from the first latency epoch on
+  std::unique_ptr<LineFile> exemplars_;
   std::unique_ptr<LineFile> samples_;  // from the first drained epoch on
   std::unique_ptr<LineFile> events_;
   int64_t epoch_count_ = 0;

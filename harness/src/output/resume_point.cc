@@ -85,7 +85,9 @@ ResumePoint find_resume_point(const std::string &folder) {
     spans.add(launch, start_ns, start_ns + whole_number(cells, elapsed_at, path));
   });
   point.soaked_s = spans.total_s();
-  point.events = read_rows(folder + "/events.csv", event_header(), [](const std::string &) {});
+  const auto ignore = [](const std::string &) {};
+  point.events = read_rows(folder + "/events.csv", event_header(), ignore);
+  read_rows(folder + "/exemplars.csv", exemplar_header(), ignore);  // only whether it can go on
   return point;
 }
 
