@@ -1,13 +1,17 @@
-"""The Python schema and the harness's columns.def say the same."""
+"""The Python schema and the harness's lists of columns say the same."""
 import re
 from pathlib import Path
 
-from hakmem_analysis.schema import COLUMNS
+import pytest
 
-COLUMNS_DEF = Path(__file__).resolve().parents[2] / "harness" / "src" / "output" / "columns.def"
+from hakmem_analysis.schema import COLUMNS, EXEMPLAR_COLUMNS
+
+OUTPUT = Path(__file__).resolve().parents[2] / "harness" / "src" / "output"
 
 
-def test_schema_mirrors_columns_def():
-    text = "\n".join(line for line in COLUMNS_DEF.read_text().splitlines() if not line.startswith("//"))
+@pytest.mark.parametrize("name, columns", [("columns.def", COLUMNS),
+                                           ("exemplar_columns.def", EXEMPLAR_COLUMNS)])
+def test_schema_mirrors_the_harness(name, columns):
+    text = "\n".join(line for line in (OUTPUT / name).read_text().splitlines() if not line.startswith("//"))
     declared = re.findall(r"COLUMN\((\w+),\s*(\w+),", text)
-    assert declared == [(column.name, column.type) for column in COLUMNS]
+    assert declared == [(column.name, column.type) for column in columns]

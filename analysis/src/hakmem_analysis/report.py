@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from . import cli, document, latency, soak_judge, soak_page, text, wording
+from . import cli, document, exemplars, latency, soak_judge, soak_page, text, wording
 from .compare import above_floor, compare, number
 from .describe import finite, summarise_all
 from .errors import InputError
@@ -38,6 +38,7 @@ class Report:
     floors: dict
     notes: list
     service: list
+    slowest: list  # of exemplars.Slowest
     soak: list  # of SoakSubject; empty for what is no soak
 
     @property
@@ -62,9 +63,10 @@ def build(folder) -> Report:
     else:
         comparisons = compare(result)
         floors = {summary.subject: above_floor(result, summary.subject) for summary in summaries}
-    service = latency.summarise_all(result)  # may add a warning to the result, which the notes repeat
+    # Both may add a warning to the result, which the notes repeat.
+    service, slowest = latency.summarise_all(result), exemplars.summarise_all(result)
     return Report(result, summaries, comparisons, floors, wording.notes(result, summaries, comparisons),
-                  service, soak)
+                  service, slowest, soak)
 
 
 def _clean(value):
@@ -100,6 +102,7 @@ def verdict(report: Report) -> dict:
         "comparisons": [_clean(row.as_dict()) for row in report.comparisons],
         "subjects": [_clean(subject) for subject in subjects],
         "service_time": [_clean(row.as_dict()) for row in report.service],
+        "slowest_operations": [row.as_dict() for row in report.slowest],
         "notes": report.notes,
         **({"soak": _soak(report)} if report.soak else {}),
     }
@@ -147,7 +150,7 @@ def _service_parts(report: Report) -> list:
         "of the value" + (f", and no better than the clock's step of {step_ns:.0f} ns." if step_ns >= 1
                           else ".")
         + (f" {noisy} epochs were over the noise limit and are left out if others are left." if noisy
-           else ""))]
+           else "")), *exemplars.parts(report.slowest, report.result.manifest)]
 
 
 def _value(metric: str, value) -> str:
@@ -222,6 +225,7 @@ def summary_text(report: Report, path) -> str:
             bounds = f" ({text.interval(row.lower, row.upper)})" if row.lower is not None else ""
             lines.append(f"Peak RSS above base: {row.candidate} holds {text.ratio(row.ratio)}x what "
                          f"{row.reference} holds{bounds}.")
+    lines += exemplars.lines(report.slowest)
     lines += wording.noise_notes(report.result, report.summaries, report.comparisons)
     lines += [f"Note: {warning}" for warning in report.result.warnings]
     return "\n".join([*lines, "", f"report: {path}"])

@@ -1,7 +1,8 @@
 """What a result folder holds, as the analysis needs it.
 
-Purpose     The columns of epochs.csv, with their types, and which of them no analysis can do without.
-Owns        COLUMNS. The list mirrors harness/src/output/columns.def; a test holds the two together.
+Purpose     The columns of epochs.csv and exemplars.csv, with their types, and which no analysis can do without.
+Owns        COLUMNS and EXEMPLAR_COLUMNS. They mirror columns.def and exemplar_columns.def in harness/src/output;
+            a test holds them together.
 Boundary    Columns are append-only: a folder of an older harness lacks the newer optional ones and
             loads with NaN there; a newer harness's unknown columns are ignored.
 """
@@ -15,7 +16,7 @@ STATUSES = ("running", "complete", "interrupted", "failed")
 
 
 class Column(NamedTuple):
-    """One column of epochs.csv: `type` is text, integer or real; required: no analysis without it."""
+    """One column: `type` is text, integer or real; required: no analysis without it."""
 
     name: str
     type: str
@@ -65,6 +66,19 @@ COLUMNS = (
     Column("psi_cpu_us", "integer"),
     Column("quarantined", "integer", True),
     Column("load_1min", "real"),
+)
+
+EXEMPLAR_COLUMNS = (
+    Column("seq", "integer", True),
+    Column("subject", "text", True),
+    Column("launch", "integer", True),
+    Column("op", "text", True),
+    Column("size_bytes", "integer", True),
+    Column("thread", "integer", True),
+    Column("start_ns", "integer", True),
+    Column("service_time_ns", "integer", True),
+    Column("page_faults", "integer", True),
+    Column("context_switches", "integer", True),
 )
 
 TYPES = {column.name: column.type for column in COLUMNS}
