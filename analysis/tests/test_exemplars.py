@@ -77,6 +77,10 @@ def test_a_report_of_measured_causes_gives_no_reason(spoiled):
     words = exemplars.sentence(found, {"kernel_events": {"source": "perf", "reason": ""}})
     assert "2 coincided with a page fault, 2 with a context switch and 1 with neither." in words
     assert "measured" not in words
+    in_doubt = exemplars.summarise_all(with_exemplars(spoiled, ROWS))  # an event at the edge has no reason
+    for manifest in ({"kernel_events": {"source": "perf", "reason": ""}}, {}):
+        assert "1 are not measured" in exemplars.sentence(in_doubt, manifest)
+        assert "Not measured" not in exemplars.sentence(in_doubt, manifest)
 
 
 def test_a_run_without_exemplars_has_no_such_table(spoiled):
