@@ -40,9 +40,9 @@ def test_causes_are_counted_and_the_worst_come_first(spoiled):
 
 
 @pytest.mark.parametrize("faults, switches, words", [
-    (0, 0, "neither"), (1, 0, "page fault"), (1, 2, "page fault, 2 context switches"), (0, 1, "context switch"),
-    ("", "", "not measured"), (0, "", "not measured"), ("", 0, "not measured"), ("", 1, "context switch"),
-    (3, "", "3 page faults")])
+    (0, 0, "neither"), (1, 0, "page fault"), (1, 2, "page fault, 2 context switches"),
+    (0, 1, "context switch"), ("", "", "not measured"), (0, "", "not measured"), ("", 0, "not measured"),
+    ("", 1, "context switch"), (3, "", "3 page faults")])
 def test_what_coincided_is_named_and_unknown_is_not_none(spoiled, faults, switches, words):
     slowest, = exemplars.summarise_all(with_exemplars(spoiled, [slow("a", 1000, faults, switches)]))
     assert slowest.worst[0].coincided == words
@@ -59,8 +59,8 @@ def test_report_has_the_table_the_sentence_and_the_reason(spoiled):
     markdown = report_tool.write(built, plot=False).read_text()
     assert "### Slowest operations" in markdown
     assert "| hakmem | calloc | 65 page faults | 900 us | 262,144 | 0 |" in markdown
-    assert "of the 5 of hakmem 2 coincided with a page fault, 2 with a context switch, 1 with neither and 1 " \
-        "are not measured; of the 2 of mimalloc 0 coincided" in markdown
+    assert "of the 5 of hakmem 2 coincided with a page fault, 2 with a context switch, 1 with neither and " \
+        "1 are not measured; of the 2 of mimalloc 0 coincided" in markdown
     assert "Not measured: perf\\_event\\_open: Permission denied." in markdown
     assert markdown.index("## Service time") < markdown.index("### Slowest operations")
     assert "Slowest operations</h3>" in (spoiled / "report.html").read_text()

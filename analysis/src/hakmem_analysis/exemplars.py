@@ -68,8 +68,8 @@ class Slowest:
 
 
 def load_exemplars(result: Result) -> Optional[pd.DataFrame]:
-    """The rows of exemplars.csv with a column `excluded` (their epoch is over the noise limit), or None if the
-    run wrote none. Raises InputError."""
+    """The rows of exemplars.csv with a column `excluded` (their epoch is over the noise limit), or None if
+    the run wrote none. Raises InputError."""
     path = result.folder / "exemplars.csv"
     if not path.exists():
         return None

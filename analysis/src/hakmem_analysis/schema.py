@@ -1,8 +1,8 @@
 """What a result folder holds, as the analysis needs it.
 
-Purpose     The columns of epochs.csv and exemplars.csv, with their types, and which no analysis can do without.
-Owns        COLUMNS and EXEMPLAR_COLUMNS. They mirror columns.def and exemplar_columns.def in harness/src/output;
-            a test holds them together.
+Purpose     The columns of epochs.csv and exemplars.csv, with their types, and which no analysis does without.
+Owns        COLUMNS and EXEMPLAR_COLUMNS. They mirror columns.def and exemplar_columns.def of harness/src/
+            output; a test holds them together.
 Boundary    Columns are append-only: a folder of an older harness lacks the newer optional ones and
             loads with NaN there; a newer harness's unknown columns are ignored.
 """

@@ -1,7 +1,7 @@
 // result_folder.h - the folder that holds everything about one run.
 //
-// Purpose:    epochs.csv, latency.csv, exemplars.csv, samples.csv, events.csv and manifest.json, valid at every
-//             moment of a run.
+// Purpose:    epochs.csv, latency.csv, exemplars.csv, samples.csv, events.csv and manifest.json,
+//             valid at every moment of a run.
 // Owns:       the folder's files while the run goes on.
 // Boundary:   a RunObserver; knows no subject and no schedule.
 // Invariants: the manifest is there, status "running", before the first row; each rewrite replaces it

@@ -8,7 +8,8 @@
 //             wakes, works, fills its answer and then sets `done` to the value of `go` it served.
 //             From waking to sleeping again a subject with T threads makes exactly T + 1 system calls
 //             of the harness's own: each worker's FUTEX_WAIT on `go`, and the last worker's FUTEX_WAKE
-//             of `done`. Nothing of a kRun or kTimedRun command beyond those enters the kernel.
+//             of `done`. Nothing of a kRun or kTimedRun command beyond those enters the kernel,
+//             but for a gettid in a kTimedRun of each thread that a workload starts.
 // Threads:    each worker writes only its own WorkerResult; `remaining` elects the last worker.
 #ifndef HAKBENCH_SUBJECT_CONTROL_BLOCK_H_
 #define HAKBENCH_SUBJECT_CONTROL_BLOCK_H_
