@@ -1,13 +1,23 @@
-"""Makes synthetic soak folders whose truth is known."""
+"""Makes soak folders: synthetic ones whose truth is known, and a real one stretched to more epochs.
+
+By hand, an hour in 3600 epochs of a second out of the soak on record (docs/design/soak.md times it):
+    python3 analysis/tests/soak_folders.py out/tiled [--subjects 1]
+"""
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from folders import BASE_KB, LABELS, _subject, write_rows
-from hakmem_analysis.schema import COLUMNS, EVENT_COLUMNS, RESULT_FORMAT
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
+
+from folders import BASE_KB, LABELS, _subject, write_rows  # noqa: E402
+from hakmem_analysis.schema import COLUMNS, EVENT_COLUMNS, RESULT_FORMAT  # noqa: E402
+
+ON_RECORD = Path(__file__).resolve().parents[2] / "results" / "2026-11-24-soak-60m"
 
 SAMPLE_COLUMNS = ("seq", "subject", "launch", "epoch", "since_drain_s", "rss_kb")
 EVERY_EPOCH = {"launch": 0, "block": "", "slot": "", "order": "", "kind": "throughput",
@@ -61,3 +71,41 @@ def make_soak(folder: Path, growth_kb: dict, soak_s=600.0, epoch_s=1.0, rate=(1e
         "syscalls": {"source": "tracepoint", "reason": None}}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
     return folder
+
+
+def tile_soak(folder: Path, subjects=5, epochs=3600, epoch_s=1.0, source=ON_RECORD, seed=1) -> Path:
+    """A soak of `epochs` epochs in all, in turns, made of the rows of a real one: those of its first
+    `subjects` subjects, again and again, with throughput jittered by 1 % and memory by a page."""
+    rng = np.random.default_rng(seed)
+    manifest = json.loads((source / "manifest.json").read_text(encoding="utf-8"))
+    manifest["subjects"] = manifest["subjects"][:subjects]
+    labels = [entry["label"] for entry in manifest["subjects"]]
+    if manifest["reference"] not in labels:
+        manifest["reference"] = labels[0]
+    rows = pd.read_csv(source / "epochs.csv", dtype=str, keep_default_na=False)
+    rows = rows[rows["subject"].isin(labels) & (rows["kind"] == "throughput")]
+    rows = rows.iloc[np.arange(epochs) % len(rows)].reset_index(drop=True)
+    start_s = float(rows["wall_time_s"][0])
+    rows["seq"] = np.arange(epochs)
+    rows["epoch"] = rows.groupby("subject").cumcount()
+    rows["wall_time_s"] = [f"{start_s + epoch_s * seq:.6f}" for seq in range(epochs)]
+    rate = rows["ops_per_s"].astype(float) * np.exp(rng.normal(0, 0.01, epochs))
+    rows["ops_per_s"], rows["ns_per_op"] = rate, 1e9 / rate
+    page_kb = 4 * rng.integers(0, 2, epochs)
+    for column in ("rss_kb", "rss_above_base_kb", "peak_rss_kb", "peak_rss_above_base_kb"):
+        rows[column] = rows[column].astype(int) + page_kb
+    folder.mkdir(parents=True)
+    rows.to_csv(folder / "epochs.csv", index=False)
+    write_rows(folder / "events.csv", EVENT_COLUMNS, [])
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+    return folder
+
+
+if __name__ == "__main__":
+    import argparse
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--subjects", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=3600)
+    options = parser.parse_args()
+    print(tile_soak(options.folder, options.subjects, options.epochs))

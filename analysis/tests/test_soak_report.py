@@ -1,14 +1,20 @@
 """The report of a soak from end to end, on folders whose truth is known."""
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from folders import BASE_KB
-from hakmem_analysis import causes, decay, report as report_tool, soak_judge
+from hakmem_analysis import causes, decay, plot, report as report_tool, soak_judge
 from hakmem_analysis.load import load_result
 from hakmem_analysis.soak import main as analyze_soak
-from soak_folders import make_soak
+from soak_folders import make_soak, tile_soak
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def still(_):
@@ -158,3 +164,74 @@ def test_analyze_soak_names_the_cause_too(leak_folder, call):
     assert "subject a, allocator hakmem, launch 0: DRIFT" in done.out and "leak: live blocks grew" in done.out
     found = json.loads(call(analyze_soak, leak_folder, "--format", "json").out)
     assert found["subject b, allocator mimalloc, launch 0"]["cause"]["name"] == "none"
+
+
+# ---- an hour in epochs of a second: the whole commands, as people start them
+
+@pytest.fixture(scope="module", params=[1, 5])
+def hour_folder(request, tmp_path_factory):
+    return tile_soak(tmp_path_factory.mktemp("hour") / "soak", subjects=request.param)
+
+
+@pytest.fixture
+def launcher(tmp_path):
+    """bin/hakbench-report of a build folder, as CMake makes it."""
+    text = (ROOT / "analysis" / "launcher.sh.in").read_text()
+    for name, value in (("TOOL", "report"), ("PROJECT_SOURCE_DIR", ROOT), ("PROJECT_BINARY_DIR", tmp_path),
+                        ("CMAKE_CURRENT_SOURCE_DIR", ROOT / "analysis"),
+                        ("CMAKE_RUNTIME_OUTPUT_DIRECTORY", tmp_path / "bin")):
+        text = text.replace(f"@{name}@", str(value))
+    (tmp_path / "cache" / "matplotlib").mkdir(parents=True)
+    (tmp_path / "hakbench-report").write_text(text)
+    return ["sh", tmp_path / "hakbench-report"]
+
+
+def cpu_seconds(*command) -> float:
+    """What a command and its children took, which must succeed; bytecode may be written, as by default."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    before = os.times()
+    subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL,
+                   env={**environment, "HAKMEM_PYTHON": sys.executable})
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def test_an_hour_of_seconds_is_reported_soon(hour_folder, launcher, tmp_path):
+    """3 s is the promise; thrice over for a slow or busy machine, whose first start looks for fonts too."""
+    assert cpu_seconds(*launcher, hour_folder) < 3 * 3
+    assert (hour_folder / "report.png").stat().st_size > 20_000
+    assert not list(tmp_path.rglob("*.pyc")), "the libraries are compiled anew at the first start"
+
+
+def test_an_hour_of_seconds_is_judged_soon(hour_folder):
+    script = ROOT / "scripts" / "analyze_soak.py"
+    assert cpu_seconds(sys.executable, script, hour_folder / "epochs.csv") < 3 * 3
+
+
+def test_an_hour_of_drains_has_a_half_life(tmp_path):
+    """3600 drains with 20 samples each, in no order, and one with a single sample, which says nothing."""
+    since_s = np.geomspace(0.01, 1, 20)
+    samples = [[0, "a", 0, epoch, round(at, 6), round(3000 + (1000 + epoch) * 0.5 ** (at / 0.3))]
+               for epoch in range(3600) for at in since_s] + [[0, "a", 0, 9999, 0.5, 77]]
+    np.random.default_rng(1).shuffle(samples)
+    folder = make_soak(tmp_path / "soak", {"hakmem": still}, soak_s=60, samples=samples)
+    result = load_result(folder)
+    found = decay.summarise(decay.read(result), "a", 0, 0)
+    assert found.drains == 3600 and found.idle_s == 1
+    assert found.half_life_s == pytest.approx(0.26, abs=0.02)
+    assert found.drained_kb == pytest.approx(3000 + 2799.5 * 0.5 ** (0.01 / 0.3), abs=1)
+
+
+def test_a_dense_series_is_points_with_their_running_median(hour_folder):
+    """Every epoch stays a point; the line through them has the median of a window."""
+    result = load_result(hour_folder)
+    figure, axis = plot.plt.subplots()
+    styles = {label: (plot.COLOURS[0], "o") for label in result.subjects}
+    window = plot.draw_series(axis, result, styles, 0.0, "ops_per_s", 1.0, smooth=True)
+    rates = result.measured("a")["ops_per_s"].to_numpy()
+    points = [line.get_ydata() for line in axis.lines if line.get_linestyle() == "None"]
+    line = next(line.get_ydata() for line in axis.lines if line.get_linestyle() == "-")
+    assert any(np.array_equal(values, rates) for values in points)
+    assert window > 5 and np.array_equal(line[100], np.median(rates[100 - window // 2:101 + window // 2]))
+    assert plot.draw_series(axis, result, styles, 0.0, "rss_above_base_kb", 1.0) == 1
+    plot.plt.close(figure)

@@ -59,12 +59,16 @@ def summarise(samples: Optional[pd.DataFrame], subject: str, launch: int, base_k
     if samples is None:
         return None
     mine = samples[(samples["subject"] == subject) & (samples["launch"] == launch)].dropna()
-    drains = [part.sort_values("since_drain_s") for _, part in mine.groupby("epoch") if len(part) > 1]
+    mine = mine.sort_values(["epoch", "since_drain_s"])
+    begins = np.flatnonzero(np.diff(mine["epoch"].to_numpy())) + 1
+    drains = [(since_s, rss_kb) for since_s, rss_kb in zip(
+        *(np.split(mine[column].to_numpy(), begins) for column in ("since_drain_s", "rss_kb")))
+        if len(rss_kb) > 1]
     if not drains:
         return None
-    lives = [half_life_s(part["since_drain_s"].to_numpy(), part["rss_kb"].to_numpy()) for part in drains]
+    lives = [half_life_s(since_s, rss_kb) for since_s, rss_kb in drains]
     known = [life for life in lives if np.isfinite(life)]
-    return Decay(len(drains), float(np.median([part["rss_kb"].iloc[0] for part in drains]) - base_kb),
-                 float(np.median([part["rss_kb"].iloc[0] - part["rss_kb"].iloc[-1] for part in drains])),
-                 float(np.median([part["since_drain_s"].iloc[-1] for part in drains])),
+    return Decay(len(drains), float(np.median([rss_kb[0] for _, rss_kb in drains]) - base_kb),
+                 float(np.median([rss_kb[0] - rss_kb[-1] for _, rss_kb in drains])),
+                 float(np.median([since_s[-1] for since_s, _ in drains])),
                  float(np.median(known)) if len(known) > len(lives) / 2 else float("nan"))

@@ -4,6 +4,8 @@ Purpose     Throughput and memory of all subjects over time, and the block ratio
 Boundary    Result and comparisons in, one PNG out. Headless (Agg), no network.
 Invariants  Colours are of the Okabe-Ito set, told apart by colour-blind people, and every subject has its
             own marker too. Quarantined epochs are drawn hollow, never dropped. Legends lie outside the data.
+            Every epoch is a point; of a series too dense for a line from point to point, the running median
+            is drawn through them.
 """
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ from .load import Result  # noqa: E402
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-MARKED_EPOCHS = 400
+MARKED_EPOCHS = 400  # more in one series are too dense to be joined, or to be told by their markers
+MEDIANS = 120  # that many windows of a running median are a series' width
 LINE_CHARACTERS = 105  # of the figure's width, in the font of the legends
 LEGEND_MARK_CHARACTERS = 5  # what a marker and the gap to the next name take
 LEGEND_LINE_POINTS = 15
@@ -42,6 +45,7 @@ def draw(result: Result, comparisons: list, headline: str, path: Path) -> None:
                                     gridspec_kw={"height_ratios": heights})
         figure.suptitle(textwrap.fill(headline, 105), fontsize=11, x=0.01, ha="left")
         draw_throughput(axes[0], result, styles, start_s)
+        legend(axes[0])
         draw_memory(axes[1], result, styles, start_s)
         axes[1].sharex(axes[0])
         if ratios:
@@ -66,15 +70,15 @@ def legend(axis) -> None:
 
 
 def draw_throughput(axis, result: Result, styles: dict, start_s: float) -> None:
-    draw_series(axis, result, styles, start_s, "ops_per_s", 1e-6)
-    axis.set_title("Throughput of each epoch")
+    window = draw_series(axis, result, styles, start_s, "ops_per_s", 1e-6, smooth=True)
+    axis.set_title("Throughput of each epoch" + (
+        f"; the line is the median of {window}" if window > 1 else ""))
     axis.set_ylabel("million ops/s")
     axis.set_xlim(left=0)
     low, high = axis.get_ylim()
     axis.set_ylim(low, high + 0.08 * (high - low))  # room for the launches' names above the data
     _mark_launches(axis, result, start_s, names=True)
     axis.tick_params(labelbottom=False)
-    legend(axis)
 
 
 def draw_memory(axis, result: Result, styles: dict, start_s: float) -> None:
@@ -91,26 +95,37 @@ def draw_memory(axis, result: Result, styles: dict, start_s: float) -> None:
     _mark_launches(axis, result, start_s, names=False)
 
 
-def draw_series(axis, result: Result, styles: dict, start_s: float, column: str, scale: float) -> None:
-    """One line a subject and launch over the time of the epochs' ends; launches are not joined."""
-    few = len(result.epochs) <= MARKED_EPOCHS * len(styles)
+def draw_series(axis, result: Result, styles: dict, start_s: float, column: str, scale: float,
+                smooth=False) -> int:
+    """One line a subject and launch over the time of the epochs' ends; launches are not joined. `smooth`:
+    where a launch has too many epochs, the line is their running median. Returns the longest window of one.
+    """
+    longest = 1
     for label, (colour, marker) in styles.items():
         measured = result.measured(label)
         measured = measured[measured[column].notna()]
-        for number, (_, launch) in enumerate(measured.groupby("launch")):
+        dense = len(measured) > MARKED_EPOCHS
+        for _, launch in measured.groupby("launch"):
             x, y = launch["wall_time_s"] - start_s, launch[column] * scale
-            axis.plot(x, y, color=colour, linewidth=0.8, alpha=0.6, zorder=2)
+            window = 2 * (len(launch) // (2 * MEDIANS)) + 1 if smooth and len(launch) > MARKED_EPOCHS else 1
+            longest = max(longest, window)
+            middle = y.rolling(window, center=True, min_periods=1).median() if window > 1 else y
+            axis.plot(x, middle, color=colour, linewidth=1.4 if window > 1 else 0.8,
+                      alpha=1.0 if window > 1 else 0.6, zorder=4 if window > 1 else 2)
             kept = ~launch["excluded"]
-            name = result.display_name(label) if number == 0 else None
-            axis.plot(x[kept], y[kept], linestyle="none", marker=marker, markersize=3.5 if few else 1.5,
-                      color=colour, label=name, zorder=3)
+            axis.plot(x[kept], y[kept], linestyle="none", marker=marker, markersize=1.5 if dense else 3.5,
+                      color=colour, alpha=0.3 if window > 1 else 1.0, zorder=3)
             axis.plot(x[~kept], y[~kept], linestyle="none", marker=marker, markersize=4.5, color=colour,
                       markerfacecolor="none", zorder=3)
+        if len(measured):
+            axis.plot([], [], linestyle="none", marker=marker, markersize=3.5, color=colour,
+                      label=result.display_name(label))
     if result.epochs["excluded"].any():
         axis.plot([], [], linestyle="none", marker="o", markersize=4.5, color=GREY, markerfacecolor="none",
                   label="hollow: quarantined")
     axis.grid(axis="y", color="#dddddd", linewidth=0.6)
     axis.margins(x=0.01)
+    return longest
 
 
 def _mark_launches(axis, result: Result, start_s: float, names: bool) -> None:

@@ -44,7 +44,6 @@ def draw(result: Result, judged: list, headline: str, path: Path) -> None:
                                     layout="constrained", sharex=True, height_ratios=heights)
         figure.suptitle(textwrap.fill(headline, 105), fontsize=11, x=0.01, ha="left")
         draw_throughput(axes[0], result, styles, start_s)
-        axes[0].get_legend().remove()
         draw_memory(axes[1], result, styles, start_s)
         axes[1].set_xlabel("")
         _draw_change(axes[2], result, judged, styles, start_s)
