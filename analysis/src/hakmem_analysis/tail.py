@@ -3,12 +3,14 @@
 Purpose     The tools analyze_epoch_tail_csv (throughput and ns/op over epochs) and calculate_percentiles
             (any numeric column). Percentiles go towards the bad end: throughput's tail is its LOW end.
 Boundary    A CSV, standard input or a result folder in; a table or JSON on standard output.
-Invariants  Exact percentiles of all rows, so 8 bytes a row and column are kept; the rest of the file is
-            read in chunks and dropped. Empty cells are left out and counted.
+Invariants  Exact percentiles of all rows, so the numbers are kept: 8 bytes a row and column, and as much
+            again for one group's column while it is described. All else is dropped chunk by chunk: memory
+            does not grow with the other columns. Empty cells are left out and counted.
 """
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,24 +23,28 @@ from .load import load_result
 EXIT_CODES = "exit codes: 0 done, 1 the input cannot be used (one line says why)"
 
 
-def describe_column(values, tail: str, percentiles=stats.PERCENTILES) -> dict:
-    """Count, missing, mean, cv and percentiles of one column, in its own unit."""
-    values = np.asarray(values, float)
-    present = values[~np.isnan(values)]
-    return {"rows": len(present), "missing": int(len(values) - len(present)), "tail": tail,
-            "mean": float(present.mean()) if len(present) else None,
-            "cv": None if len(present) < 2 else stats.coefficient_of_variation(present),
-            **stats.tail_percentiles(present, tail, percentiles)}
+@dataclass
+class Values:
+    """The numbers of one column, gathered chunk by chunk; empty cells are only counted."""
 
+    parts: list = field(default_factory=list)
+    missing: int = 0
 
-def _groups(frame: pd.DataFrame, by: str):
-    """(name, rows) of each group in order of appearance; one unnamed group without `by`."""
-    if not by:
-        yield "", frame
-    else:
-        labels = frame[by].astype("category")
-        for name in frame[by].dropna().unique():
-            yield str(name), frame[labels == name]
+    def add(self, values) -> None:
+        values = np.asarray(values, float)
+        there = ~np.isnan(values)
+        self.missing += int(len(values) - there.sum())
+        self.parts.append(values[there])
+
+    def describe(self, tail: str, percentiles=stats.PERCENTILES) -> dict:
+        """Count, missing, mean, cv and percentiles, in the column's own unit. Ends the gathering: the parts
+        are given up once they are joined."""
+        values = np.concatenate(self.parts) if self.parts else np.empty(0)
+        self.parts = []
+        return {"rows": len(values), "missing": self.missing, "tail": tail,
+                "mean": float(values.mean()) if len(values) else None,
+                "cv": None if len(values) < 2 else stats.coefficient_of_variation(values),
+                **stats.tail_percentiles(values, tail, percentiles)}
 
 
 def _note_few(rows: int, percentiles) -> str:
@@ -58,35 +64,67 @@ def _emit(found: dict, options, words: str) -> int:
 
 # ---- analyze_epoch_tail_csv
 
-def _read_epochs(source: str, options) -> pd.DataFrame:
-    """Throughput epochs with columns group, ops_per_s, ns_per_op, excluded; whichever rate column is
-    missing is made from the other, since ns/op = 1e9 / (ops/s)."""
+@dataclass
+class _Epochs:
+    """The throughput epochs of one subject, gathered chunk by chunk."""
+
+    seen: int = 0
+    quarantined: int = 0
+    ops_per_s: Values = field(default_factory=Values)
+    ns_per_op: Values = field(default_factory=Values)
+
+    def add(self, rows: pd.DataFrame, options) -> None:
+        """Rows with the columns ops_per_s, ns_per_op and excluded."""
+        warmup, self.seen = max(0, options.warmup - self.seen), self.seen + len(rows)
+        rows = rows.iloc[warmup:]
+        if not options.keep_quarantined:
+            self.quarantined += int(rows["excluded"].sum())
+            rows = rows[~rows["excluded"]]
+        self.ops_per_s.add(rows["ops_per_s"])
+        self.ns_per_op.add(rows["ns_per_op"])
+
+
+def _chunks_of_epochs(source: str, options):
+    """Frames of throughput epochs with the columns ops_per_s, ns_per_op, excluded and, where the source has
+    them, allocator and subject; whichever rate column is missing is made from the other, since ns/op = 1e9 /
+    (ops/s)."""
+    rate, ns = options.throughput, options.ns
+    for chunk in csvfile.read_chunks(
+            source, optional_numbers=(rate, ns, "quarantined"), exact=True,
+            optional_texts=("kind", "subject", "allocator"), keep=csvfile.throughput_rows, forget=("kind",)):
+        if rate not in chunk and ns not in chunk:
+            raise InputError(f"{csvfile.source_name(source)}:1: no column '{rate}' and none '{ns}'; name "
+                             "yours with --throughput or --ns")
+        yield chunk.assign(ops_per_s=chunk[rate] if rate in chunk else 1e9 / chunk[ns],
+                           ns_per_op=chunk[ns] if ns in chunk else 1e9 / chunk[rate],
+                           excluded=chunk["quarantined"] > 0 if "quarantined" in chunk else False)
+
+
+def _named_groups(chunk: pd.DataFrame):
+    """(name, rows) by the columns allocator and subject, or what there is of them: "hakmem (a)"."""
+    by = [column for column in ("allocator", "subject") if column in chunk]
+    if not by:
+        yield "", chunk
+    elif len(by) == 1:
+        yield from chunk.fillna({by[0]: ""}).groupby(by[0], sort=False)
+    else:
+        for (allocator, subject), rows in chunk.fillna(dict.fromkeys(by, "")).groupby(by, sort=False):
+            yield f"{allocator} ({subject})", rows
+
+
+def _gather_epochs(source: str, options) -> dict:
+    """Name -> _Epochs, in order of appearance. A folder knows of more quarantine than its epochs.csv."""
+    found: dict = {}
     if source != "-" and Path(source).is_dir():
         result = load_result(source)
-        epochs = result.epochs[result.epochs["kind"] == "throughput"].copy()
-        epochs["group"] = epochs["subject"].map(result.display_name)
-        return epochs
-    rate, ns = options.throughput, options.ns
-    frame = csvfile.read_columns(
-        source, optional_numbers=(rate, ns, "quarantined"), optional_texts=("kind", "subject", "allocator"),
-        keep=csvfile.throughput_rows)
-    if rate not in frame and ns not in frame:
-        raise InputError(f"{csvfile.source_name(source)}:1: no column '{rate}' and none '{ns}'; name yours "
-                         "with --throughput or --ns")
-    frame["ops_per_s"] = frame[rate] if rate in frame else 1e9 / frame[ns]
-    frame["ns_per_op"] = frame[ns] if ns in frame else 1e9 / frame[rate]
-    frame["excluded"] = frame["quarantined"] > 0 if "quarantined" in frame else False
-    frame["group"] = _group_names(frame)
-    return frame
-
-
-def _group_names(frame: pd.DataFrame):
-    """"hakmem (a)" from the columns allocator and subject, or what there is of them."""
-    allocator, subject = (frame[column].fillna("") if column in frame else None
-                          for column in ("allocator", "subject"))
-    if allocator is None or subject is None:
-        return "" if allocator is subject else (subject if allocator is None else allocator)
-    return allocator + " (" + subject + ")"
+        epochs = result.epochs[result.epochs["kind"] == "throughput"]
+        for label, rows in epochs.groupby("subject", sort=False):
+            found.setdefault(result.display_name(label), _Epochs()).add(rows, options)
+        return found
+    for chunk in _chunks_of_epochs(source, options):
+        for name, rows in _named_groups(chunk):
+            found.setdefault(name, _Epochs()).add(rows, options)
+    return found
 
 
 def _epoch_tail(argv) -> int:
@@ -111,14 +149,10 @@ def _epoch_tail(argv) -> int:
     options = parser.parse_args(argv)
     if options.warmup < 0:
         parser.error("--warmup must be 0 or more")
-    epochs = _read_epochs(options.source, options)
     found, lines = {}, []
-    for name, rows in _groups(epochs, "group"):
-        rows = rows.iloc[options.warmup:]
-        excluded = 0 if options.keep_quarantined else int(rows["excluded"].sum())
-        kept = rows if options.keep_quarantined else rows[~rows["excluded"]]
-        rate = describe_column(kept["ops_per_s"], "low")
-        cost = describe_column(kept["ns_per_op"], "high")
+    for name, epochs in _gather_epochs(options.source, options).items():
+        excluded = epochs.quarantined
+        rate, cost = epochs.ops_per_s.describe("low"), epochs.ns_per_op.describe("high")
         found[name] = {"quarantined": excluded, "ops_per_s": rate, "ns_per_op": cost}
         names = [f"p{p:g}" for p in stats.PERCENTILES] + ["worst"]
         lines.append(f"{name or 'all epochs'}: {rate['rows']} epochs, CV {text.percent(rate['cv'])}"
@@ -191,18 +225,20 @@ def _percentiles(argv) -> int:
             mask &= chunk[column] == value
         return mask
 
-    source = csvfile.resolve_source(options.source)
-    frame = csvfile.read_columns(source, numbers=(options.column,), texts=sorted(texts),
-                                 keep=keep if conditions else None,
-                                 forget=[column for column, _ in conditions if column != options.by])
-    if not frame[options.column].notna().any():
+    source, gathered = csvfile.resolve_source(options.source), {}
+    for chunk in csvfile.read_chunks(source, numbers=(options.column,), texts=sorted(texts), exact=True,
+                                     keep=keep if conditions else None,
+                                     forget=[column for column, _ in conditions if column != options.by]):
+        for name, rows in chunk.groupby(options.by, sort=False) if options.by else [("", chunk)]:
+            gathered.setdefault(name, Values()).add(rows[options.column])
+    if not any(len(part) for values in gathered.values() for part in values.parts):
         raise InputError(f"{csvfile.source_name(source)}: column '{options.column}' has no value"
                          + (" in the rows chosen" if conditions else ""))
     tail = options.tail or ("low" if options.column.endswith("_per_s") else "high")
     names = [f"p{p:g}" for p in percentiles] + ["worst"]
     found, table = {}, [[f"{options.column} ({tail} end)", "rows", "mean", *names]]
-    for name, rows in _groups(frame, options.by):
-        found[name] = describe_column(rows[options.column], tail, percentiles)
+    for name, values in gathered.items():
+        found[name] = values.describe(tail, percentiles)
         table.append([name or "all rows", str(found[name]["rows"]),
                       *(text.plain(found[name][key], "{:.6g}") for key in ("mean", *names))])
     few = _note_few(min(group["rows"] for group in found.values()), sorted(percentiles))
