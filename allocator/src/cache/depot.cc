@@ -3,10 +3,12 @@
 #include <cstring>
 
 #include "config/config.h"
+#include "os/os.h"
 
 namespace hakmem {
 
 void Depot::reset(void **storage) {
+  if (storage_ != storage) writable_ = kChunkMagazines;
   storage_ = storage;
   made_ = kBinCount;
   spare_ = 0;
@@ -14,6 +16,13 @@ void Depot::reset(void **storage) {
   memset(full_, 0, sizeof full_);
   memset(count_, 0, sizeof count_);
   begin_age();
+}
+
+bool Depot::make_writable() {
+  if (writable_ == kMagazines) return false;
+  if (!os::g_kernel->set_access(magazine(writable_), kChunkBytes, true)) return false;
+  writable_ = static_cast<Number>(writable_ + kChunkMagazines);
+  return true;
 }
 
 void Depot::begin_age() {

@@ -19,8 +19,12 @@ class Depot {
  public:
   static constexpr size_t kMagazines = 1664;
   static constexpr size_t kStorageBytes = kMagazines * kMagazineBytes;
+  // The storage is made writable by so many bytes at a time, so that a thread with few blocks in
+  // reserve costs little where memory is limited by what could be written.
+  static constexpr size_t kChunkBytes = 64 * kKiB;
 
-  // Forgets everything: all magazines but the bins' own are unused. `storage` is kStorageBytes.
+  // Forgets everything: all magazines but the bins' own are unused. `storage` is kStorageBytes, on
+  // an OS page, of which the first kChunkBytes can be written.
   void reset(void **storage);
 
   // Puts a full magazine of the class aside. Returns another one, empty, or NULL if the reserve is
@@ -49,6 +53,11 @@ class Depot {
 
  private:
   using Number = uint16_t;
+  static constexpr Number kChunkMagazines = kChunkBytes / kMagazineBytes;
+  static_assert(kChunkMagazines >= kBinCount && kMagazines % kChunkMagazines == 0);
+
+  // Whether one more magazine can be written.
+  bool make_writable();
   Number number(void *const *magazine) const {
     return static_cast<Number>((magazine - storage_) / static_cast<ptrdiff_t>(kMagazineSlots));
   }
@@ -65,6 +74,7 @@ class Depot {
 
   void **storage_ = nullptr;
   Number made_ = 0;
+  Number writable_ = 0;
   Number spare_ = 0;
   size_t held_bytes_ = 0;  // in full magazines
   size_t most_bytes_ = 0;  // as the knob says; looked up once an age
@@ -79,7 +89,7 @@ inline void **Depot::put_full(SizeClass c, void **full) {
   if (held_bytes_ + bytes > most_bytes_) return nullptr;
   Number empty = pop(&spare_);
   if (empty == 0) {
-    if (made_ == kMagazines) return nullptr;
+    if (made_ == writable_ && !make_writable()) return nullptr;
     empty = made_++;
   }
   push(&full_[c], number(full));

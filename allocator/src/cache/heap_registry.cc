@@ -42,6 +42,7 @@ const Heap *empty_heap() { return &g_empty_heap.heap; }
 
 namespace {
 
+static_assert(Depot::kStorageBytes % kOsPageBytes == 0);
 constexpr size_t kHeapOffset = Depot::kStorageBytes + Inbox::kStorageBytes;
 constexpr size_t kBytesWithoutMap = align_up(kHeapOffset + sizeof(Heap) + 1, kOsPageBytes);
 constexpr size_t kBytesWithMap =
@@ -72,11 +73,18 @@ constinit bool g_hooks_installed = false;
 constinit pthread_key_t g_exit_key = 0;
 constinit __thread uint8_t t_exits __attribute__((tls_model("initial-exec"))) = 0;
 
+// Makes what every heap needs writable: not the depot's later magazines, nor the owner map.
+bool open(void *p) {
+  void *behind_storage = as_pointer(address_of(p) + Depot::kStorageBytes);
+  return os::g_kernel->set_access(p, Depot::kChunkBytes, true) &&
+         os::g_kernel->set_access(behind_storage, kBytesWithoutMap - Depot::kStorageBytes, true);
+}
+
 Heap *create() {
   bool taken = false;
   bool with_map = true;
   void *p = os::g_kernel->map_unwritable(kBytesWithMap);
-  if (p != nullptr && !os::g_kernel->set_access(p, kBytesWithoutMap, true)) {
+  if (p != nullptr && !open(p)) {
     os::g_kernel->unmap(p, kBytesWithMap);
     p = nullptr;
   }

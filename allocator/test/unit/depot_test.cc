@@ -3,9 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include <memory>
-
 #include "config/config.h"
+#include "fake_kernel.h"
+#include "os/os.h"
 
 namespace hakmem {
 namespace {
@@ -14,9 +14,13 @@ constexpr SizeClass kClass = 4;  // 64 bytes
 
 class DepotTest : public testing::Test {
  protected:
-  DepotTest() { depot_.reset(storage_.get()); }
+  DepotTest() {
+    os::kLinux.set_access(storage_, Depot::kChunkBytes, true);
+    depot_.reset(storage_);
+  }
+  ~DepotTest() override { os::kLinux.unmap(storage_, Depot::kStorageBytes); }
 
-  void **bins_own(SizeClass c) { return storage_.get() + c * kMagazineSlots; }
+  void **bins_own(SizeClass c) { return storage_ + c * kMagazineSlots; }
   // Puts a full magazine aside, as often as it goes. Returns how often.
   size_t fill(SizeClass c, size_t most) {
     void **magazine = bins_own(c);
@@ -25,7 +29,7 @@ class DepotTest : public testing::Test {
     return n;
   }
 
-  std::unique_ptr<void *[]> storage_ { new void *[Depot::kStorageBytes / sizeof(void *)]() };
+  void **storage_ = static_cast<void **>(os::kLinux.map_unwritable(Depot::kStorageBytes));
   Depot depot_;
 };
 
@@ -55,6 +59,20 @@ TEST_F(DepotTest, HoldsSoManyBytesOverAllClasses) {
 
 TEST_F(DepotTest, RunsOutOfMagazinesBeforeSmallBlocksRunOutOfBytes) {
   EXPECT_EQ(fill(1, SIZE_MAX), Depot::kMagazines - kBinCount);
+}
+
+TEST_F(DepotTest, EveryMagazineItGivesCanBeWritten) {
+  for (void **magazine = bins_own(1); (magazine = depot_.put_full(1, magazine)) != nullptr;) {
+    magazine[0] = magazine[kMagazineSlots - 1] = magazine;
+  }
+}
+
+TEST_F(DepotTest, IsFullWhereTheKernelRefusesMore) {
+  test::FakeKernel kernel;
+  constexpr size_t kFirst = Depot::kChunkBytes / kMagazineBytes - kBinCount;
+  kernel.fail_call(0);
+  EXPECT_EQ(fill(1, SIZE_MAX), kFirst);
+  EXPECT_GT(fill(1, SIZE_MAX), 0u) << "it was refused once, not for ever";
 }
 
 TEST_F(DepotTest, OnlyWhatAnAgeHadNoUseForIsIdle) {
