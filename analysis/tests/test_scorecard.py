@@ -124,7 +124,9 @@ def test_pareto_names_who_beats_whom(suite):
 def test_an_axis_always_shows_one():
     for values in ([0.99, 1.01], [0.001, 900], [1.0, 1.0], [3.0, 40.0]):
         scale = scorecard_svg._Scale(values, 0, 100)
-        assert 1 in scale.ticks() and 0 <= scale(1.0) <= 100
+        places = sorted(scale(tick) for tick in scale.ticks())
+        assert 1 in scale.ticks() and 0 <= places[0] and places[-1] <= 100
+        assert all(right - left > 30 for left, right in zip(places, places[1:])), "labels touch"
 
 
 def test_soaks_and_system_calls(tmp_path):

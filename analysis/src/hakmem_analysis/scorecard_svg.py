@@ -16,8 +16,9 @@ from .plot import COLOURS
 
 WIDTH = 480
 _LEFT, _RIGHT, _TOP = 52, 16, 44
-_TICKS = (0.1, 0.2, 0.25, 0.333, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7, 10, 20,
-          50, 100)
+_TICKS = (1, 10, 0.1, 100, 0.01, 1000, 0.001, 2, 0.5, 5, 0.2, 20, 0.05, 50, 0.02, 200, 500, 3, 1.5, 0.7, 1.25, 0.8,
+          1.1, 0.9, 4, 0.3, 0.6, 7)  # the roundest first
+_TICK_DISTANCE = 34  # pixels
 _ROW = 22
 _LABELS = 168
 
@@ -49,11 +50,14 @@ class _Scale:
         share = (math.log(value) - self.low) / (self.high - self.low)
         return self.start + share * (self.end - self.start)
 
-    def ticks(self, most: int = 6) -> list:
-        inside = [tick for tick in _TICKS if self.low <= math.log(tick) <= self.high]
-        while len(inside) > most:
-            inside = [tick for at, tick in enumerate(inside) if at % 2 == inside.index(1) % 2]
-        return inside
+    def ticks(self) -> list:
+        """The roundest numbers on the axis, so far from each other that their labels do not touch."""
+        kept: list = []
+        for tick in _TICKS:
+            inside = self.low <= math.log(tick) <= self.high
+            if inside and all(abs(self(tick) - self(other)) >= _TICK_DISTANCE for other in kept):
+                kept.append(tick)
+        return kept
 
 
 def _tag(name: str, content: str = "", **attributes) -> str:
