@@ -45,7 +45,7 @@ struct alignas(64) Slab {
   uint16_t capacity;    // blocks
   uint16_t first_word;  // no bit is set in the bitmap's words below this one
   SizeClass size_class;
-  SlabKind kind;        // kRecent: freed, and in recent_runs.h
+  SlabKind kind;            // kRecent: freed, and in recent_runs.h
   bool listed : 1;          // kSmall: it is in the owner's list
   bool guarded : 1;         // kSmall: its end is inaccessible (the hardened variant)
   uint8_t quiet_ages;       // kSmall: ages since a block came back; kPagesReleased: see slab_pool.h
