@@ -526,7 +526,6 @@ void prefer_small_pages(Superslab *superslab) {
 }
 
 void purge_all() {
-  huge_blocks::release_kept();
   const os::LockGuard guard(g.lock);
   merge_recent();
   for (Superslab *s = g.superslabs; s != nullptr; s = s->next) {

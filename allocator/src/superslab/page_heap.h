@@ -50,7 +50,7 @@ bool backlog();
 // Single pages of this superslab have gone back: from now on a touch must not bring a whole huge
 // page in again.
 void prefer_small_pages(Superslab *superslab);
-// Gives back every free page now, and what is kept of huge blocks.
+// Gives back every free page of the superslabs now.
 void purge_all();
 
 // Gives address space back to the kernel because somebody found none left: wholly free superslabs,
