@@ -62,11 +62,18 @@ TEST(Aligned, FastPathLeavesTheRestAlone) {
   EXPECT_EQ(pop_aligned(size_t{1} << 63, 64), nullptr);
 }
 
+// A class that is watched after a burst (watch.h), as the tests above may leave it, comes into sight
+// again only once it has made its share of slow calls.
 TEST(Aligned, AFreedBlockIsTheNextOfItsAlignmentAndSize) {
-  void *block = hakmem_aligned_alloc(512, 700);
-  hakmem_free(block);
-  EXPECT_EQ(pop_aligned(512, 1000), block);
-  hakmem_free(block);
+  void *block = nullptr;
+  void *next = nullptr;
+  for (int turn = 0; turn < 100'000 && next == nullptr; ++turn) {
+    block = hakmem_aligned_alloc(512, 700);
+    hakmem_free(block);
+    next = pop_aligned(512, 1000);
+  }
+  EXPECT_EQ(next, block);
+  hakmem_free(next);
 }
 
 }  // namespace
