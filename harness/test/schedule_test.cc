@@ -68,6 +68,17 @@ TEST(Calibrate, FindsTheOpsOfAnEpoch) {
   EXPECT_EQ(ops % 100'000, 0u) << "rounded to three digits";
 }
 
+TEST(Calibrate, IsNotMisledByASlowStart) {
+  // Every page is touched for the first time by the first half million.
+  uint64_t done = 0;
+  const auto cold = [&done](uint64_t ops) {
+    const uint64_t slow = done < 500'000 ? std::min<uint64_t>(ops, 500'000 - done) : 0;
+    done += ops;
+    return static_cast<double>(slow) * 1e-6 + static_cast<double>(ops - slow) * 20e-9;
+  };
+  EXPECT_NEAR(static_cast<double>(calibrate_ops(0.25, 1, cold)), 12.5e6, 0.35 * 12.5e6);
+}
+
 TEST(Calibrate, SharesEvenlyAndNeverReturnsZero) {
   const auto slow = [](uint64_t) { return 100.0; };
   EXPECT_EQ(calibrate_ops(0.001, 7, slow) % 7, 0u);

@@ -8,6 +8,10 @@ namespace hakbench {
 namespace {
 
 constexpr uint64_t kFirstTrialOps = 1000;
+// What the trials found slow because it was new (page faults, say) can be many times as fast later:
+// an epoch that ends so early is lengthened, so many times.
+constexpr double kShortEpoch = 0.7;
+constexpr int kMostRounds = 6;
 constexpr uint64_t kMaxOps = uint64_t{1} << 40;
 
 uint64_t round_up_to(uint64_t value, uint64_t multiple) {
@@ -32,7 +36,15 @@ uint64_t calibrate_ops(double epoch_s, uint64_t multiple,
   std::array<double, 3> rates;
   for (double &rate : rates) rate = static_cast<double>(trial_ops) / time_ops(trial_ops);
   std::sort(rates.begin(), rates.end());
-  return round_up_to(round_to_three_digits(rates[1] * epoch_s), multiple);
+  double rate = rates[1];
+  uint64_t ops = 0;
+  for (int round = 0; round < kMostRounds; ++round) {
+    ops = round_up_to(round_to_three_digits(rate * epoch_s), multiple);
+    seconds = time_ops(ops);
+    if (seconds > kShortEpoch * epoch_s) break;
+    rate = static_cast<double>(ops) / seconds;
+  }
+  return ops;
 }
 
 }  // namespace hakbench

@@ -74,6 +74,11 @@ class BatchLane {
     allocated_ = freed_ = 0;
   }
 
+  // Every worker's batch, allocated and freed.
+  static uint64_t period_ops(const WorkloadConfig &config) {
+    return uint64_t{2} * param32(config, "count") * config.threads;
+  }
+
   static void hash_stream(const WorkloadConfig &config, uint32_t thread, uint64_t ops,
                           StreamHash *hash) {
     const uint32_t count = param32(config, "count");
@@ -123,7 +128,7 @@ class BatchLane {
 }  // namespace
 
 WorkloadRow batch_row() {
-  return lane_row<BatchLane>(
+  WorkloadRow row = lane_row<BatchLane>(
       {"batch",
        "allocate a batch of equal blocks, then free it in a set order",
        1,
@@ -133,6 +138,8 @@ WorkloadRow batch_row() {
         {"count", 100, 1, uint64_t{1} << 27, "blocks a batch"},
         {"order", 0, 0, 2, "order of frees: 0 last first, 1 first first, 2 shuffled"}}},
       nullptr);
+  row.period_ops = &BatchLane::period_ops;
+  return row;
 }
 
 }  // namespace hakbench

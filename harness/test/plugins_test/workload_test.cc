@@ -252,6 +252,10 @@ double live_blocks_after(const WorkloadConfig &config, uint64_t ops) {
   return static_cast<double>(recording().mallocs - recording().frees);
 }
 
+TEST(Batch, AnEpochIsWholeBatches) {
+  EXPECT_EQ(workload_period_ops({"batch", 2, 1, {{"count", 33}}}), 132u);
+}
+
 TEST(Sawtooth, LiveBlocksFollowTheTooth) {
   const WorkloadConfig config{
       "sawtooth", 1, 1, {{"peak", 1000}, {"floor", 100}, {"period", 40000}}};
