@@ -54,9 +54,16 @@ bool resize(void *base, size_t old_bytes, size_t new_bytes) {
   return mremap(base, old_bytes, new_bytes, 0) != MAP_FAILED;
 }
 
-bool move(void *base, size_t old_bytes, void *target, size_t new_bytes) {
+// The kernel unmaps the target first, and may find out then that it cannot go on. Until the target
+// is mapped again, another thread may have got the place.
+Moved move(void *base, size_t old_bytes, void *target, size_t new_bytes) {
   const KeepErrno keep;
-  return mremap(base, old_bytes, new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, target) != MAP_FAILED;
+  if (mremap(base, old_bytes, new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, target) != MAP_FAILED) {
+    return Moved::kYes;
+  }
+  const bool never_ran = errno == EPERM || errno == ENOSYS;  // forbidden to the process
+  bool taken = false;
+  return never_ran || map(target, new_bytes, &taken) != nullptr ? Moved::kNo : Moved::kTargetLost;
 }
 
 bool discard_now(void *base, size_t bytes) {

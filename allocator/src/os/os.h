@@ -14,6 +14,12 @@
 
 namespace hakmem::os {
 
+enum class Moved {
+  kYes,
+  kNo,          // all is as it was
+  kTargetLost,  // the source is as it was; where the target was there may be another's mapping
+};
+
 struct Kernel {
   // Zeroed private read-write memory, committed lazily. `place` (may be NULL) is where it is
   // wanted: the result is exactly there or NULL. *taken (never NULL) tells why: true, something
@@ -26,8 +32,8 @@ struct Kernel {
   bool (*unmap)(void *base, size_t bytes);
   // Grows or shrinks a mapping in place. False: unchanged.
   bool (*resize)(void *base, size_t old_bytes, size_t new_bytes);
-  // Moves a mapping's pages to `target`, which is replaced. False: unchanged.
-  bool (*move)(void *base, size_t old_bytes, void *target, size_t new_bytes);
+  // Moves the pages of one mapping to `target`, which is mapped, untouched, and replaced.
+  Moved (*move)(void *base, size_t old_bytes, void *target, size_t new_bytes);
   // The pages read as zero from now on and no longer count as resident. False: contents unchanged.
   bool (*discard_now)(void *base, size_t bytes);
   // The kernel may take the pages when it needs them; until then they count as resident. Contents

@@ -41,15 +41,11 @@ bool window_is_free(uintptr_t base, size_t bytes) {
 }
 
 // Of a range that has become shorter, those units that it no longer reaches.
-void free_tail_units(const void *base, size_t old_bytes, size_t new_bytes) {
+void free_units(const void *base, size_t old_bytes, size_t new_bytes) {
   const uintptr_t first = align_up(address_of(base) + new_bytes, kUnitBytes);
-  const uintptr_t end = address_of(base) + old_bytes;
-  if (end > first) set_units(first, end - first, 0);
-}
-
-void free_units(const void *base, size_t bytes) {
-  set_units(address_of(base), bytes, 0);
-  const uintptr_t end = align_up(address_of(base) + bytes, kUnitBytes);
+  const uintptr_t end = align_up(address_of(base) + old_bytes, kUnitBytes);
+  if (end <= first) return;
+  set_units(first, end - first, 0);
   if (end > g_search_end) g_search_end = end;  // look there again first
 }
 
@@ -120,23 +116,25 @@ void unpublish(const void *base, size_t bytes) { set_units(address_of(base), byt
 bool unmap(void *base, size_t bytes) {
   const os::LockGuard guard(g_lock);
   if (!release::unmap(base, bytes)) return false;
-  free_units(base, bytes);
+  free_units(base, bytes, 0);
   return true;
 }
 
-void forget(const void *base, size_t bytes) {
+void forget(const void *base, size_t old_bytes, size_t new_bytes) {
   const os::LockGuard guard(g_lock);
-  free_units(base, bytes);
+  free_units(base, old_bytes, new_bytes);
 }
 
-bool grow(void *base, size_t old_bytes, size_t new_bytes, Use use, void *holder) {
+bool grow(const Extent &old, size_t new_bytes, Use use, void *holder) {
   const os::LockGuard guard(g_lock);
-  const size_t old_extent = units_in(old_bytes) * kUnitBytes;
-  if (new_bytes > old_extent) {
-    if (!window_is_free(address_of(base) + old_extent, new_bytes - old_extent)) return false;
+  const uintptr_t base = address_of(old.base);
+  const size_t reserved = units_in(old.bytes) * kUnitBytes;
+  if (new_bytes > reserved && !window_is_free(base + reserved, new_bytes - reserved)) return false;
+  if (!os::g_kernel->resize(as_pointer(base + old.seam), old.bytes - old.seam,
+                            new_bytes - old.seam)) {
+    return false;
   }
-  if (!os::g_kernel->resize(base, old_bytes, new_bytes)) return false;
-  publish(base, new_bytes, use, holder);
+  publish(old.base, new_bytes, use, holder);
   return true;
 }
 
@@ -144,17 +142,17 @@ bool shrink(void *base, size_t old_bytes, size_t new_bytes) {
   const os::LockGuard guard(g_lock);
   void *tail = as_pointer(address_of(base) + new_bytes);
   if (!release::unmap(tail, old_bytes - new_bytes)) return false;
-  free_tail_units(base, old_bytes, new_bytes);
+  free_units(base, old_bytes, new_bytes);
   return true;
 }
 
-bool split(void *base, size_t old_bytes, size_t new_bytes, void *target) {
+os::Moved split(void *base, size_t old_bytes, size_t new_bytes, void *target) {
   const os::LockGuard guard(g_lock);
   void *tail = as_pointer(address_of(base) + new_bytes);
   const size_t tail_bytes = old_bytes - new_bytes;
-  if (!os::g_kernel->move(tail, tail_bytes, target, tail_bytes)) return false;
-  free_tail_units(base, old_bytes, new_bytes);
-  return true;
+  const os::Moved moved = os::g_kernel->move(tail, tail_bytes, target, tail_bytes);
+  if (moved == os::Moved::kYes) free_units(base, old_bytes, new_bytes);
+  return moved;
 }
 
 Unit find(const void *p) {

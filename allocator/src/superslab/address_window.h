@@ -16,6 +16,7 @@
 #include <cstdint>
 
 #include "base/units.h"
+#include "os/os.h"
 
 namespace hakmem {
 
@@ -43,14 +44,19 @@ void publish(const void *base, size_t bytes, Use use, void *holder);
 void unpublish(const void *base, size_t bytes);
 // Gives a published or merely mapped range back. False: the kernel refused; nothing has changed.
 bool unmap(void *base, size_t bytes);
-// The range's pages were moved elsewhere by the kernel: its units are free again.
-void forget(const void *base, size_t bytes);
+// The range, or its tail beyond `new_bytes`, is no longer mapped: its units are free again.
+void forget(const void *base, size_t old_bytes, size_t new_bytes = 0);
+// A range that is mapped; the last of the kernel's mappings in it begins at `seam`.
+struct Extent {
+  void *base;
+  size_t seam, bytes;
+};
 // Takes the address space behind a range for growth in place, if it is free: published on success.
-bool grow(void *base, size_t old_bytes, size_t new_bytes, Use use, void *holder);
+bool grow(const Extent &old, size_t new_bytes, Use use, void *holder);
 // Gives the tail of a range back.
 bool shrink(void *base, size_t old_bytes, size_t new_bytes);
-// Moves the tail's pages to `target`, a mapped range of its size. False: the kernel refused.
-bool split(void *base, size_t old_bytes, size_t new_bytes, void *target);
+// Moves the tail's pages, all of one mapping, to `target`, an untouched range of their size.
+os::Moved split(void *base, size_t old_bytes, size_t new_bytes, void *target);
 
 // The unit that `p` lies in; use == Use{} if hakmem holds none there. A superslab's unit may be
 // mapped only in part, and a huge block's last unit too: the holder knows its extent.

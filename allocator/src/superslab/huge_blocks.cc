@@ -1,6 +1,8 @@
 #include "superslab/huge_blocks.h"
 
+#include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "base/check.h"
 #include "base/units.h"
@@ -15,12 +17,13 @@ namespace {
 using address_window::Use;
 
 constexpr size_t kRecordChunkBytes = 16 * kKiB;
-// What one page of a page table maps.
-constexpr size_t kPageTableBytes = 2 * kMiB;
 // A kept block is at least so large when it is cut from another.
-constexpr size_t kLeastRestBytes = 4 * kMiB;
+constexpr size_t kLeastRestBytes = kPageTableBytes;
 // Of what a request needs, so much more may stay with its block.
-constexpr size_t kMostSurplusShare = 8;
+constexpr size_t kMostSurplusShare = 4;
+// While there are more blocks than this none is put together, for the kernel limits the number of
+// mappings (65530 by default).
+constexpr size_t kMostToPutTogether = 1024;
 // At most this much, or an eighth of what is kept if that is more, goes back in one tick.
 constexpr size_t kMinReleaseBytesPerTick = 64 * kMiB;
 
@@ -60,7 +63,18 @@ void put_record(HugeBlock *record) {
   g_unused_records = record;
 }
 
-size_t mapping_bytes(size_t bytes) { return align_up(bytes == 0 ? 1 : bytes, kOsPageBytes); }
+bool is_surplus(size_t more, size_t needed) { return more > needed / kMostSurplusShare; }
+
+// Whole page tables where that is little more, so that kept blocks fit each other.
+size_t mapping_bytes(size_t bytes) {
+  const size_t pages = align_up(bytes == 0 ? 1 : bytes, kOsPageBytes);
+  const size_t tables = align_up(bytes, kPageTableBytes);
+  return kHardened || tables < pages || is_surplus(tables - pages, pages) ? pages : tables;
+}
+
+void give_advice(bool wanted, void *base, size_t bytes) {
+  (wanted ? os::g_kernel->want_huge_pages : os::g_kernel->refuse_huge_pages)(base, bytes);
+}
 
 // Asks for huge pages in a block that is large enough; what asked for them once and is not any more
 // shall not grow by whole huge pages.
@@ -69,15 +83,22 @@ void advise(HugeBlock *block) {
   const bool wanted = block->mapped_bytes >= threshold;
   if (wanted == block->advised) return;
   block->advised = wanted;
-  const auto advice = wanted ? os::g_kernel->want_huge_pages : os::g_kernel->refuse_huge_pages;
-  advice(block->base, block->mapped_bytes);
+  give_advice(wanted, block->base, block->mapped_bytes);
 }
 
 // --- giving back
 
 void keep(HugeBlock *block) {
   block->live = false;
+  block->fresh = true;
   huge_cache::put(block);
+}
+
+bool shrink(HugeBlock *block, size_t mapped) {
+  if (!address_window::shrink(block->base, block->mapped_bytes, mapped)) return false;
+  block->mapped_bytes = mapped;
+  block->seams.drop_from(mapped);
+  return true;
 }
 
 // Gives the blocks that `take` yields back, up to `budget` bytes. What the kernel refuses is kept: it
@@ -105,11 +126,26 @@ size_t give_back(Take take, size_t budget) {
   return bytes;
 }
 
+// Gives back what is kept beyond what may be: the smallest blocks, and of the last what is too much.
+void give_excess_back() {
+  while (const size_t excess = huge_cache::excess_bytes()) {
+    HugeBlock *block = huge_cache::take_smallest();
+    const size_t stays = block->mapped_bytes > excess
+                             ? align_down(block->mapped_bytes - excess, kPageTableBytes)
+                             : 0;
+    if (stays > 0 && shrink(block, stays)) {
+      huge_cache::put(block);
+    } else if (give_back([&] { return std::exchange(block, nullptr); }, SIZE_MAX) == 0) {
+      break;
+    }
+  }
+}
+
 void follow_live(ptrdiff_t blocks, size_t more_bytes, size_t fewer_bytes) {
   g_totals.blocks += static_cast<size_t>(blocks);
   g_totals.mapped_bytes += more_bytes - fewer_bytes;
   huge_cache::follow_live(g_totals.mapped_bytes);
-  give_back(huge_cache::take_excess, SIZE_MAX);
+  give_excess_back();
 }
 
 // --- blocks from new mappings, and from kept ones
@@ -122,19 +158,21 @@ HugeBlock *map_block(size_t mapped, size_t alignment) {
     put_record(block);
     return nullptr;
   }
-  *block = {base, mapped, nullptr, {}, false, false, false};
+  *block = {base, mapped, nullptr, {}, {}, false, false, false};
   return block;
 }
 
-// Moves the block's pages to a mapping of another size. False: no room, unchanged.
+// Moves the block's pages to a mapping of another size. False: no room, or they are in several
+// mappings; unchanged.
 bool move(HugeBlock *block, size_t mapped, size_t alignment) {
   const size_t old = block->mapped_bytes;
+  if (block->seams.last() > 0) return false;
   void *target = address_window::map(mapped, alignment);
   if (target == nullptr) return false;
-  if (!os::g_kernel->move(block->base, old, target, mapped)) {
-    address_window::unmap(target, mapped);
-    return false;
-  }
+  const os::Moved moved = os::g_kernel->move(block->base, old, target, mapped);
+  if (moved == os::Moved::kNo) address_window::unmap(target, mapped);
+  if (moved == os::Moved::kTargetLost) address_window::forget(target, mapped);
+  if (moved != os::Moved::kYes) return false;
   address_window::forget(block->base, old);
   block->base = target;
   block->mapped_bytes = mapped;
@@ -142,52 +180,131 @@ bool move(HugeBlock *block, size_t mapped, size_t alignment) {
 }
 
 bool grow_in_place(HugeBlock *block, size_t mapped) {
-  if (!address_window::grow(block->base, block->mapped_bytes, mapped, Use::kHuge, block)) {
-    return false;
-  }
+  const address_window::Extent extent{block->base, block->seams.last(), block->mapped_bytes};
+  if (!address_window::grow(extent, mapped, Use::kHuge, block)) return false;
   block->mapped_bytes = mapped;
   return true;
 }
 
-// Makes the tail of a block one that is kept. False: unchanged.
-bool split(HugeBlock *block, size_t mapped) {
-  const size_t tail = block->mapped_bytes - mapped;
-  HugeBlock *rest = map_block(tail, kUnitBytes);
-  if (rest == nullptr) return false;
-  if (!address_window::split(block->base, block->mapped_bytes, mapped, rest->base)) {
-    address_window::unmap(rest->base, tail);
-    put_record(rest);
-    return false;
+// --- pages of kept blocks in another's place
+//
+// What moves are whole page tables, but for the end of a block. Nobody needs what is in the pages.
+
+// Keeps what is left of a block, if anything.
+void keep_rest(HugeBlock *block) {
+  if (block->mapped_bytes > 0) {
+    keep(block);
+  } else {
+    put_record(block);
   }
-  rest->advised = block->advised;
-  block->mapped_bytes = mapped;
-  keep(rest);
+}
+
+// The block ends where the kernel lost a part of its mapping.
+void end_before(HugeBlock *block, size_t at, size_t lost_bytes) {
+  if (at + lost_bytes < block->mapped_bytes) shrink(block, at + lost_bytes);
+  address_window::forget(block->base, block->mapped_bytes, at);
+  block->mapped_bytes = at;
+}
+
+// Moves pages from the source's end to `*at` in the target: as many as it lacks, of one mapping.
+// Advances *at. The source becomes shorter, maybe empty. False: refused; the target may be shorter.
+bool move_tail(HugeBlock *source, HugeBlock *target, size_t *at) {
+  const size_t lacks = target->mapped_bytes - *at;
+  const size_t end = source->mapped_bytes;
+  const size_t begin =
+      std::max(align_down(end > lacks ? end - lacks : 0, kPageTableBytes), source->seams.last());
+  const bool all = end - begin >= lacks;
+  const size_t bytes = all ? lacks : align_down(end - begin, kPageTableBytes);
+  if (begin + bytes < end && !shrink(source, begin + bytes)) return false;
+  if (bytes == 0) return true;
+  void *place = as_pointer(address_of(target->base) + *at);
+  const os::Moved moved = address_window::split(source->base, begin + bytes, begin, place);
+  if (moved == os::Moved::kTargetLost) end_before(target, *at, bytes);
+  if (moved == os::Moved::kNo) target->seams.add(*at);
+  if (moved != os::Moved::kYes) return false;
+  source->mapped_bytes = begin;
+  source->seams.drop_from(begin);
+  if (source->advised != target->advised) give_advice(target->advised, place, bytes);
+  target->seams.add(*at);
+  *at += bytes;
   return true;
 }
 
-// Takes from a kept block what is more than the request needs. Much of it becomes a kept block;
-// where pages of page tables end, the kernel moves these and not their entries. Little of it stays.
-void cut(HugeBlock *block, size_t mapped) {
-  const size_t whole = align_up(mapped, kPageTableBytes);
-  if (block->mapped_bytes >= whole + kLeastRestBytes) split(block, whole);
-  const size_t more = block->mapped_bytes - mapped;
-  if (more > mapped / kMostSurplusShare &&
-      address_window::shrink(block->base, block->mapped_bytes, mapped)) {
-    block->mapped_bytes = mapped;
+// Makes the tail of a block one of its own. NULL: not all of it; what was not moved stays.
+HugeBlock *split(HugeBlock *block, size_t mapped, size_t alignment) {
+  const size_t bytes = align_down(block->mapped_bytes - mapped, kPageTableBytes);
+  HugeBlock *tail = map_block(bytes, alignment);
+  if (tail == nullptr) return nullptr;
+  tail->advised = block->advised;
+  for (size_t at = 0; at < bytes;) {
+    if (!move_tail(block, tail, &at)) {
+      keep_rest(tail);
+      return nullptr;
+    }
   }
+  return tail;
+}
+
+// Makes of a kept block one that serves the request, and one that is kept: the shorter moves. Little
+// more than is needed stays.
+HugeBlock *cut(HugeBlock *block, size_t mapped, size_t alignment) {
+  const size_t needed = align_up(mapped, kPageTableBytes);
+  if (block->mapped_bytes >= needed + kLeastRestBytes) {
+    const size_t rest = align_down(block->mapped_bytes - needed, kPageTableBytes);
+    const bool serve_tail = needed < rest;
+    HugeBlock *tail = serve_tail ? split(block, rest, alignment) : split(block, needed, kUnitBytes);
+    if (tail != nullptr) {
+      if (serve_tail) std::swap(block, tail);
+      keep(tail);
+    }
+  }
+  if (is_surplus(block->mapped_bytes - mapped, mapped)) shrink(block, mapped);
+  return block;
+}
+
+// Puts pages of kept blocks where the block's have not been touched, from `begin` on, as far as they
+// reach. False: refused.
+bool fill(HugeBlock *block, size_t begin) {
+  if (g_totals.blocks + huge_cache::totals().blocks > kMostToPutTogether) return true;
+  const size_t first = align_up(begin, kPageTableBytes), end = block->mapped_bytes;
+  size_t at = first;
+  while (at < end && block->seams.room() > 1) {
+    HugeBlock *source = huge_cache::take_best(end - at, kUnitBytes);
+    if (source == nullptr) break;
+    const bool moved = move_tail(source, block, &at);
+    keep_rest(source);
+    if (!moved) return false;
+  }
+  if (first < at && at < end) block->seams.add(at);
+  return true;
+}
+
+// Makes a block that is large enough of the largest that is kept and others. NULL: no memory.
+HugeBlock *put_together(HugeBlock *largest, size_t mapped, size_t alignment) {
+  HugeBlock *block = largest;
+  size_t begin = largest->mapped_bytes;
+  if (!grow_in_place(block, mapped) && !move(block, mapped, alignment)) {
+    keep(largest);
+    block = map_block(mapped, alignment);
+    if (block == nullptr) return nullptr;
+    begin = 0;
+  }
+  advise(block);
+  if (fill(block, begin)) return block;
+  keep_rest(block);
+  return nullptr;
 }
 
 HugeBlock *reuse(size_t mapped, size_t alignment) {
   HugeBlock *block = huge_cache::take_best(mapped, alignment);
   if (block == nullptr) return nullptr;
   const bool grown = block->mapped_bytes < mapped;
-  if (!grown) {
-    cut(block, mapped);
-  } else if (!grow_in_place(block, mapped) && !move(block, mapped, alignment)) {
-    keep(block);
-    return nullptr;
+  if (grown) {
+    block = put_together(block, mapped, alignment);
+  } else {
+    block = cut(block, mapped, alignment);
   }
-  huge_cache::count_hit(grown);
+  if (block != nullptr) huge_cache::count_hit(grown);
   return block;
 }
 
@@ -223,7 +340,7 @@ void *resize(HugeBlock *block, size_t new_bytes) {
   const os::LockGuard guard(g_lock);
   const size_t old = block->mapped_bytes;
   if (mapped < old) {
-    if (address_window::shrink(block->base, old, mapped)) block->mapped_bytes = mapped;
+    shrink(block, mapped);
   } else if (mapped > old && !grow_in_place(block, mapped)) {
     bool moved = move(block, mapped, kUnitBytes);
     if (!moved && give_back(huge_cache::take_any, SIZE_MAX) > 0) {

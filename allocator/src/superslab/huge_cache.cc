@@ -46,7 +46,6 @@ void follow_live(size_t live_bytes) {
 }
 
 void put(HugeBlock *block) {
-  block->fresh = true;
   block->next = g.blocks;
   g.blocks = block;
   ++g.totals.blocks;
@@ -70,8 +69,13 @@ HugeBlock *take_best(size_t bytes, size_t alignment) {
   return best != nullptr ? take(best) : nullptr;
 }
 
-HugeBlock *take_excess() {
-  if (g.blocks == nullptr || g.totals.bytes <= allowed_bytes()) return nullptr;
+size_t excess_bytes() {
+  const size_t allowed = allowed_bytes();
+  return g.totals.bytes > allowed ? g.totals.bytes - allowed : 0;
+}
+
+HugeBlock *take_smallest() {
+  if (g.blocks == nullptr) return nullptr;
   HugeBlock **smallest = &g.blocks;
   for (HugeBlock **link = &g.blocks; *link != nullptr; link = &(*link)->next) {
     if ((*link)->mapped_bytes < (*smallest)->mapped_bytes) smallest = link;

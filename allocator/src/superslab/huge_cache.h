@@ -5,8 +5,7 @@
 // Boundary:   huge_blocks puts in and takes out; it does all that needs the kernel. Nothing here
 //             touches a mapping.
 // Invariants: bytes live + bytes kept <= HAKMEM_HUGE_CACHE_PERCENT % of the most bytes that were
-//             live at a time in this age or the last, once take_excess() has nothing more to say; so
-//             at 100 % the cache never makes a peak higher. Blocks that the kernel refuses to take
+//             live at a time in this age or the last, once the excess is given back; so at 100 % the cache never makes a peak higher. Blocks that the kernel refuses to take
 //             back are kept beyond that until it does.
 //             A block that stays here over a whole age is aged.
 // Threads:    all but any() under the huge blocks' lock.
@@ -27,12 +26,15 @@ namespace huge_cache {
 // How many bytes are live now; to be told at each change.
 void follow_live(size_t live_bytes);
 
+// Its age is as `fresh` says.
 void put(HugeBlock *block);
 // The smallest block of at least `bytes`; if there is none, the largest of all. It is aligned to
 // `alignment`. NULL: there is none.
 HugeBlock *take_best(size_t bytes, size_t alignment);
-// A block that is more than may be kept. NULL: there is none.
-HugeBlock *take_excess();
+// How much more is kept than may be.
+size_t excess_bytes();
+// NULL: there is none.
+HugeBlock *take_smallest();
 // A block of age. NULL: there is none.
 HugeBlock *take_aged();
 HugeBlock *take_any();

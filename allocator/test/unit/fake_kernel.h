@@ -1,7 +1,8 @@
 // fake_kernel.h - the kernel that tests put in place of Linux.
 //
 // Purpose:    a clock that the test moves, counted calls, and any call made to fail.
-// Boundary:   memory is real (it calls the real kernel); only the answers are bent.
+// Boundary:   memory is real (it calls the real kernel); only the answers are bent. As kernels before
+//             6.17, it moves one mapping at a time.
 #ifndef HAKMEM_TEST_UNIT_FAKE_KERNEL_H_
 #define HAKMEM_TEST_UNIT_FAKE_KERNEL_H_
 
@@ -27,6 +28,10 @@ class FakeKernel {
   void fail_none();
   // Every discard fails, as under a filter that denies madvise.
   void deny_discard(bool deny);
+  // When a move fails, another thread has got the place of the target.
+  void lose_targets(bool lose);
+  // Takes the other thread's mappings away. Returns how many hakmem had unmapped, in part or all.
+  size_t unmap_lost_targets();
 
   uint64_t calls() const;  // of those that can fail
   uint64_t discards() const;
