@@ -220,7 +220,6 @@ bool move_tail(HugeBlock *source, HugeBlock *target, size_t *at) {
   void *place = as_pointer(address_of(target->base) + *at);
   const os::Moved moved = address_window::split(source->base, begin + bytes, begin, place);
   if (moved == os::Moved::kTargetLost) end_before(target, *at, bytes);
-  if (moved == os::Moved::kNo) target->seams.add(*at);
   if (moved != os::Moved::kYes) return false;
   source->mapped_bytes = begin;
   source->seams.drop_from(begin);
