@@ -54,16 +54,17 @@ bool resize(void *base, size_t old_bytes, size_t new_bytes) {
   return mremap(base, old_bytes, new_bytes, 0) != MAP_FAILED;
 }
 
-// The kernel unmaps the target first, and may find out then that it cannot go on. Until the target
-// is mapped again, another thread may have got the place.
+// Before Linux 6.17 the kernel unmapped the target first, and found out then that the range is of several
+// mappings. For all else that it refuses it looks before, or finds the room that the target leaves.
 Moved move(void *base, size_t old_bytes, void *target, size_t new_bytes) {
   const KeepErrno keep;
   if (mremap(base, old_bytes, new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, target) != MAP_FAILED) {
     return Moved::kYes;
   }
-  const bool never_ran = errno == EPERM || errno == ENOSYS;  // forbidden to the process
+  const bool unmapped_first = errno == EFAULT && old_bytes == new_bytes;
   bool taken = false;
-  return never_ran || map(target, new_bytes, &taken) != nullptr ? Moved::kNo : Moved::kTargetLost;
+  return map(target, new_bytes, &taken) == nullptr && taken && unmapped_first ? Moved::kTargetLost
+                                                                              : Moved::kNo;
 }
 
 bool discard_now(void *base, size_t bytes) {

@@ -16,8 +16,8 @@ namespace hakmem::os {
 
 enum class Moved {
   kYes,
-  kNo,          // all is as it was
-  kTargetLost,  // the source is as it was; where the target was there may be another's mapping
+  kNo,          // the target is as it was
+  kTargetLost,  // where the target was there is another thread's mapping
 };
 
 struct Kernel {
@@ -32,7 +32,8 @@ struct Kernel {
   bool (*unmap)(void *base, size_t bytes);
   // Grows or shrinks a mapping in place. False: unchanged.
   bool (*resize)(void *base, size_t old_bytes, size_t new_bytes);
-  // Moves the pages of one mapping to `target`, which is mapped, untouched, and replaced.
+  // Moves a mapping's pages to `target`, which is mapped, untouched, and replaced. Unless kYes the
+  // range is as it was if it is of one mapping; of several, some may have moved.
   Moved (*move)(void *base, size_t old_bytes, void *target, size_t new_bytes);
   // The pages read as zero from now on and no longer count as resident. False: contents unchanged.
   bool (*discard_now)(void *base, size_t bytes);

@@ -55,7 +55,8 @@ struct Extent {
 bool grow(const Extent &old, size_t new_bytes, Use use, void *holder);
 // Gives the tail of a range back.
 bool shrink(void *base, size_t old_bytes, size_t new_bytes);
-// Moves the tail's pages, all of one mapping, to `target`, an untouched range of their size.
+// Moves the tail's pages to `target`, an untouched range of their size. Unless kYes the tail may have
+// holes.
 os::Moved split(void *base, size_t old_bytes, size_t new_bytes, void *target);
 
 // The unit that `p` lies in; use == Use{} if hakmem holds none there. A superslab's unit may be

@@ -190,10 +190,10 @@ bool grow_in_place(HugeBlock *block, size_t mapped) {
 //
 // What moves are whole page tables, but for the end of a block. Nobody needs what is in the pages.
 
-// Keeps what is left of a block, if anything.
+// Keeps what is left of a block, if anything, as fresh as it was.
 void keep_rest(HugeBlock *block) {
   if (block->mapped_bytes > 0) {
-    keep(block);
+    huge_cache::put(block);
   } else {
     put_record(block);
   }
@@ -207,7 +207,8 @@ void end_before(HugeBlock *block, size_t at, size_t lost_bytes) {
 }
 
 // Moves pages from the source's end to `*at` in the target: as many as it lacks, of one mapping.
-// Advances *at. The source becomes shorter, maybe empty. False: refused; the target may be shorter.
+// Advances *at. The source becomes shorter, maybe empty: what the kernel does not move goes back to
+// it. False: refused; the target may have become shorter.
 bool move_tail(HugeBlock *source, HugeBlock *target, size_t *at) {
   const size_t lacks = target->mapped_bytes - *at;
   const size_t end = source->mapped_bytes;
@@ -220,32 +221,34 @@ bool move_tail(HugeBlock *source, HugeBlock *target, size_t *at) {
   void *place = as_pointer(address_of(target->base) + *at);
   const os::Moved moved = address_window::split(source->base, begin + bytes, begin, place);
   if (moved == os::Moved::kTargetLost) end_before(target, *at, bytes);
-  if (moved != os::Moved::kYes) return false;
+  if (moved != os::Moved::kYes) address_window::shrink(source->base, begin + bytes, begin);
   source->mapped_bytes = begin;
   source->seams.drop_from(begin);
+  if (moved != os::Moved::kYes) return false;
   if (source->advised != target->advised) give_advice(target->advised, place, bytes);
   target->seams.add(*at);
   *at += bytes;
   return true;
 }
 
-// Makes the tail of a block one of its own. NULL: not all of it; what was not moved stays.
+// Makes the tail of a block one of its own. NULL: none, or not all of it; the block is shorter or as
+// it was.
 HugeBlock *split(HugeBlock *block, size_t mapped, size_t alignment) {
   const size_t bytes = align_down(block->mapped_bytes - mapped, kPageTableBytes);
   HugeBlock *tail = map_block(bytes, alignment);
   if (tail == nullptr) return nullptr;
   tail->advised = block->advised;
-  for (size_t at = 0; at < bytes;) {
-    if (!move_tail(block, tail, &at)) {
-      keep_rest(tail);
-      return nullptr;
-    }
+  size_t at = 0;
+  while (at < bytes && move_tail(block, tail, &at)) {
   }
-  return tail;
+  if (at == bytes) return tail;
+  if (tail->mapped_bytes > at) shrink(tail, at);
+  keep_rest(tail);
+  return nullptr;
 }
 
-// Makes of a kept block one that serves the request, and one that is kept: the shorter moves. Little
-// more than is needed stays.
+// Makes of a kept block one that serves the request, and one that is kept: the shorter moves. What is
+// less than a page table maps, and little of what is needed, stays.
 HugeBlock *cut(HugeBlock *block, size_t mapped, size_t alignment) {
   const size_t needed = align_up(mapped, kPageTableBytes);
   if (block->mapped_bytes >= needed + kLeastRestBytes) {
@@ -262,20 +265,20 @@ HugeBlock *cut(HugeBlock *block, size_t mapped, size_t alignment) {
 }
 
 // Puts pages of kept blocks where the block's have not been touched, from `begin` on, as far as they
-// reach. False: refused.
+// reach. False: the kernel lost a part of the block, which ends there.
 bool fill(HugeBlock *block, size_t begin) {
   if (g_totals.blocks + huge_cache::totals().blocks > kMostToPutTogether) return true;
   const size_t first = align_up(begin, kPageTableBytes), end = block->mapped_bytes;
   size_t at = first;
-  while (at < end && block->seams.room() > 1) {
+  bool moved = true;
+  while (moved && at < end && block->seams.room() > 1) {
     HugeBlock *source = huge_cache::take_best(end - at, kUnitBytes);
     if (source == nullptr) break;
-    const bool moved = move_tail(source, block, &at);
+    moved = move_tail(source, block, &at);
     keep_rest(source);
-    if (!moved) return false;
   }
-  if (first < at && at < end) block->seams.add(at);
-  return true;
+  if (first < at && at < block->mapped_bytes) block->seams.add(at);
+  return block->mapped_bytes == end;
 }
 
 // Makes a block that is large enough of the largest that is kept and others. NULL: no memory.
@@ -283,13 +286,15 @@ HugeBlock *put_together(HugeBlock *largest, size_t mapped, size_t alignment) {
   HugeBlock *block = largest;
   size_t begin = largest->mapped_bytes;
   if (!grow_in_place(block, mapped) && !move(block, mapped, alignment)) {
-    keep(largest);
+    const bool in_parts = largest->seams.last() > 0;
+    huge_cache::put(largest);
     block = map_block(mapped, alignment);
-    if (block == nullptr) return nullptr;
+    if (block == nullptr || !in_parts) return block;
     begin = 0;
   }
   advise(block);
   if (fill(block, begin)) return block;
+  address_window::unpublish(block->base, block->mapped_bytes);
   keep_rest(block);
   return nullptr;
 }
@@ -341,8 +346,9 @@ void *resize(HugeBlock *block, size_t new_bytes) {
   if (mapped < old) {
     shrink(block, mapped);
   } else if (mapped > old && !grow_in_place(block, mapped)) {
-    bool moved = move(block, mapped, kUnitBytes);
-    if (!moved && give_back(huge_cache::take_any, SIZE_MAX) > 0) {
+    const bool movable = block->seams.last() == 0;
+    bool moved = movable && move(block, mapped, kUnitBytes);
+    if (movable && !moved && give_back(huge_cache::take_any, SIZE_MAX) > 0) {
       moved = move(block, mapped, kUnitBytes);
     }
     if (!moved) return nullptr;

@@ -5,8 +5,9 @@
 // Boundary:   huge_blocks puts in and takes out; it does all that needs the kernel. Nothing here
 //             touches a mapping.
 // Invariants: bytes live + bytes kept <= HAKMEM_HUGE_CACHE_PERCENT % of the most bytes that were
-//             live at a time in this age or the last, once the excess is given back; so at 100 % the cache never makes a peak higher. Blocks that the kernel refuses to take
-//             back are kept beyond that until it does.
+//             live at a time in this age or the last, once the excess is given back; so at 100 % the
+//             cache never makes a peak higher. Blocks that the kernel refuses to take back are kept
+//             beyond that until it does.
 //             A block that stays here over a whole age is aged.
 // Threads:    all but any() under the huge blocks' lock.
 // Gate:       HAKMEM_HUGE_CACHE_PERCENT; the hardened variant, whose blocks have guard pages, keeps

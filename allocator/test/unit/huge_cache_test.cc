@@ -293,6 +293,23 @@ TEST_F(PutTogether, IsWholeInAForkedChild) {
   expect_content(block_, 64);
 }
 
+// The program's madvise makes several mappings of what hakmem mapped as one.
+TEST_F(HugeCache, WhatTheProgramDividedGoesBackWhereItMustMove) {
+  for (const bool lose_targets : {false, true}) {
+    char *blocks[] = {allocate(20 * kMiB), allocate(16 * kMiB), allocate(18 * kMiB)};
+    ASSERT_EQ(madvise(blocks[2] + 4 * kMiB, kOsPageBytes, MADV_DONTFORK), 0);
+    for (char *block : blocks) give_back(block);
+    kernel_.lose_targets(lose_targets);
+    auto *block = static_cast<char *>(hakmem_malloc(54 * kMiB));
+    live_.push_back(block);
+    EXPECT_EQ(resident_bytes(block, 54 * kMiB), lose_targets ? 0 : 20 * kMiB);
+    memset(block, 'y', 54 * kMiB);
+    EXPECT_EQ(kernel_.unmap_lost_targets(), 0u) << "another thread's memory was unmapped";
+    give_back(block);
+    hakmem_purge(HAKMEM_PURGE_ALL);
+  }
+}
+
 // Every page of every block holds its block's number as long as it lives, whatever is put together
 // and comes apart meanwhile.
 TEST_F(HugeCache, PagesBelongToOneBlock) {
