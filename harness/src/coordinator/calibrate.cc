@@ -8,10 +8,11 @@ namespace hakbench {
 namespace {
 
 constexpr uint64_t kFirstTrialOps = 1000;
-// What the trials found slow because it was new (page faults, say) can be many times as fast later:
-// an epoch that ends so early is lengthened, so many times.
+// What the trials found slow because it was new (page faults, say) can be many times as fast later: an
+// epoch that ends so early is lengthened, until some in a row did not, or so many have run.
 constexpr double kShortEpoch = 0.7;
-constexpr int kMostRounds = 6;
+constexpr int kEnoughInARow = 2;
+constexpr int kMostRounds = 8;
 constexpr uint64_t kMaxOps = uint64_t{1} << 40;
 
 uint64_t round_up_to(uint64_t value, uint64_t multiple) {
@@ -38,11 +39,16 @@ uint64_t calibrate_ops(double epoch_s, uint64_t multiple,
   std::sort(rates.begin(), rates.end());
   double rate = rates[1];
   uint64_t ops = 0;
-  for (int round = 0; round < kMostRounds; ++round) {
+  int in_a_row = 0;
+  for (int round = 0; round < kMostRounds && in_a_row < kEnoughInARow; ++round) {
     ops = round_up_to(round_to_three_digits(rate * epoch_s), multiple);
     seconds = time_ops(ops);
-    if (seconds > kShortEpoch * epoch_s) break;
-    rate = static_cast<double>(ops) / seconds;
+    if (seconds > kShortEpoch * epoch_s) {
+      ++in_a_row;
+    } else {
+      in_a_row = 0;
+      rate = static_cast<double>(ops) / seconds;
+    }
   }
   return ops;
 }
