@@ -54,8 +54,9 @@ bool resize(void *base, size_t old_bytes, size_t new_bytes) {
   return mremap(base, old_bytes, new_bytes, 0) != MAP_FAILED;
 }
 
-// Before Linux 6.17 the kernel unmapped the target first, and found out then that the range is of several
-// mappings. For all else that it refuses it looks before, or finds the room that the target leaves.
+// Before Linux 6.17 the kernel unmapped the target first, and found out then that the range is of
+// several mappings. For all else that it refuses it looks before, or finds the room that the target
+// leaves.
 Moved move(void *base, size_t old_bytes, void *target, size_t new_bytes) {
   const KeepErrno keep;
   if (mremap(base, old_bytes, new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, target) != MAP_FAILED) {
