@@ -293,6 +293,28 @@ TEST_F(RunTest, MoreThanTwoSubjectsAndOneAlone) {
   EXPECT_EQ(epochs().back().at("block"), "");
 }
 
+// control_slow at 90 % takes ten times as long.
+TEST_F(RunTest, WarnsOnceOfASubjectThatMakesTheRunMuchLonger) {
+  const std::vector<std::string> slow_against_floor = {
+      "ab",      "--a",   "control_slow", "--b", "glibc",      "--init", "a:percent=90",
+      "--epoch", "0.02",  "--blocks",     "2",   "--launches", "2",      "--no-report",
+      "-o",      result_, "--force"};
+  const Outcome slow = run(slow_against_floor);
+  ASSERT_EQ(slow.exit_code, 0) << slow.error;
+  const std::string warning = "hakbench: warning: allocator control_slow (subject a) takes ";
+  const size_t at = slow.error.find(warning);
+  ASSERT_NE(at, std::string::npos) << slow.error;
+  EXPECT_EQ(slow.error.find(warning, at + 1), std::string::npos) << "once, not every launch";
+  EXPECT_NE(slow.error.find("--reference a"), std::string::npos) << slow.error;
+  EXPECT_NE(events().find("a,0,warning,"), std::string::npos) << events();
+
+  std::vector<std::string> calibrated_on_it = slow_against_floor;
+  calibrated_on_it.insert(calibrated_on_it.end(), {"--reference", "a"});
+  const Outcome same = run(calibrated_on_it);
+  ASSERT_EQ(same.exit_code, 0) << same.error;
+  EXPECT_EQ(same.error.find("takes"), std::string::npos) << same.error;
+}
+
 TEST_F(RunTest, PrefaultFollowsTheVariableAndTheOption) {
   const std::vector<std::string> arguments = {"run",         "-a",       "floor", "--ops",
                                               "1000",        "--epochs", "1",     "--force",

@@ -20,6 +20,9 @@ constexpr char kLatencyKind[] = "latency";
 // What reading the clock twice and counting cost at most, for the timeout.
 constexpr double kProbeSecondsPerOp = 500e-9;
 constexpr std::chrono::seconds kLoadTimeout{60};
+// All subjects run the operations that the reference was calibrated with. One that is so many times as
+// slow makes hours of a run of minutes, which is worth a word while it can still be stopped.
+constexpr double kMuchSlower = 5;
 constexpr std::chrono::milliseconds kSleepTimeout{1000};
 
 // Epochs are alike if each is a whole number of the workload's periods, and shared evenly.
@@ -79,6 +82,21 @@ void TurnRunner::calibrate() {
   });
   event(&turn, "calibration", "ops_per_epoch=" + std::to_string(ops_));
   report_facts();
+}
+
+void TurnRunner::warn_if_slow(const Turn &turn, const Epoch &epoch) {
+  if (config_.ops || turn.config->label == config_.reference) return;
+  if (turn.launch != config_.first_launch || epoch.epoch != 0) return;
+  const double took_s = static_cast<double>(*epoch.elapsed_ns) / 1e9;
+  if (took_s < kMuchSlower * config_.epoch_s) return;
+  event(
+      &turn, kWarningEvent,
+      fmt::format(
+          "allocator {} (subject {}) takes {:.3g} s for an epoch that was to take {:.3g} s, as it "
+          "does with the reference: all its turns will be so long; shorten --epoch, or "
+          "calibrate on it with --reference {}",
+          turn.config->plugin.name, turn.config->label, took_s, config_.epoch_s,
+          turn.config->label));
 }
 
 void TurnRunner::report_facts() {
@@ -169,6 +187,7 @@ Epoch TurnRunner::run_epoch(Turn *turn, const char *kind, const Place &place,
   const int64_t slept_ns = suspend_watch_.slept_ns();
   epoch.quarantined = slept_ns > 0 || is_noisy(epoch) ? 1 : 0;
   observer_->on_epoch(epoch);
+  warn_if_slow(*turn, epoch);
   if (slept_ns > 0)
     event(turn, "suspended",
           fmt::format("seq={} slept_s={:.1f}", *epoch.seq, static_cast<double>(slept_ns) / 1e9));

@@ -77,6 +77,7 @@ class TurnRunner {
 
  private:
   void report_facts();
+  void warn_if_slow(const Turn &turn, const Epoch &epoch);
   std::string record_failure(const Turn &turn, const std::string &where,
                              const SubjectFailure &failure);
   std::chrono::nanoseconds timeout_for(double expected_s) const;

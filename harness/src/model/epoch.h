@@ -66,6 +66,9 @@ struct Epoch {
   Real load_1min;
 };
 
+// Its detail is a sentence that is also told to whoever waits for the run.
+inline constexpr char kWarningEvent[] = "warning";
+
 // A row of events.csv. `launch` is empty for events of the whole run.
 struct Event {
   std::string subject;

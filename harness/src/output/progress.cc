@@ -26,7 +26,9 @@ void Progress::on_epoch(const Epoch &epoch) {
 }
 
 void Progress::on_latency(const LatencyEpoch &) {}
-void Progress::on_event(const Event &) {}
+void Progress::on_event(const Event &event) {
+  if (event.event == kWarningEvent) line_.warn(event.detail);
+}
 void Progress::on_facts(const nlohmann::json &) {}
 
 }  // namespace hakbench

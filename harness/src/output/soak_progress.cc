@@ -45,7 +45,9 @@ void SoakProgress::on_epoch(const Epoch &epoch) {
 }
 
 void SoakProgress::on_latency(const LatencyEpoch &) {}
-void SoakProgress::on_event(const Event &) {}
+void SoakProgress::on_event(const Event &event) {
+  if (event.event == kWarningEvent) line_.warn(event.detail);
+}
 void SoakProgress::on_facts(const nlohmann::json &) {}
 
 }  // namespace hakbench

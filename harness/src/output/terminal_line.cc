@@ -17,6 +17,11 @@ void TerminalLine::show(const std::string &line) const {
   if (terminal_) fputs(("\r\x1b[K" + line).c_str(), stderr);
 }
 
+void TerminalLine::warn(const std::string &text) const {
+  show("");
+  fputs(("hakbench: warning: " + text + "\n").c_str(), stderr);
+}
+
 std::string TerminalLine::bold(const std::string &text) const {
   return colour_ ? "\x1b[1m" + text + "\x1b[0m" : text;
 }

@@ -1,7 +1,7 @@
 // terminal_line.h - one line on a terminal that is written over and over.
 //
-// Boundary:   writes to stderr, and only if that is a terminal; silent otherwise. NO_COLOR (any value)
-//             switches bold off.
+// Boundary:   writes to stderr, and only if that is a terminal; silent otherwise, but for warnings.
+//             NO_COLOR (any value) switches bold off.
 // Invariants: a terminal that was closed is no reason to fail. The line is cleared at the end.
 #ifndef HAKBENCH_OUTPUT_TERMINAL_LINE_H_
 #define HAKBENCH_OUTPUT_TERMINAL_LINE_H_
@@ -18,6 +18,8 @@ class TerminalLine {
   TerminalLine &operator=(const TerminalLine &) = delete;
 
   void show(const std::string &line) const;
+  // Prints a warning that stays, whether or not stderr is a terminal.
+  void warn(const std::string &text) const;
   std::string bold(const std::string &text) const;
 
  private:
