@@ -87,7 +87,6 @@ inline void count_one(Heap *heap, std::atomic<uint64_t> ClassCounters::*counter,
 }
 
 // --- swapping magazines with the depot: the first step of both slow paths
-// ---------------------------------------------------------------------------
 
 // A block of the class, whose magazine is empty; NULL: there is none in reserve.
 inline void *pop_from_reserve(Heap *heap, SizeClass c) {
@@ -110,7 +109,6 @@ inline bool move_to_reserve(Heap *heap, SizeClass c) {
 }
 
 // --- slow paths, cache.cc
-// ---------------------------------------------------------------------------
 
 // Whether a block of a slightly larger class will do. Not where alignment is wanted, which comes from
 // the class's own size.

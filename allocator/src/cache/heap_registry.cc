@@ -13,35 +13,7 @@
 namespace hakmem {
 namespace {
 
-// --- the empty heap
-// -------------------------------------------------------------------------------
-
-// One magazine of NULLs. Its last slot is both an empty magazine's and a full one's top.
-alignas(kMagazineBytes) constinit void *const g_sentinel[kMagazineSlots] = {};
-
-void **sentinel_top() { return const_cast<void **>(&g_sentinel[kMagazineSlots - 1]); }
-
-struct EmptyHeap {
-  constexpr EmptyHeap() {
-    for (auto &top : heap.top) top = const_cast<void **>(&g_sentinel[kMagazineSlots - 1]);
-  }
-  Heap heap;
-  std::atomic<uint8_t> owner_map[64] = {};  // only entry 0 is ever read
-};
-constinit const EmptyHeap g_empty_heap;
-
-}  // namespace
-
-constinit __thread Heap *t_heap __attribute__((tls_model("initial-exec"))) =
-    const_cast<Heap *>(&g_empty_heap.heap);
-
-const Heap *empty_heap() { return &g_empty_heap.heap; }
-
-// --- layout of a heap's mapping
-// ---------------------------------------------------------------------
-
-namespace {
-
+// A heap's mapping: the depot's magazines, the inbox's blocks, the Heap, the owner map.
 static_assert(Depot::kStorageBytes % kOsPageBytes == 0);
 constexpr size_t kHeapOffset = Depot::kStorageBytes + Inbox::kStorageBytes;
 constexpr size_t kBytesWithoutMap = align_up(kHeapOffset + sizeof(Heap) + 1, kOsPageBytes);
@@ -96,7 +68,7 @@ Heap *create() {
     os::g_kernel->refuse_huge_pages(p, kBytesWithMap);
   }
   Heap *heap = new (as_pointer(address_of(p) + kHeapOffset)) Heap;
-  heap->top[0] = sentinel_top();
+  heap->top[0] = empty_heap()->top[0];
   reset_magazines(heap, magazines(heap));
   if (with_map) {
     heap->map_mask = kOwnerMapBytes - 1;
@@ -123,9 +95,6 @@ void on_thread_exit(void *) {
   heap->next_unused = g_unused;
   g_unused = heap;
 }
-
-// --- fork
-// -----------------------------------------------------------------------------------------
 
 }  // namespace
 
@@ -179,9 +148,6 @@ void after_fork_in_child() {
     g_unused = heap;
   }
 }
-
-// --- adoption
-// -------------------------------------------------------------------------------------
 
 // May allocate: the thread has its heap already, or gets none.
 void install_fork_hooks() {

@@ -1,22 +1,19 @@
 #include "superslab/huge_blocks.h"
 
-#include <algorithm>
-#include <iterator>
 #include <utility>
 
-#include "base/check.h"
 #include "base/units.h"
 #include "config/config.h"
 #include "os/lock.h"
-#include "os/os.h"
 #include "superslab/address_window.h"
+#include "superslab/huge_mapping.h"
+#include "superslab/huge_records.h"
 
 namespace hakmem::huge_blocks {
 namespace {
 
 using address_window::Use;
 
-constexpr size_t kRecordChunkBytes = 16 * kKiB;
 // A kept block is at least so large when it is cut from another.
 constexpr size_t kLeastRestBytes = kPageTableBytes;
 // Of what a request needs, so much more may stay with its block.
@@ -27,41 +24,8 @@ constexpr size_t kMostToPutTogether = 1024;
 // At most this much, or an eighth of what is kept if that is more, goes back in one tick.
 constexpr size_t kMinReleaseBytesPerTick = 64 * kMiB;
 
-struct RecordChunk {
-  RecordChunk *next;
-  HugeBlock records[(kRecordChunkBytes - sizeof(void *)) / sizeof(HugeBlock)];
-};
-static_assert(sizeof(RecordChunk) <= kRecordChunkBytes);
-
 constinit os::Lock g_lock;
-constinit HugeBlock *g_unused_records = nullptr;
-constinit RecordChunk *g_chunks = nullptr;
 constinit Totals g_totals{};
-
-// Records are never given back: there are as many as there were huge blocks at a time.
-HugeBlock *take_record() {
-  if (g_unused_records == nullptr) {
-    bool taken = false;
-    auto *chunk = static_cast<RecordChunk *>(os::g_kernel->map(nullptr, kRecordChunkBytes, &taken));
-    if (chunk == nullptr) return nullptr;
-    chunk->next = g_chunks;
-    g_chunks = chunk;
-    for (size_t i = std::size(chunk->records); i-- > 0;) {
-      chunk->records[i].next = g_unused_records;
-      g_unused_records = &chunk->records[i];
-    }
-  }
-  HugeBlock *record = g_unused_records;
-  g_unused_records = record->next;
-  return record;
-}
-
-void put_record(HugeBlock *record) {
-  record->base = nullptr;
-  record->live = false;
-  record->next = g_unused_records;
-  g_unused_records = record;
-}
 
 bool is_surplus(size_t more, size_t needed) { return more > needed / kMostSurplusShare; }
 
@@ -72,37 +36,13 @@ size_t mapping_bytes(size_t bytes) {
   return kHardened || tables < pages || is_surplus(tables - pages, pages) ? pages : tables;
 }
 
-void give_advice(bool wanted, void *base, size_t bytes) {
-  (wanted ? os::g_kernel->want_huge_pages : os::g_kernel->refuse_huge_pages)(base, bytes);
-}
-
-// Asks for huge pages in a block that is large enough; what asked for them once and is not any more
-// shall not grow by whole huge pages.
-void advise(HugeBlock *block) {
-  const size_t threshold = static_cast<size_t>(knob(g_config.huge_page_threshold_mb)) * kMiB;
-  const bool wanted = block->mapped_bytes >= threshold;
-  if (wanted == block->advised) return;
-  block->advised = wanted;
-  give_advice(wanted, block->base, block->mapped_bytes);
-}
-
-// --- giving back
-
 void keep(HugeBlock *block) {
   block->live = false;
   block->fresh = true;
   huge_cache::put(block);
 }
 
-bool shrink(HugeBlock *block, size_t mapped) {
-  if (!address_window::shrink(block->base, block->mapped_bytes, mapped)) return false;
-  block->mapped_bytes = mapped;
-  block->seams.drop_from(mapped);
-  return true;
-}
-
-// Gives the blocks that `take` yields back, up to `budget` bytes. What the kernel refuses is kept: it
-// refuses only when splitting mappings would exceed its limit.
+// Gives the blocks that `take` yields back, up to `budget` bytes. What the kernel refuses is kept.
 template <class Take>
 size_t give_back(Take take, size_t budget) {
   HugeBlock *refused = nullptr;
@@ -110,9 +50,9 @@ size_t give_back(Take take, size_t budget) {
   while (bytes < budget) {
     HugeBlock *block = take();
     if (block == nullptr) break;
-    if (address_window::unmap(block->base, block->mapped_bytes)) {
-      bytes += block->mapped_bytes;
-      put_record(block);
+    const size_t mapped = block->mapped_bytes;
+    if (huge_mapping::unmap(block)) {
+      bytes += mapped;
     } else {
       block->next = refused;
       refused = block;
@@ -133,7 +73,7 @@ void give_excess_back() {
     const size_t stays = block->mapped_bytes > excess
                              ? align_down(block->mapped_bytes - excess, kPageTableBytes)
                              : 0;
-    if (stays > 0 && shrink(block, stays)) {
+    if (stays > 0 && huge_mapping::shrink(block, stays)) {
       huge_cache::put(block);
     } else if (give_back([&] { return std::exchange(block, nullptr); }, SIZE_MAX) == 0) {
       break;
@@ -148,101 +88,27 @@ void follow_live(ptrdiff_t blocks, size_t more_bytes, size_t fewer_bytes) {
   give_excess_back();
 }
 
-// --- blocks from new mappings, and from kept ones
-
-HugeBlock *map_block(size_t mapped, size_t alignment) {
-  HugeBlock *block = take_record();
-  if (block == nullptr) return nullptr;
-  void *base = address_window::map(mapped, alignment);
-  if (base == nullptr) {
-    put_record(block);
-    return nullptr;
-  }
-  *block = {base, mapped, nullptr, {}, {}, false, false, false};
-  return block;
-}
-
-// Moves the block's pages to a mapping of another size. False: no room, or they are in several
-// mappings; unchanged.
-bool move(HugeBlock *block, size_t mapped, size_t alignment) {
-  const size_t old = block->mapped_bytes;
-  if (block->seams.last() > 0) return false;
-  void *target = address_window::map(mapped, alignment);
-  if (target == nullptr) return false;
-  const os::Moved moved = os::g_kernel->move(block->base, old, target, mapped);
-  if (moved == os::Moved::kNo) address_window::unmap(target, mapped);
-  if (moved == os::Moved::kTargetLost) address_window::forget(target, mapped);
-  if (moved != os::Moved::kYes) return false;
-  address_window::forget(block->base, old);
-  block->base = target;
-  block->mapped_bytes = mapped;
-  return true;
-}
-
-bool grow_in_place(HugeBlock *block, size_t mapped) {
-  const address_window::Extent extent{block->base, block->seams.last(), block->mapped_bytes};
-  if (!address_window::grow(extent, mapped, Use::kHuge, block)) return false;
-  block->mapped_bytes = mapped;
-  return true;
-}
-
-// --- pages of kept blocks in another's place
-//
-// What moves are whole page tables, but for the end of a block. Nobody needs what is in the pages.
-
 // Keeps what is left of a block, if anything, as fresh as it was.
 void keep_rest(HugeBlock *block) {
   if (block->mapped_bytes > 0) {
     huge_cache::put(block);
   } else {
-    put_record(block);
+    huge_records::put(block);
   }
-}
-
-// The block ends where the kernel lost a part of its mapping.
-void end_before(HugeBlock *block, size_t at, size_t lost_bytes) {
-  if (at + lost_bytes < block->mapped_bytes) shrink(block, at + lost_bytes);
-  address_window::forget(block->base, block->mapped_bytes, at);
-  block->mapped_bytes = at;
-}
-
-// Moves pages from the source's end to `*at` in the target: as many as it lacks, of one mapping.
-// Advances *at. The source becomes shorter, maybe empty: what the kernel does not move goes back to
-// it. False: refused; the target may have become shorter.
-bool move_tail(HugeBlock *source, HugeBlock *target, size_t *at) {
-  const size_t lacks = target->mapped_bytes - *at;
-  const size_t end = source->mapped_bytes;
-  const size_t begin =
-      std::max(align_down(end > lacks ? end - lacks : 0, kPageTableBytes), source->seams.last());
-  const bool all = end - begin >= lacks;
-  const size_t bytes = all ? lacks : align_down(end - begin, kPageTableBytes);
-  if (begin + bytes < end && !shrink(source, begin + bytes)) return false;
-  if (bytes == 0) return true;
-  void *place = as_pointer(address_of(target->base) + *at);
-  const os::Moved moved = address_window::split(source->base, begin + bytes, begin, place);
-  if (moved == os::Moved::kTargetLost) end_before(target, *at, bytes);
-  if (moved != os::Moved::kYes) address_window::shrink(source->base, begin + bytes, begin);
-  source->mapped_bytes = begin;
-  source->seams.drop_from(begin);
-  if (moved != os::Moved::kYes) return false;
-  if (source->advised != target->advised) give_advice(target->advised, place, bytes);
-  target->seams.add(*at);
-  *at += bytes;
-  return true;
 }
 
 // Makes the tail of a block one of its own. NULL: none, or not all of it; the block is shorter or as
 // it was.
 HugeBlock *split(HugeBlock *block, size_t mapped, size_t alignment) {
   const size_t bytes = align_down(block->mapped_bytes - mapped, kPageTableBytes);
-  HugeBlock *tail = map_block(bytes, alignment);
+  HugeBlock *tail = huge_mapping::map(bytes, alignment);
   if (tail == nullptr) return nullptr;
   tail->advised = block->advised;
   size_t at = 0;
-  while (at < bytes && move_tail(block, tail, &at)) {
+  while (at < bytes && huge_mapping::move_tail(block, tail, &at)) {
   }
   if (at == bytes) return tail;
-  if (tail->mapped_bytes > at) shrink(tail, at);
+  if (tail->mapped_bytes > at) huge_mapping::shrink(tail, at);
   keep_rest(tail);
   return nullptr;
 }
@@ -260,7 +126,7 @@ HugeBlock *cut(HugeBlock *block, size_t mapped, size_t alignment) {
       keep(tail);
     }
   }
-  if (is_surplus(block->mapped_bytes - mapped, mapped)) shrink(block, mapped);
+  if (is_surplus(block->mapped_bytes - mapped, mapped)) huge_mapping::shrink(block, mapped);
   return block;
 }
 
@@ -274,7 +140,7 @@ bool fill(HugeBlock *block, size_t begin) {
   while (moved && at < end && block->seams.room() > 1) {
     HugeBlock *source = huge_cache::take_best(end - at, kUnitBytes);
     if (source == nullptr) break;
-    moved = move_tail(source, block, &at);
+    moved = huge_mapping::move_tail(source, block, &at);
     keep_rest(source);
   }
   if (first < at && at < block->mapped_bytes) block->seams.add(at);
@@ -285,14 +151,15 @@ bool fill(HugeBlock *block, size_t begin) {
 HugeBlock *put_together(HugeBlock *largest, size_t mapped, size_t alignment) {
   HugeBlock *block = largest;
   size_t begin = largest->mapped_bytes;
-  if (!grow_in_place(block, mapped) && !move(block, mapped, alignment)) {
+  if (!huge_mapping::grow_in_place(block, mapped) &&
+      !huge_mapping::move(block, mapped, alignment)) {
     const bool in_parts = largest->seams.last() > 0;
     huge_cache::put(largest);
-    block = map_block(mapped, alignment);
+    block = huge_mapping::map(mapped, alignment);
     if (block == nullptr || !in_parts) return block;
     begin = 0;
   }
-  advise(block);
+  huge_mapping::advise(block);
   if (fill(block, begin)) return block;
   address_window::unpublish(block->base, block->mapped_bytes);
   keep_rest(block);
@@ -320,9 +187,9 @@ void *allocate(size_t bytes, size_t alignment, Contents contents) {
   if (alignment < kUnitBytes) alignment = kUnitBytes;
   const os::LockGuard guard(g_lock);
   HugeBlock *block = contents == Contents::kAny ? reuse(mapped, alignment) : nullptr;
-  if (block == nullptr) block = map_block(mapped, alignment);
+  if (block == nullptr) block = huge_mapping::map(mapped, alignment);
   if (block == nullptr) return nullptr;
-  advise(block);
+  huge_mapping::advise(block);
   block->live = true;
   address_window::publish(block->base, block->mapped_bytes, Use::kHuge, block);
   follow_live(1, block->mapped_bytes, 0);
@@ -344,15 +211,15 @@ void *resize(HugeBlock *block, size_t new_bytes) {
   const os::LockGuard guard(g_lock);
   const size_t old = block->mapped_bytes;
   if (mapped < old) {
-    shrink(block, mapped);
-  } else if (mapped > old && !grow_in_place(block, mapped)) {
+    huge_mapping::shrink(block, mapped);
+  } else if (mapped > old && !huge_mapping::grow_in_place(block, mapped)) {
     const bool movable = block->seams.last() == 0;
-    bool moved = movable && move(block, mapped, kUnitBytes);
+    bool moved = movable && huge_mapping::move(block, mapped, kUnitBytes);
     if (movable && !moved && give_back(huge_cache::take_any, SIZE_MAX) > 0) {
-      moved = move(block, mapped, kUnitBytes);
+      moved = huge_mapping::move(block, mapped, kUnitBytes);
     }
     if (!moved) return nullptr;
-    advise(block);
+    huge_mapping::advise(block);
     address_window::publish(block->base, mapped, Use::kHuge, block);
   }
   follow_live(0, block->mapped_bytes, old);
@@ -383,8 +250,8 @@ Totals totals() {
 }
 
 void for_each_extent(ExtentVisitor visit, void *context) {
-  for (const RecordChunk *chunk = g_chunks; chunk != nullptr; chunk = chunk->next) {
-    visit(context, chunk, kRecordChunkBytes, Extent::kRecords);
+  for (auto *chunk = huge_records::first_chunk(); chunk != nullptr; chunk = chunk->next) {
+    visit(context, chunk, huge_records::Chunk::kBytes, Extent::kRecords);
     for (const HugeBlock &record : chunk->records) {
       if (record.base == nullptr) continue;
       visit(context, record.base, record.mapped_bytes, record.live ? Extent::kLive : Extent::kKept);

@@ -4,7 +4,7 @@
 
 #include "base/units.h"
 #include "config/config.h"
-#include "superslab/huge_blocks.h"
+#include "superslab/huge_block.h"
 
 namespace hakmem::huge_cache {
 namespace {

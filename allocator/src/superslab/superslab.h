@@ -29,6 +29,8 @@ class SlabPool;
 
 inline constexpr size_t kSlabsPerSuperslab = kUnitBytes / kSlabBytes;
 inline constexpr size_t kSlabMaskWords = kSlabsPerSuperslab / 64;
+inline constexpr size_t kHugePageBytes = 2 * kMiB;
+inline constexpr size_t kHugePageSlabs = kHugePageBytes / kSlabBytes;
 
 enum class SlabKind : uint8_t { kUnused, kFree, kSmall, kLarge, kRecent };
 

@@ -10,7 +10,6 @@ namespace {
 
 // A later fill needs a heap so many times as large as the pool.
 constexpr size_t kHeapShare = 8;
-constexpr size_t kHugePageSlabs = 2 * kMiB / kSlabBytes;
 
 constinit size_t g_slabs = 0;
 constinit size_t g_small_growth_slabs = 0;  // since the last fill

@@ -1,0 +1,23 @@
+// bitmap_slots.h - the free bits of slabs with more blocks than their own line has room for.
+//
+// Owns:       the slots for bitmaps in a superslab's metadata, as many as it has slabs.
+// Boundary:   taken and given back with the slab; the bits are the slab pool's, which clears them first.
+// Invariants: the lowest slot is taken, so that few pages of metadata are resident.
+// Threads:    under the page heap's lock.
+#ifndef HAKMEM_SUPERSLAB_BITMAP_SLOTS_H_
+#define HAKMEM_SUPERSLAB_BITMAP_SLOTS_H_
+
+#include <cstdint>
+
+#include "superslab/release_policy.h"
+#include "superslab/superslab.h"
+
+namespace hakmem::bitmap_slots {
+
+uint16_t take(Superslab *superslab);
+// Gives the pages of slots back that no slab has any more.
+void release_unused(Superslab *superslab, release::Reason reason);
+
+}  // namespace hakmem::bitmap_slots
+
+#endif  // HAKMEM_SUPERSLAB_BITMAP_SLOTS_H_

@@ -1,0 +1,56 @@
+// huge_block.h - what is known of a block that has a mapping of its own, or several.
+//
+// Boundary:   data; the mappings are changed by huge_mapping.h only, so that this stays true.
+// Threads:    under the huge blocks' lock.
+#ifndef HAKMEM_SUPERSLAB_HUGE_BLOCK_H_
+#define HAKMEM_SUPERSLAB_HUGE_BLOCK_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/check.h"
+#include "base/units.h"
+
+namespace hakmem {
+
+// What one page of a page table maps: the kernel moves these whole, and not entry by entry.
+inline constexpr size_t kPageTableBytes = 2 * kMiB;
+
+// The offsets at which a block goes on in another of the kernel's mappings, each a multiple of
+// kPageTableBytes. A block has some once it was put together of kept ones. The kernel resizes and
+// moves one mapping at a time.
+class Seams {
+ public:
+  static constexpr size_t kMost = 31;
+
+  size_t room() const { return kMost - count_; }
+  // Where the last mapping begins.
+  size_t last() const { return count_ == 0 ? 0 : at_[count_ - 1] * kPageTableBytes; }
+  void add(size_t offset) {
+    ASSERT(offset == 0 || room() > 0);
+    if (offset > 0) at_[count_++] = static_cast<uint32_t>(offset / kPageTableBytes);
+  }
+  // The block has become shorter.
+  void drop_from(size_t offset) {
+    while (count_ > 0 && last() >= offset) --count_;
+  }
+
+ private:
+  uint32_t at_[kMost];
+  uint32_t count_;
+};
+
+struct HugeBlock {
+  void *base;
+  size_t mapped_bytes;  // usable size: a multiple of the OS page
+  HugeBlock *next;      // in the list of unused records, or of kept blocks
+  uint64_t notes[2];    // the hardened variant's; 0 when allocated
+  Seams seams;
+  bool live;     // the program holds it
+  bool fresh;    // kept, and not for a whole age yet
+  bool advised;  // huge pages were asked for
+};
+
+}  // namespace hakmem
+
+#endif  // HAKMEM_SUPERSLAB_HUGE_BLOCK_H_
