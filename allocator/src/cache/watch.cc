@@ -1,17 +1,13 @@
 #include "cache/watch.h"
 
-#include <bit>
-
 namespace hakmem {
 
 bool Watch::may_hide(const Watched &w) const {
   if (w.c == 0) return false;
-  if (std::popcount(classes_[0]) + std::popcount(classes_[1]) < kFewClasses) {
-    return calls_ < kMostCallsOfFew;
-  }
   if (calls_ < kMostCalls) return true;
+  if (class_count_ < kManyClasses || !is_small(w.c)) return false;
   for (const Watched &other : watched_) {
-    if (other.c != 0 && other.calls < w.calls) return false;
+    if (other.c != 0 && is_small(other.c) && other.calls < w.calls) return false;
   }
   return calls_ < kMostCallsOfOne;
 }
@@ -42,12 +38,16 @@ void Watch::hide(void ***tops, void **decoy, SizeClass c, uint64_t now_ms) {
     replace_silent(tops);
     for (Watched &w : watched_) w.calls = 0;
   }
-  classes_[c / 64] |= uint64_t{1} << (c % 64);
+  const uint64_t bit = uint64_t{1} << (c % 64);
+  if ((classes_[c / 64] & bit) == 0) {
+    classes_[c / 64] |= bit;
+    ++class_count_;
+  }
   if (Watched *watched = find(c)) {
     ++watched->calls;
     ++calls_;
   } else {
-    const bool small = c <= kMaxSmallClass;
+    const bool small = is_small(c);
     watched_[small ? next_place_ : kWatched - 1] = {c, false, 1, nullptr};
     if (small) next_place_ = (next_place_ + 1) % (kWatched - 1);
   }

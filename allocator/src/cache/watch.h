@@ -19,6 +19,8 @@ namespace hakmem {
 class Watch {
  public:
   bool hidden() const { return hidden_; }
+  // A class that is watched; 0: none.
+  SizeClass any() const { return watched_[0].c != 0 ? watched_[0].c : watched_[kWatched - 1].c; }
   // Watches class c from now on, in place of another; hides all that are watched.
   // `tops` are the heap's; `decoy` looks both empty and full; `now_ms` may lag.
   void hide(void ***tops, void **decoy, SizeClass c, uint64_t now_ms);
@@ -29,16 +31,16 @@ class Watch {
 
  private:
   // What is watched must not be left alone, or the thread may never come back; but the only class
-  // of a program, or one of a few, would cost all its speed. So in a step of the clock a program of
-  // many classes may be watched for kMostCalls, and for kMostCallsOfOne by its least busy class
-  // alone; one of few classes for kMostCallsOfFew.
+  // of a program, or one of a few, would cost all its speed. So in a step of the clock a program may
+  // be watched for kMostCalls, and if it has many classes for kMostCallsOfOne by its least busy small
+  // class alone.
   static constexpr uint64_t kStepMs = 8;
-  static constexpr uint32_t kMostCalls = 16 * 1024;
+  static constexpr uint32_t kMostCalls = 256;
   static constexpr uint32_t kMostCallsOfOne = 64 * 1024;
-  static constexpr uint32_t kMostCallsOfFew = 1024;
-  static constexpr int kFewClasses = 8;
+  static constexpr size_t kManyClasses = 8;
   // All places but the last are for small blocks, which a program is most likely to go on using.
   static constexpr size_t kMaxSmallClass = kShiftClasses;
+  static bool is_small(SizeClass c) { return c <= kMaxSmallClass; }
   static constexpr size_t kWatched = 3;
 
   struct Watched {
@@ -59,6 +61,7 @@ class Watch {
   SizeClass candidate_ = 0;
   uint32_t calls_ = 0;        // of all watched classes in this step
   uint64_t classes_[2] = {};  // that have come to a slow path in a burst
+  size_t class_count_ = 0;    // of them
   bool hidden_ = false;
 };
 

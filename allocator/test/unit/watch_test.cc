@@ -73,9 +73,19 @@ TEST_F(WatchTest, TheOnlyClassOfAProgramIsLeftAloneForTheRestOfAStep) {
     visit(5, 1000);
     ASSERT_LT(++visits, 10'000);
   } while (is_hidden(5));
-  EXPECT_GT(visits, 500);
+  EXPECT_GT(visits, 100);
   visit(5, 1100);
   EXPECT_TRUE(is_hidden(5));
+}
+
+// After a burst of large blocks the program goes on with small ones.
+TEST_F(WatchTest, OfManyClassesASmallOneStaysWatchedWhicheverIsTheLeastBusy) {
+  for (SizeClass c = 1; c <= 20; ++c) visit(c, 1000);
+  visit(90, 1000);
+  for (int i = 0; i < 2000; ++i) visit(i % 4 == 0 ? 19 : 20, 1000);
+  EXPECT_FALSE(is_hidden(90));
+  EXPECT_FALSE(is_hidden(20));
+  EXPECT_TRUE(is_hidden(19));
 }
 
 TEST_F(WatchTest, OfManyClassesTheLeastBusyStaysWatchedLongest) {
