@@ -6,10 +6,12 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstdio>
 
 #include "api/family.h"
+#include "cache/heap_registry.h"
 #include "hakmem/hakmem.h"
 #include "superslab/huge_blocks.h"
 #include "superslab/page_heap.h"
@@ -72,13 +74,16 @@ HAKMEM_EXPORT int mallopt(int, int) { return 1; }
 HAKMEM_EXPORT struct mallinfo2 mallinfo2(void) {
   const page_heap::Totals pages = page_heap::totals();
   const huge_blocks::Totals huge = huge_blocks::totals();
+  const size_t used_bytes = pages.mapped_bytes - pages.free_bytes - pages.metadata_bytes;
+  // Other threads go on meanwhile.
+  const size_t recent_bytes = std::min(heap_registry::totals().recent_bytes, used_bytes);
   struct mallinfo2 info = {};
   info.arena = pages.mapped_bytes + huge.kept.bytes;
   info.hblks = huge.blocks;
   info.hblkhd = huge.mapped_bytes;
-  info.fordblks = pages.free_bytes + huge.kept.bytes;
-  info.uordblks = pages.mapped_bytes - pages.free_bytes - pages.metadata_bytes;
-  info.keepcost = pages.free_touched_bytes + huge.kept.bytes;
+  info.fordblks = pages.free_bytes + recent_bytes + huge.kept.bytes;
+  info.uordblks = used_bytes - recent_bytes;
+  info.keepcost = pages.free_touched_bytes + recent_bytes + huge.kept.bytes;
   return info;
 }
 

@@ -47,6 +47,9 @@ void age_what_is_free() {
 }
 
 void free_large(Slab *slab, void *block) {
+  if (slab->kind() != SlabKind::kLarge) report_double_free(block, 0);
+  Heap *heap = own_heap();
+  if (heap != nullptr && keep_recent(heap, slab)) return;
   if (!page_heap::free_large(slab)) report_double_free(block, 0);
   age_what_is_free();
 }
@@ -106,12 +109,15 @@ void *try_class(SizeClass c, Lending lending) {
 
 Big try_big(size_t size, size_t alignment, Contents wanted) {
   if (size <= page_heap::kMaxRunBytes && alignment <= page_heap::kMaxRunBytes) {
+    give_back_recent(t_heap);
     const size_t align_slabs = alignment <= kSlabBytes ? 1 : alignment / kSlabBytes;
     const size_t slabs = size == 0 ? 1 : div_up(size, kSlabBytes);
     const page_heap::Run run = page_heap::allocate_large(slabs, align_slabs);
     page_heap::tick();
     if (run.slab == nullptr) return {nullptr, false};
-    return {as_pointer(slab_address(run.slab)), run.zeroed};
+    void *block = as_pointer(slab_address(run.slab));
+    forget_remote(t_heap, block);
+    return {block, run.zeroed};
   }
   void *block = huge_blocks::allocate(size, alignment, wanted);
   page_heap::tick();
@@ -138,6 +144,15 @@ Big allocate_big(size_t size, size_t alignment, Contents wanted) {
   return big;
 }
 
+// A large block of a run that this thread has freed of late, if that is all that is to be done.
+static inline void *take_recent(Heap *heap, size_t size) {
+  if (size > HeapRecentRuns::kMostBytes || heap->calls_to_tick == 0) return nullptr;
+  Slab *run = heap->recent.take(div_up(size, kSlabBytes));
+  if (run == nullptr) return nullptr;
+  --heap->calls_to_tick;
+  return as_pointer(slab_address(run));
+}
+
 void *malloc_slow(size_t size) {
   if constexpr (kHardened) return hardened::allocate(size, kMinAlign);
   if (size <= kMaxSmallBytes) [[likely]] {
@@ -148,6 +163,7 @@ void *malloc_slow(size_t size) {
     if (void *block = swap_and_pop(heap, c)) return block;
     return allocate_class(c, Lending::kAllowed);
   }
+  if (void *block = take_recent(t_heap, size)) return block;
   return allocate_big(size, kMinAlign, Contents::kAny).block;
 }
 
@@ -223,6 +239,7 @@ void *resize(void *block, size_t size) {
       if (stays_small(size, usable)) return block;
       break;
     case What::kLarge:
+      if (size > usable) give_back_recent(t_heap);  // one of them may lie behind the block
       if (size > kMaxSmallBytes && size <= page_heap::kMaxRunBytes &&
           page_heap::resize_large(location.slab, div_up(size, kSlabBytes))) {
         return block;

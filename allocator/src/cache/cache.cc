@@ -81,6 +81,13 @@ void drain_magazine(Heap *heap, SizeClass c) {
   heap->top[c] = sentinel;
 }
 
+// A run that is none any more was freed twice, by two threads at the same time.
+void give_back_run(Slab *run) {
+  if (!page_heap::free_large(run, SlabKind::kCached)) {
+    report_double_free(as_pointer(slab_address(run)), 0);
+  }
+}
+
 // Classes would each keep the pages of their own highest need. So before new memory is carved, a
 // free block of a slightly larger class serves, if a magazine has one; only after many such loans
 // within one age has the class earned more of its own. Large heaps do not borrow: their pages fill
@@ -111,6 +118,7 @@ size_t grown_refill(Heap *heap, SizeClass c, size_t most) {
 // no use for goes back: full magazines to the slabs, empty slabs to the page heap.
 void give_back_what_aged(Heap *heap, bool burst) {
   memset(heap->loans, 0, sizeof heap->loans);
+  give_back_recent(heap);
   flush_remote(heap);
   collect_mail(heap);
   for (size_t i = 1; i < kClassCount; ++i) {
@@ -147,8 +155,8 @@ void age(Heap *heap) {
   heap->calls_to_tick = in_burst(heap) ? kSlowCallsPerTickInBurst : kSlowCallsPerTick;
 }
 
-// A slow path's visit to the magazines: all are in sight during it, and what is watched is hidden
-// again behind it.
+// A slow path's visit to the magazines, on behalf of one class (0: none): all are in sight during it,
+// and what is watched is hidden again behind it.
 class Visit {
  public:
   Visit(Heap *heap, SizeClass c) : heap_(heap), c_(c) {
@@ -156,7 +164,8 @@ class Visit {
     age(heap);
   }
   ~Visit() {
-    if (in_burst(heap_)) heap_->watch.hide(heap_->top, empty_heap()->top[0], c_, heap_->now_ms);
+    if (c_ == 0 || !in_burst(heap_)) return;
+    heap_->watch.hide(heap_->top, empty_heap()->top[0], c_, heap_->now_ms);
   }
   Visit(const Visit &) = delete;
   Visit &operator=(const Visit &) = delete;
@@ -166,16 +175,38 @@ class Visit {
   SizeClass c_;
 };
 
+// A class to watch after a call that concerns none; 0: no magazine has a block.
+SizeClass class_to_watch(const Heap *heap) {
+  if (heap->watch.hidden()) return heap->watch.any();
+  for (size_t c = 1; c < kClassCount; ++c) {
+    if (*heap->top[c] != nullptr) return static_cast<SizeClass>(c);
+  }
+  return 0;
+}
+
 }  // namespace
 
 void come_back_soon(Heap *heap) {
-  if (heap->watch.hidden() || !page_heap::backlog()) return;
-  for (size_t c = 1; c < kClassCount; ++c) {
-    if (*heap->top[c] == nullptr) continue;
-    heap->calls_to_tick = 0;
-    const Visit visit(heap, static_cast<SizeClass>(c));
-    return;
-  }
+  const bool much_waits = page_heap::backlog() && !heap->watch.hidden();
+  if (!much_waits && heap->calls_to_tick != 0) return;
+  heap->calls_to_tick = 0;
+  const Visit visit(heap, class_to_watch(heap));
+}
+
+bool keep_recent(Heap *heap, Slab *run) {
+  const bool fits = run->run_slabs * kSlabBytes <= HeapRecentRuns::kMostBytes;
+  if (!fits || heap->calls_to_tick == 0 || release::wanted(release::Reason::kEmptied)) return false;
+  --heap->calls_to_tick;
+  if (heap->recent.put(run)) return true;
+  do {
+    give_back_run(heap->recent.take_oldest());
+  } while (!heap->recent.put(run));
+  come_back_soon(heap);
+  return true;
+}
+
+void give_back_recent(Heap *heap) {
+  while (Slab *run = heap->recent.take_oldest()) give_back_run(run);
 }
 
 void reset_magazines(Heap *heap, void **storage) {
@@ -256,6 +287,7 @@ void drain(Heap *heap) {
     while (void **full = heap->depot.take_any(c)) empty_full_magazine(heap, c, full);
     heap->carved[c] = 0;
   }
+  give_back_recent(heap);
   heap->pool.release_empty_slabs();
 }
 

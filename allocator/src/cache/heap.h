@@ -26,6 +26,7 @@
 #include "slab/inbox.h"
 #include "slab/owner_map.h"
 #include "slab/slab_pool.h"
+#include "superslab/recent_runs.h"
 
 namespace hakmem {
 
@@ -39,6 +40,9 @@ struct HeapCounters {
 struct ClassCounters {
   std::atomic<uint64_t> hits, refills, frees, remote_frees, flushes;
 };
+
+// What other threads cannot use must stay little: a few runs of 512 KiB together.
+using HeapRecentRuns = RecentRuns<SlabKind::kCached, 4, 8>;
 
 struct alignas(64) Heap {
   // Fast paths.
@@ -59,6 +63,7 @@ struct alignas(64) Heap {
   alignas(64) Inbox inbox;  // written by other threads
   alignas(64) SlabPool pool;
   Depot depot;
+  HeapRecentRuns recent;
   Watch watch;
   WritableChunks writable_chunks;
   HeapCounters counters = {};
@@ -118,9 +123,14 @@ enum class Lending : bool { kForbidden, kAllowed };
 void *refill(Heap *heap, SizeClass c, Lending lending);
 // Takes a block of one of the heap's own slabs whose magazine is full.
 void flush_and_push(Heap *heap, SizeClass c, void *block);
-// After frees of blocks without a magazine: sees to it that the heap's thread comes to a slow path
-// soon if much waits to go back to the kernel.
+// After frees of blocks without a magazine: ages, now and then, and sees to it that the heap's thread
+// comes to a slow path soon if much waits to go back to the kernel.
 void come_back_soon(Heap *heap);
+// Keeps the run of a large block that was freed for the next of its size. False: it is not for this
+// heap, or it is time for more than that.
+bool keep_recent(Heap *heap, Slab *run);
+// Before memory is looked for elsewhere: gives the page heap what keep_recent() has kept.
+void give_back_recent(Heap *heap);
 // Takes a small block of another heap's slab.
 void free_remote(Heap *heap, Slab *slab, void *block);
 // Makes all magazines empty, whatever state they are in: for a new heap, or to forget what an old
@@ -128,6 +138,12 @@ void free_remote(Heap *heap, Slab *slab, void *block);
 void reset_magazines(Heap *heap, void **storage);
 // Gives all that the heap caches back to the slabs they came from.
 void drain(Heap *heap);
+// The block is a new large one, but another heap's small ones may have been there before: from now on
+// no free of this thread takes it for one of theirs.
+inline void forget_remote(Heap *heap, const void *block) {
+  std::atomic<uint8_t> &bin = heap->owner_map()[owner_map_index(heap, block)];
+  if (bin.load(std::memory_order_relaxed) == kRemoteBin) bin.store(0, std::memory_order_relaxed);
+}
 // Takes home what waits for other heaps.
 void flush_remote(Heap *heap);
 // Puts what waits in the heap's inbox into its slabs. Any thread.

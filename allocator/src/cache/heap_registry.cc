@@ -87,6 +87,7 @@ void on_thread_exit(void *) {
   ++t_exits;
   flush_remote(heap);
   heap->watch.reveal(heap->top);
+  give_back_recent(heap);
   heap->inbox.set_open(false);
   empty_inbox(heap);
   t_heap = const_cast<Heap *>(empty_heap());
@@ -140,6 +141,7 @@ void after_fork_in_child() {
     heap->pool.lock().reset_after_fork();
     if (!heap->in_use || heap == t_heap) continue;
     reset_magazines(heap, magazines(heap));
+    heap->recent.forget();
     for (size_t bin = 1; bin < kBinCount; ++bin) *heap->top[bin] = nullptr;
     heap->inbox.set_open(false);
     empty_inbox(heap);
@@ -217,6 +219,7 @@ Totals totals() {
     };
     ++t.heaps;
     t.heaps_in_use += heap->in_use;
+    t.recent_bytes += heap->recent.bytes();
     t.refills += read(heap->counters.refills);
     t.depot_refills += read(heap->counters.depot_refills);
     t.flushes += read(heap->counters.flushes);

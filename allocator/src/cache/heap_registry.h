@@ -28,6 +28,7 @@ void release_free_pages();
 
 struct Totals {
   size_t heaps, heaps_in_use;
+  size_t recent_bytes;  // of large blocks that threads have freed and keep
   uint64_t refills, depot_refills, flushes, depot_flushes, remote_flushes, remote_blocks,
       mail_blocks;
 };

@@ -49,7 +49,7 @@ void age() {
 
 void release(void *block) {
   Slab *slab = slab_of(block);
-  if (slab->kind == SlabKind::kLarge) return big_blocks::bury(slab);
+  if (slab->kind() == SlabKind::kLarge) return big_blocks::bury(slab);
   const SizeClass c = slab->size_class;
   const size_t written = first_write(block, class_bytes(c));
   if (written != kUntouched) report_write_after_free(block, written, class_bytes(c));

@@ -31,9 +31,12 @@ void count_superslab(const Superslab &superslab, Census *census) {
       for (size_t free = i; free < i + slab.run_slabs; ++free) {
         if (superslab.touched.test(free)) census->free_touched_bytes += kSlabBytes;
       }
-    } else if (slab.kind == SlabKind::kLarge) {
+    } else if (slab.kind() == SlabKind::kLarge) {
       ++census->large_runs;
       census->large_bytes += slab.run_slabs * kSlabBytes;
+    } else if (slab.kind() == SlabKind::kCached) {
+      ++census->recent_runs;
+      census->recent_bytes += slab.run_slabs * kSlabBytes;
     } else {
       count_small(slab, census);
     }

@@ -38,6 +38,7 @@ struct Census {
   ClassCensus classes[kClassCount];
   uint64_t superslabs;
   uint64_t large_runs, large_bytes;
+  uint64_t recent_runs, recent_bytes;  // freed of late, and kept by a thread
   uint64_t free_runs, free_bytes;
   uint64_t free_touched_bytes;  // of them, likely resident
   uint64_t empty_slab_bytes;    // of the empty slabs that the heaps keep

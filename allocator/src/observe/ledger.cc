@@ -185,8 +185,10 @@ void share_superslab(Workspace *w, const Superslab *superslab, uintptr_t begin, 
     } else {
       const Slab *slab = superslab->slabs + superslab->head.last_at_or_below(i);
       piece_end = std::min(slab_address(slab) + slab->run_slabs * kSlabBytes, end);
-      if (slab->kind == SlabKind::kSmall) {
+      if (slab->kind() == SlabKind::kSmall) {
         share_small(w, slab, begin, piece_end);
+      } else if (slab->kind() == SlabKind::kCached) {
+        bytes_of(w, Owner::kThreadCaches) += piece_end - begin;
       } else {
         bytes_of(w, Owner::kLiveBlocks) += piece_end - begin;
       }
@@ -238,9 +240,9 @@ uint64_t blocks_held_bytes(const Workspace *w) {
   for (const Superslab *s = page_heap::first_superslab(); s != nullptr; s = s->next) {
     for (size_t i = s->first_slab; i < s->slab_count; i += s->slabs[i].run_slabs) {
       const Slab &slab = s->slabs[i];
-      if (s->free.test(i)) continue;
-      bytes += slab.kind == SlabKind::kSmall ? slab.used * class_bytes(slab.size_class)
-                                             : slab.run_slabs * kSlabBytes;
+      if (s->free.test(i) || slab.kind() == SlabKind::kCached) continue;
+      bytes += slab.kind() == SlabKind::kSmall ? slab.used * class_bytes(slab.size_class)
+                                               : slab.run_slabs * kSlabBytes;
     }
   }
   for (size_t i = 0; i < w->cached_count; ++i) {

@@ -90,6 +90,7 @@ void print_slabs(Writer *w, const Census &census) {
   w->print("  %-28s %10llu\n", "small slabs, partial", Number{slabs.partial});
   line("small slabs, empty but kept", slabs.empty, census.empty_slab_bytes);
   line("large blocks", census.large_runs, census.large_bytes);
+  line("large blocks freed of late", census.recent_runs, census.recent_bytes);
   line("free runs", census.free_runs, census.free_bytes);
   line("discard calls", released.discard_calls, released.discarded_bytes);
   line("unmap calls", released.unmap_calls, released.unmapped_bytes);
@@ -144,6 +145,8 @@ void write_observed(Writer *w) {
   w->field("empty_kept_bytes", census.empty_slab_bytes);
   w->field("large_runs", census.large_runs);
   w->field("large_bytes", census.large_bytes);
+  w->field("recent_runs", census.recent_runs);
+  w->field("recent_bytes", census.recent_bytes);
   w->field("free_runs", census.free_runs);
   w->field("free_bytes", census.free_bytes);
   w->field("free_touched_bytes", census.free_touched_bytes);

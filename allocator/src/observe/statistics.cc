@@ -50,6 +50,7 @@ size_t write_json(char *buf, size_t cap) {
   w.open("cache");
   w.field("heaps", heaps.heaps);
   w.field("heaps_in_use", heaps.heaps_in_use);
+  w.field("recent_bytes", heaps.recent_bytes);
   w.field("refills", heaps.refills);
   w.field("depot_refills", heaps.depot_refills);
   w.field("flushes", heaps.flushes);

@@ -14,7 +14,7 @@ namespace {
 SlabPool *owner_of(void *block, uintptr_t *superslab) {
   if (align_down(address_of(block), kUnitBytes) == *superslab) {
     Slab *slab = slab_of(block);
-    if (slab != nullptr && slab->kind == SlabKind::kSmall) {
+    if (slab != nullptr && slab->kind() == SlabKind::kSmall) {
       const BlockPlace place = place_of(slab, block);
       if (place.on_boundary && place.carved) [[likely]]
         return slab->owner;

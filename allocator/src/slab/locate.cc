@@ -14,7 +14,7 @@ Location locate_in_superslab(const Superslab *superslab, const void *p) {
   if (address_of(p) - superslab->address() >= superslab->bytes()) return {What::kForeign, {}, {}};
   Slab *slab = slab_of(p);
   if (slab == nullptr) return {What::kForeign, nullptr, nullptr};
-  if (slab->kind == SlabKind::kSmall) {
+  if (slab->kind() == SlabKind::kSmall) {
     const BlockPlace place = place_of(slab, p);
     if (!place.on_boundary) return {What::kInterior, slab, nullptr};
     return {place.carved ? What::kSmall : What::kForeign, slab, nullptr};
@@ -47,7 +47,7 @@ Location locate(const void *p) {
 
 size_t usable_bytes(const Location &location) {
   if (location.huge != nullptr) return location.huge->mapped_bytes;
-  if (location.slab->kind == SlabKind::kSmall) return class_bytes(location.slab->size_class);
+  if (location.slab->kind() == SlabKind::kSmall) return class_bytes(location.slab->size_class);
   return location.slab->run_slabs * kSlabBytes;
 }
 

@@ -23,7 +23,7 @@ bool is_resident(const Slab *slab) {
 
 void FreeRuns::insert(Slab *first, size_t slabs) {
   const size_t bin = bin_of(slabs);
-  first->kind = SlabKind::kFree;
+  first->set_kind(SlabKind::kFree);
   first->run_slabs = static_cast<uint16_t>(slabs);
   first->prev = nullptr;
   first->next = bins_[bin];

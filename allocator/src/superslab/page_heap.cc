@@ -31,7 +31,7 @@ constexpr ptrdiff_t kBacklogSlabs = 2 * kMiB / kSlabBytes;
 struct State {
   os::Lock lock;
   FreeRuns free_runs;
-  RecentRuns recent;
+  RecentRuns<SlabKind::kRecent, 8, kMaxRunSlabs> recent;
   Superslabs superslabs;
   uint64_t next_age_ms;
   // Free and touched, about: counted exactly at each tick, and followed from there.
@@ -126,7 +126,7 @@ Run allocate(size_t slabs, size_t align_slabs, SlabKind kind) {
   slab->next = slab->prev = nullptr;
   slab->run_slabs = static_cast<uint16_t>(slabs);
   slab->bitmap_slot = kNoBitmapSlot;
-  slab->kind = kind;
+  slab->set_kind(kind);
   return {slab, zeroed};
 }
 
@@ -162,7 +162,7 @@ void free_locked(Slab *slab) {
 }
 
 void merge_recent() {
-  while (Slab *run = g.recent.take_any()) free_locked(run);
+  while (Slab *run = g.recent.take_oldest()) free_locked(run);
 }
 
 void prefer_small_pages_locked(Superslab *superslab) {
@@ -244,10 +244,7 @@ Run allocate_large(size_t slabs, size_t align_slabs) {
   ASSERT(slabs > 0 && slabs <= kMaxRunSlabs && is_pow2(align_slabs));
   const os::LockGuard guard(g.lock);
   if (align_slabs == 1) {
-    if (Slab *run = g.recent.take(slabs)) {
-      run->kind = SlabKind::kLarge;
-      return {run, false};
-    }
+    if (Slab *run = g.recent.take(slabs)) return {run, false};
   }
   merge_recent();
   return allocate(slabs, align_slabs, SlabKind::kLarge);
@@ -258,17 +255,16 @@ void free(Slab *slab) {
   free_locked(slab);
 }
 
-bool free_large(Slab *slab) {
+bool free_large(Slab *slab, SlabKind kind) {
   const os::LockGuard guard(g.lock);
   Superslab *superslab = superslab_of(slab);
-  if (!superslab->head.test(index_of(superslab, slab)) || slab->kind != SlabKind::kLarge) {
+  if (!superslab->head.test(index_of(superslab, slab)) || slab->kind() != kind) {
     return false;
   }
   if (kHardened || release::wanted(Reason::kEmptied)) {
     free_locked(slab);
     return true;
   }
-  slab->kind = SlabKind::kRecent;
   if (!g.recent.put(slab)) {
     merge_recent();
     CHECK(g.recent.put(slab));
@@ -281,7 +277,7 @@ bool resize_large(Slab *slab, size_t new_slabs) {
   const os::LockGuard guard(g.lock);
   Superslab *superslab = superslab_of(slab);
   const size_t index = index_of(superslab, slab);
-  if (slab->kind != SlabKind::kLarge) return false;  // the program freed it: its copy will tell
+  if (slab->kind() != SlabKind::kLarge) return false;  // the program freed it: its copy will tell
   const size_t old_slabs = slab->run_slabs;
   if (new_slabs < old_slabs) {
     slab->run_slabs = static_cast<uint16_t>(new_slabs);

@@ -36,8 +36,9 @@ Run allocate_small(size_t slabs, size_t blocks);
 Run allocate_large(size_t slabs, size_t align_slabs);
 // Gives a whole run back.
 void free(Slab *slab);
-// Gives a large run back that the program frees. False: it is none (any more).
-bool free_large(Slab *slab);
+// Gives a large run back that the program frees, or that a heap has kept. False: it is none of the
+// kind (any more).
+bool free_large(Slab *slab, SlabKind kind = SlabKind::kLarge);
 // Makes a large run shorter or longer in place. False: the slabs behind it are not free.
 bool resize_large(Slab *slab, size_t new_slabs);
 

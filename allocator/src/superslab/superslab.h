@@ -32,7 +32,14 @@ inline constexpr size_t kSlabMaskWords = kSlabsPerSuperslab / 64;
 inline constexpr size_t kHugePageBytes = 2 * kMiB;
 inline constexpr size_t kHugePageSlabs = kHugePageBytes / kSlabBytes;
 
-enum class SlabKind : uint8_t { kUnused, kFree, kSmall, kLarge, kRecent };
+enum class SlabKind : uint8_t {
+  kUnused,
+  kFree,
+  kSmall,
+  kLarge,
+  kCached,  // freed, and among a heap's recent runs
+  kRecent   // freed, and among the page heap's
+};
 
 // One 64-byte line for each slab; only the first slab of a run has a meaningful one.
 struct alignas(64) Slab {
@@ -47,11 +54,16 @@ struct alignas(64) Slab {
   uint16_t capacity;    // blocks
   uint16_t first_word;  // no bit is set in the bitmap's words below this one
   SizeClass size_class;
-  SlabKind kind;            // kRecent: freed, and in recent_runs.h
+  // relaxed: a thread that holds a block in the slab finds the
+  // kind that the slab had when it got the block; an onlooker wants no more than a recent one.
+  std::atomic<SlabKind> kind_now;
   bool listed : 1;          // kSmall: it is in the owner's list
   bool guarded : 1;         // kSmall: its end is inaccessible (the hardened variant)
   uint8_t quiet_ages;       // kSmall: ages since a block came back; kPagesReleased: see slab_pool.h
   uint64_t inline_bits[3];  // free bits of slabs of up to 192 blocks
+
+  SlabKind kind() const { return kind_now.load(std::memory_order_relaxed); }
+  void set_kind(SlabKind kind) { kind_now.store(kind, std::memory_order_relaxed); }
 };
 static_assert(sizeof(Slab) == 64);
 

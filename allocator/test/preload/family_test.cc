@@ -190,6 +190,10 @@ TEST(Family, QuestionsAndSettings) {
   EXPECT_EQ(freed.hblkhd, before.hblkhd);
   EXPECT_GE(freed.fordblks, before.fordblks + (100 << 20)) << "kept";
   EXPECT_LE(freed.uordblks + freed.fordblks, freed.arena);
+  void *large = malloc(100'000);
+  const size_t used = mallinfo2().uordblks;
+  free(large);
+  EXPECT_EQ(mallinfo2().uordblks, used - (128 << 10)) << "the thread keeps it, but it is free";
   EXPECT_GT(after.arena, 0u);
   EXPECT_LE(after.uordblks + after.fordblks, after.arena);
   errno = 0;

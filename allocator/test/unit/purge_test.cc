@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "cache/heap.h"
 #include "config/config.h"
 #include "fake_kernel.h"
 #include "hakmem/hakmem.h"
@@ -22,6 +23,11 @@ std::vector<void *> burst(size_t bytes) {
   return blocks;
 }
 
+// That has not gone back yet, a few runs that the thread keeps included.
+size_t free_touched_bytes() {
+  return page_heap::totals().free_touched_bytes + t_heap->recent.bytes();
+}
+
 TEST(Purge, AgedSlabsGoBackAndFreshOnesStay) {
   hakmem_purge(HAKMEM_PURGE_ALL);
   test::FakeKernel kernel;
@@ -32,7 +38,7 @@ TEST(Purge, AgedSlabsGoBackAndFreshOnesStay) {
   kernel.advance_ms(100);  // less than a tick (125 ms)
   page_heap::tick();
   EXPECT_EQ(kernel.discards(), discards) << "given back before its time";
-  EXPECT_GE(page_heap::totals().free_touched_bytes, 16 * kMiB);
+  EXPECT_GE(free_touched_bytes(), 16 * kMiB);
   for (int i = 0; i < 3; ++i) {
     kernel.advance_ms(130);
     page_heap::tick();
@@ -99,7 +105,7 @@ TEST_F(Lean, KeepGivesPagesBackWhenTheyAgeOnly) {
     set(lean, "0");
     hakmem_purge(HAKMEM_PURGE_ALL);
     EXPECT_EQ(empty_superslabs(), 0u);
-    EXPECT_GE(page_heap::totals().free_touched_bytes, 128 * kMiB);
+    EXPECT_GE(free_touched_bytes(), 128 * kMiB);
     age();
     EXPECT_EQ(page_heap::totals().free_touched_bytes, 0u) << "lean " << lean;
   }
@@ -143,7 +149,7 @@ TEST(Purge, DeniedDiscardChangesNothing) {
     kernel.advance_ms(500);
     page_heap::tick();
   }
-  EXPECT_GE(page_heap::totals().free_touched_bytes, 8 * kMiB);
+  EXPECT_GE(free_touched_bytes(), 8 * kMiB);
   void *block = hakmem_calloc(1, kBlockBytes);
   for (size_t i = 0; i < kBlockBytes; ++i) ASSERT_EQ(static_cast<char *>(block)[i], 0);
   hakmem_free(block);
