@@ -25,6 +25,14 @@ constexpr uintptr_t align_down(uintptr_t x, size_t pow2) { return x & ~(uintptr_
 constexpr uintptr_t align_up(uintptr_t x, size_t pow2) { return align_down(x + pow2 - 1, pow2); }
 constexpr size_t div_up(size_t x, size_t y) { return (x + y - 1) / y; }
 
+// std::popcount without the instruction, which not every x86-64 has, is a call into the compiler's library.
+inline size_t count_bits(uint64_t word) {
+  word -= word >> 1 & 0x5555555555555555;
+  word = (word & 0x3333333333333333) + (word >> 2 & 0x3333333333333333);
+  word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f;
+  return static_cast<size_t>(word * 0x0101010101010101 >> 56);
+}
+
 inline uintptr_t address_of(const void *p) { return reinterpret_cast<uintptr_t>(p); }
 inline void *as_pointer(uintptr_t address) {
   return reinterpret_cast<void *>(address);  // NOLINT(performance-no-int-to-ptr)

@@ -175,10 +175,10 @@ class Visit {
   SizeClass c_;
 };
 
-// A class to watch after a call that concerns none; 0: no magazine has a block.
+// A small class to watch after a call that concerns none; 0: none has a block.
 SizeClass class_to_watch(const Heap *heap) {
   if (heap->watch.hidden()) return heap->watch.any();
-  for (size_t c = 1; c < kClassCount; ++c) {
+  for (size_t c = 1; c <= kShiftClasses; ++c) {
     if (*heap->top[c] != nullptr) return static_cast<SizeClass>(c);
   }
   return 0;
@@ -187,8 +187,12 @@ SizeClass class_to_watch(const Heap *heap) {
 }  // namespace
 
 void come_back_soon(Heap *heap) {
-  const bool much_waits = page_heap::backlog() && !heap->watch.hidden();
-  if (!much_waits && heap->calls_to_tick != 0) return;
+  const bool begins = heap->calls_to_tick > kSlowCallsPerTickInBurst && page_heap::backlog() &&
+                      !heap->watch.hidden();
+  if (heap->calls_to_tick != 0 && !begins) {
+    --heap->calls_to_tick;
+    return;
+  }
   heap->calls_to_tick = 0;
   const Visit visit(heap, class_to_watch(heap));
 }

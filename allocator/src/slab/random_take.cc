@@ -24,8 +24,8 @@ void carve_free(Slab *slab) {
 // Clears the n-th set bit and returns its index.
 size_t take_nth_bit(uint64_t *bits, size_t n) {
   size_t w = 0;
-  for (; n >= static_cast<size_t>(std::popcount(bits[w])); ++w) {
-    n -= static_cast<size_t>(std::popcount(bits[w]));
+  for (; n >= count_bits(bits[w]); ++w) {
+    n -= count_bits(bits[w]);
   }
   uint64_t word = bits[w];
   for (; n > 0; --n) word &= word - 1;

@@ -34,7 +34,7 @@ struct State {
   RecentRuns<SlabKind::kRecent, 8, kMaxRunSlabs> recent;
   Superslabs superslabs;
   uint64_t next_age_ms;
-  // Free and touched, about: counted exactly at each tick, and followed from there.
+  // Free and touched, about: counted exactly at each tick and purge, and followed from there.
   ptrdiff_t waiting_slabs;
 };
 constinit State g{};
@@ -210,6 +210,11 @@ size_t waiting_bytes() {
   return static_cast<size_t>(slabs) * kSlabBytes;
 }
 
+void count_waiting_anew() {
+  g.waiting_slabs = static_cast<ptrdiff_t>(waiting_bytes() / kSlabBytes);
+  follow_waiting(0);
+}
+
 // Gives back slabs of age, as many as one tick may. Whether some are left.
 bool release_aged() {
   const size_t an_eighth = waiting_bytes() / 8;
@@ -314,9 +319,7 @@ uint32_t tick() {
       g_ages.fetch_add(1, std::memory_order_relaxed);
     }
     const uint64_t soon = now + kBacklogTickMs;
-    g.waiting_slabs = static_cast<ptrdiff_t>(waiting_bytes() / kSlabBytes);
-    follow_waiting(0);
-
+    count_waiting_anew();
     g_next_tick_ms.store(more && soon < g.next_age_ms ? soon : g.next_age_ms,
                          std::memory_order_relaxed);
     g.lock.unlock();
@@ -340,6 +343,7 @@ void purge_all() {
   }
   g.superslabs.unmap_free(&g.free_runs);
   release_unused_bitmaps(Reason::kDemand);
+  count_waiting_anew();
 }
 
 bool give_up_address_space() {
@@ -361,9 +365,8 @@ Totals totals() {
     t.metadata_bytes += s->first_slab * kSlabBytes;
     for (size_t w = 0; w < kSlabMaskWords; ++w) {
       const uint64_t touched = s->free.word(w) & s->touched.word(w);
-      t.free_touched_bytes += static_cast<size_t>(std::popcount(touched)) * kSlabBytes;
-      t.offered_bytes +=
-          static_cast<size_t>(std::popcount(touched & s->offered.word(w))) * kSlabBytes;
+      t.free_touched_bytes += count_bits(touched) * kSlabBytes;
+      t.offered_bytes += count_bits(touched & s->offered.word(w)) * kSlabBytes;
     }
   }
   t.warm = warm_pool::totals();

@@ -48,7 +48,7 @@ inline ptrdiff_t count_waiting(const Superslab *superslab, size_t begin, size_t 
     uint64_t waiting = waiting_word(superslab, w);
     if (w == begin / 64) waiting &= ~uint64_t{0} << (begin % 64);
     if (end - w * 64 < 64) waiting &= (uint64_t{1} << (end - w * 64)) - 1;
-    slabs += std::popcount(waiting);
+    slabs += static_cast<ptrdiff_t>(count_bits(waiting));
   }
   return slabs;
 }

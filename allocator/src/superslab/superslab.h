@@ -92,7 +92,7 @@ class SlabMask {
   size_t count(size_t begin, size_t count) {
     size_t members = 0;
     each_word(begin, count, [&](uint64_t old, uint64_t mask) {
-      members += static_cast<size_t>(std::popcount(old & mask));
+      members += count_bits(old & mask);
       return old;
     });
     return members;

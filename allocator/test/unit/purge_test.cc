@@ -141,6 +141,15 @@ TEST_F(Lean, FreeOffersPagesOnce) {
   EXPECT_EQ(page_heap::totals().offered_bytes, 0u) << "on demand they go now";
 }
 
+TEST(Purge, LeavesNothingThatWaits) {
+  test::FakeKernel kernel;
+  for (void *block : burst(16 * kMiB)) hakmem_free(block);
+  page_heap::totals();  // merges what was freed last
+  EXPECT_TRUE(page_heap::backlog());
+  hakmem_purge(HAKMEM_PURGE_ALL);
+  EXPECT_FALSE(page_heap::backlog()) << "slow calls go on looking at the clock";
+}
+
 TEST(Purge, DeniedDiscardChangesNothing) {
   test::FakeKernel kernel;
   kernel.deny_discard(true);

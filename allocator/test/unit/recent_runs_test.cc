@@ -29,7 +29,9 @@ class HeapRecent : public testing::Test {
   ~HeapRecent() override { hakmem_purge(HAKMEM_PURGE_ALL); }
 
   // The thread's heap has seen the age that it is now, and will not look for a while.
-  static void settle() {
+  void settle() {
+    kernel_.advance_ms(10'000);
+    page_heap::tick();
     t_heap->calls_to_tick = 0;
     come_back_soon(t_heap);
     t_heap->calls_to_tick = kManyCalls;
