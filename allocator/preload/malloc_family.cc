@@ -83,7 +83,7 @@ HAKMEM_EXPORT struct mallinfo2 mallinfo2(void) {
   info.hblkhd = huge.mapped_bytes;
   info.fordblks = pages.free_bytes + recent_bytes + huge.kept.bytes;
   info.uordblks = used_bytes - recent_bytes;
-  info.keepcost = pages.free_touched_bytes + recent_bytes + huge.kept.bytes;
+  info.keepcost = pages.free_touched_bytes + huge.kept.bytes;
   return info;
 }
 

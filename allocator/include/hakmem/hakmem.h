@@ -76,7 +76,8 @@ enum {
    * threads find them. Nothing goes to the kernel. */
   HAKMEM_PURGE_THREAD = 0,
   /* And those of threads that have ended; then every free page goes back to the kernel. What other
-   * running threads keep at hand stays with them: up to HAKMEM_DEPOT_KB each. */
+   * running threads keep at hand stays with them: up to HAKMEM_DEPOT_KB each, and
+   * 512 KiB of large ones, or HAKMEM_DEPOT_KB if that is less. */
   HAKMEM_PURGE_ALL = 1
 };
 

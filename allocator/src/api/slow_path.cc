@@ -47,7 +47,6 @@ void age_what_is_free() {
 }
 
 void free_large(Slab *slab, void *block) {
-  if (slab->kind() != SlabKind::kLarge) report_double_free(block, 0);
   Heap *heap = own_heap();
   if (heap != nullptr && keep_recent(heap, slab)) return;
   if (!page_heap::free_large(slab)) report_double_free(block, 0);

@@ -7,6 +7,7 @@
 #include "os/os.h"
 #include "remote/remote.h"
 #include "superslab/page_heap.h"
+#include "superslab/release_policy.h"
 
 namespace hakmem {
 namespace {
@@ -81,12 +82,7 @@ void drain_magazine(Heap *heap, SizeClass c) {
   heap->top[c] = sentinel;
 }
 
-// A run that is none any more was freed twice, by two threads at the same time.
-void give_back_run(Slab *run) {
-  if (!page_heap::free_large(run, SlabKind::kCached)) {
-    report_double_free(as_pointer(slab_address(run)), 0);
-  }
-}
+void give_back_run(Slab *run) { CHECK(page_heap::free_large(run, SlabKind::kCached)); }
 
 // Classes would each keep the pages of their own highest need. So before new memory is carved, a
 // free block of a slightly larger class serves, if a magazine has one; only after many such loans
@@ -155,8 +151,8 @@ void age(Heap *heap) {
   heap->calls_to_tick = in_burst(heap) ? kSlowCallsPerTickInBurst : kSlowCallsPerTick;
 }
 
-// A slow path's visit to the magazines, on behalf of one class (0: none): all are in sight during it,
-// and what is watched is hidden again behind it.
+// A slow path's visit to the magazines, on behalf of one class: all are in sight during it, and what is
+// watched is hidden again behind it.
 class Visit {
  public:
   Visit(Heap *heap, SizeClass c) : heap_(heap), c_(c) {
@@ -164,8 +160,7 @@ class Visit {
     age(heap);
   }
   ~Visit() {
-    if (c_ == 0 || !in_burst(heap_)) return;
-    heap_->watch.hide(heap_->top, empty_heap()->top[0], c_, heap_->now_ms);
+    if (in_burst(heap_)) heap_->watch.hide(heap_->top, empty_heap()->top[0], c_, heap_->now_ms);
   }
   Visit(const Visit &) = delete;
   Visit &operator=(const Visit &) = delete;
@@ -175,11 +170,10 @@ class Visit {
   SizeClass c_;
 };
 
-// A small class to watch after a call that concerns none; 0: none has a block.
-SizeClass class_to_watch(const Heap *heap) {
-  if (heap->watch.hidden()) return heap->watch.any();
-  for (size_t c = 1; c <= kShiftClasses; ++c) {
-    if (*heap->top[c] != nullptr) return static_cast<SizeClass>(c);
+// A class whose magazine has a block, a small one rather; 0: there is none.
+SizeClass class_with_blocks(const Heap *heap) {
+  for (size_t c = 1; c < kClassCount; ++c) {
+    if (heap->top[c] != sentinel_of(magazine_of(heap->top[c]), c)) return static_cast<SizeClass>(c);
   }
   return 0;
 }
@@ -187,25 +181,35 @@ SizeClass class_to_watch(const Heap *heap) {
 }  // namespace
 
 void come_back_soon(Heap *heap) {
-  const bool begins = heap->calls_to_tick > kSlowCallsPerTickInBurst && page_heap::backlog() &&
-                      !heap->watch.hidden();
-  if (heap->calls_to_tick != 0 && !begins) {
+  Watch &watch = heap->watch;
+  const bool unwatched = page_heap::backlog() && !watch.hidden();
+  if (heap->calls_to_tick != 0 && !unwatched) {
     --heap->calls_to_tick;
     return;
   }
-  heap->calls_to_tick = 0;
-  const Visit visit(heap, class_to_watch(heap));
+  if (watch.hidden()) watch.reveal(heap->top);
+  const SizeClass c = unwatched ? class_with_blocks(heap) : SizeClass{0};
+  age(heap);  // may empty the magazines
+  if (!in_burst(heap)) return;
+  watch.add(c);
+  watch.hide_again(heap->top, empty_heap()->top[0], heap->now_ms);
 }
 
 bool keep_recent(Heap *heap, Slab *run) {
-  const bool fits = run->run_slabs * kSlabBytes <= HeapRecentRuns::kMostBytes;
-  if (!fits || heap->calls_to_tick == 0 || release::wanted(release::Reason::kEmptied)) return false;
+  const size_t bytes = run->run_slabs * kSlabBytes;
+  const size_t depot_bytes = static_cast<size_t>(knob(g_config.depot_kb)) * kKiB;
+  const size_t most =
+      depot_bytes < HeapRecentRuns::kMostBytes ? depot_bytes : HeapRecentRuns::kMostBytes;
+  if (bytes > most || heap->calls_to_tick == 0 || release::wanted(release::Reason::kEmptied))
+    return false;
+  if (!run->change_kind(SlabKind::kLarge, SlabKind::kCached)) return false;
   --heap->calls_to_tick;
-  if (heap->recent.put(run)) return true;
-  do {
+  bool gave_back = false;
+  while (heap->recent.bytes() + bytes > most || !heap->recent.put(run)) {
     give_back_run(heap->recent.take_oldest());
-  } while (!heap->recent.put(run));
-  come_back_soon(heap);
+    gave_back = true;
+  }
+  if (gave_back) come_back_soon(heap);
   return true;
 }
 

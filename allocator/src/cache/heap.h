@@ -42,7 +42,7 @@ struct ClassCounters {
 };
 
 // What other threads cannot use must stay little: a few runs of 512 KiB together.
-using HeapRecentRuns = RecentRuns<SlabKind::kCached, 4, 8>;
+using HeapRecentRuns = RecentRuns<4, 8>;
 
 struct alignas(64) Heap {
   // Fast paths.

@@ -136,6 +136,8 @@ void after_fork_in_child() {
   page_heap::reset_after_fork();
   g_common_pool.lock().reset_after_fork();
   g_lock.reset_after_fork();
+  give_back_recent(t_heap);
+  page_heap::free_cached_after_fork();
   for (Heap *heap = g_heaps; heap != nullptr; heap = heap->next) {
     heap->inbox.lock().reset_after_fork();
     heap->pool.lock().reset_after_fork();

@@ -31,13 +31,33 @@ void Watch::replace_silent(void *const *const *tops) {
   }
 }
 
-void Watch::hide(void ***tops, void **decoy, SizeClass c, uint64_t now_ms) {
-  if (now_ms / kStepMs != step_) {
-    step_ = now_ms / kStepMs;
-    calls_ = 0;
-    replace_silent(tops);
-    for (Watched &w : watched_) w.calls = 0;
+void Watch::add(SizeClass c) {
+  if (c == 0 || find(c) != nullptr) return;
+  const bool small = is_small(c);
+  watched_[small ? next_place_ : kWatched - 1] = {c, false, 0, nullptr};
+  if (small) next_place_ = (next_place_ + 1) % (kWatched - 1);
+}
+
+void Watch::begin_step(void *const *const *tops, uint64_t now_ms) {
+  if (now_ms / kStepMs == step_) return;
+  step_ = now_ms / kStepMs;
+  calls_ = 0;
+  replace_silent(tops);
+  for (Watched &w : watched_) w.calls = 0;
+}
+
+void Watch::hide_all(void ***tops, void **decoy) {
+  for (Watched &w : watched_) {
+    if (!may_hide(w)) continue;
+    w.hidden = true;
+    w.top = tops[w.c];
+    tops[w.c] = decoy;
+    hidden_ = true;
   }
+}
+
+void Watch::hide(void ***tops, void **decoy, SizeClass c, uint64_t now_ms) {
+  begin_step(tops, now_ms);
   const uint64_t bit = uint64_t{1} << (c % 64);
   if ((classes_[c / 64] & bit) == 0) {
     classes_[c / 64] |= bit;
@@ -47,17 +67,15 @@ void Watch::hide(void ***tops, void **decoy, SizeClass c, uint64_t now_ms) {
     ++watched->calls;
     ++calls_;
   } else {
-    const bool small = is_small(c);
-    watched_[small ? next_place_ : kWatched - 1] = {c, false, 1, nullptr};
-    if (small) next_place_ = (next_place_ + 1) % (kWatched - 1);
+    add(c);
+    find(c)->calls = 1;
   }
-  for (Watched &w : watched_) {
-    if (!may_hide(w)) continue;
-    w.hidden = true;
-    w.top = tops[w.c];
-    tops[w.c] = decoy;
-  }
-  hidden_ = true;
+  hide_all(tops, decoy);
+}
+
+void Watch::hide_again(void ***tops, void **decoy, uint64_t now_ms) {
+  begin_step(tops, now_ms);
+  hide_all(tops, decoy);
 }
 
 void **Watch::true_top(void **const *tops, SizeClass c) const {

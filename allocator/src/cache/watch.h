@@ -4,8 +4,8 @@
 //             release clock. While there is a backlog, the magazines of a few classes are hidden
 //             behind one that looks both empty and full, so that each of their mallocs and frees
 //             is a slow call. The fast paths know nothing of it.
-// Owns:       which classes are watched (those that came to a slow path lately), and their true
-//             tops while they are hidden.
+// Owns:       which classes are watched (those that came to a slow path lately, and others with
+//             blocks where those are silent), and their true tops while they are hidden.
 // Boundary:   a slow path reveals all before it looks at any magazine, and hides them when done.
 // Invariants: a class is watched in one place only.
 // Threads:    the heap's thread only.
@@ -18,12 +18,15 @@ namespace hakmem {
 
 class Watch {
  public:
+  // Whether any class is.
   bool hidden() const { return hidden_; }
-  // A class that is watched; 0: none.
-  SizeClass any() const { return watched_[0].c != 0 ? watched_[0].c : watched_[kWatched - 1].c; }
-  // Watches class c from now on, in place of another; hides all that are watched.
-  // `tops` are the heap's; `decoy` looks both empty and full; `now_ms` may lag.
+  // Class c has come to a slow path and is watched from now on, in place of another; hides all that
+  // are watched. `tops` are the heap's; `decoy` looks both empty and full; `now_ms` may lag.
   void hide(void ***tops, void **decoy, SizeClass c, uint64_t now_ms);
+  // The same, when a slow path was there on behalf of no class.
+  void hide_again(void ***tops, void **decoy, uint64_t now_ms);
+  // Watches class c, which has not come. 0: none.
+  void add(SizeClass c);
   // Puts the true tops back.
   void reveal(void ***tops);
   // The top of a class as it will be once revealed. For an onlooker.
@@ -51,6 +54,8 @@ class Watch {
   };
 
   Watched *find(SizeClass c);
+  void begin_step(void *const *const *tops, uint64_t now_ms);
+  void hide_all(void ***tops, void **decoy);
   bool may_hide(const Watched &w) const;
   // Gives the places of small classes that did not come in the last step to others with blocks.
   void replace_silent(void *const *const *tops);

@@ -25,16 +25,17 @@ void count_superslab(const Superslab &superslab, Census *census) {
   ++census->superslabs;
   for (size_t i = superslab.first_slab; i < superslab.slab_count;) {
     const Slab &slab = superslab.slabs[i];
+    const SlabKind kind = slab.kind();  // a running thread may change it meanwhile
     if (superslab.free.test(i)) {
       ++census->free_runs;
       census->free_bytes += slab.run_slabs * kSlabBytes;
       for (size_t free = i; free < i + slab.run_slabs; ++free) {
         if (superslab.touched.test(free)) census->free_touched_bytes += kSlabBytes;
       }
-    } else if (slab.kind() == SlabKind::kLarge) {
+    } else if (kind == SlabKind::kLarge) {
       ++census->large_runs;
       census->large_bytes += slab.run_slabs * kSlabBytes;
-    } else if (slab.kind() == SlabKind::kCached) {
+    } else if (kind == SlabKind::kCached) {
       ++census->recent_runs;
       census->recent_bytes += slab.run_slabs * kSlabBytes;
     } else {

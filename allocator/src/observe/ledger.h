@@ -19,7 +19,7 @@ namespace hakmem::observe {
 #define HAKMEM_LEDGER_OWNERS(OWNER)                                                              \
   OWNER(kLiveBlocks, "live_blocks", "blocks that the program holds, up to 4 MiB each")           \
   OWNER(kSlack, "slack", "free bytes on pages that a live or cached block keeps resident")       \
-  OWNER(kThreadCaches, "thread_caches", "free blocks in the threads' magazines, large ones too") \
+  OWNER(kThreadCaches, "thread_caches", "free blocks at hand: in magazines, and large ones")     \
   OWNER(kDepotTransfer, "depot_transfer",                                                        \
         "free blocks in depots, in inboxes, or waiting to go home to another thread")            \
   OWNER(kWarmEmptySlabs, "warm_empty_slabs",                                                     \

@@ -57,6 +57,9 @@ Location locate_live(const char *operation, const void *p) {
   if (location.what == What::kInterior) {
     report_interior_pointer(operation, p, usable_bytes(location));
   }
+  if (location.what == What::kLarge && location.slab->kind() != SlabKind::kLarge) {
+    report_double_free(p, 0);
+  }
   if (knob(g_config.check) != 0 && location.what == What::kSmall &&
       location.slab->owner->holds_free(location.slab, p)) {
     report_double_free(p, usable_bytes(location));

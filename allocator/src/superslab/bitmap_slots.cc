@@ -1,5 +1,7 @@
 #include "superslab/bitmap_slots.h"
 
+#include <bit>
+
 #include "base/check.h"
 
 namespace hakmem::bitmap_slots {

@@ -1,7 +1,7 @@
 // bitmap_slots.h - the free bits of slabs with more blocks than their own line has room for.
 //
 // Owns:       the slots for bitmaps in a superslab's metadata, as many as it has slabs.
-// Boundary:   taken and given back with the slab; the bits are the slab pool's, which clears them first.
+// Boundary:   the page heap takes one with a slab and gives it back with it; the bits are the slab pool's.
 // Invariants: the lowest slot is taken, so that few pages of metadata are resident.
 // Threads:    under the page heap's lock.
 #ifndef HAKMEM_SUPERSLAB_BITMAP_SLOTS_H_
@@ -15,6 +15,7 @@
 namespace hakmem::bitmap_slots {
 
 uint16_t take(Superslab *superslab);
+inline void put(Superslab *superslab, uint16_t slot) { superslab->bitmap_slots.clear(slot, 1); }
 // Gives the pages of slots back that no slab has any more.
 void release_unused(Superslab *superslab, release::Reason reason);
 

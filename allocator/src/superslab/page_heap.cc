@@ -1,6 +1,7 @@
 #include "superslab/page_heap.h"
 
 #include <atomic>
+#include <bit>
 #include <cstring>
 
 #include "base/check.h"
@@ -31,7 +32,7 @@ constexpr ptrdiff_t kBacklogSlabs = 2 * kMiB / kSlabBytes;
 struct State {
   os::Lock lock;
   FreeRuns free_runs;
-  RecentRuns<SlabKind::kRecent, 8, kMaxRunSlabs> recent;
+  RecentRuns<8, kMaxRunSlabs> recent;
   Superslabs superslabs;
   uint64_t next_age_ms;
   // Free and touched, about: counted exactly at each tick and purge, and followed from there.
@@ -150,7 +151,7 @@ bool discard_slabs(Superslab *superslab, size_t index, size_t slabs, Reason reas
 void free_locked(Slab *slab) {
   Superslab *superslab = superslab_of(slab);
   const size_t index = index_of(superslab, slab);
-  if (slab->bitmap_slot != kNoBitmapSlot) superslab->bitmap_slots.clear(slab->bitmap_slot, 1);
+  if (slab->bitmap_slot != kNoBitmapSlot) bitmap_slots::put(superslab, slab->bitmap_slot);
   superslab->head.clear(index, 1);
   mark_free(superslab, index, slab->run_slabs);
   if (slab_states::wholly_free(superslab) && release::wanted(Reason::kEmptied)) {
@@ -263,7 +264,8 @@ void free(Slab *slab) {
 bool free_large(Slab *slab, SlabKind kind) {
   const os::LockGuard guard(g.lock);
   Superslab *superslab = superslab_of(slab);
-  if (!superslab->head.test(index_of(superslab, slab)) || slab->kind() != kind) {
+  if (!superslab->head.test(index_of(superslab, slab)) ||
+      !slab->change_kind(kind, SlabKind::kRecent)) {
     return false;
   }
   if (kHardened || release::wanted(Reason::kEmptied)) {
@@ -377,9 +379,17 @@ const Superslab *first_superslab() { return g.superslabs.first(); }
 
 void lock_for_fork() {
   g.lock.lock();
-  merge_recent();  // an onlooker sees only runs that are free or in use
+  merge_recent();  // an onlooker sees only runs that are free, in use, or a heap's
 }
 void unlock_after_fork() { g.lock.unlock(); }
 void reset_after_fork() { g.lock.reset_after_fork(); }
+
+void free_cached_after_fork() {
+  for (Superslab *s = g.superslabs.first(); s != nullptr; s = s->next) {
+    for (size_t i = s->first_slab; i < s->slab_count; ++i) {
+      if (s->head.test(i) && s->slabs[i].kind() == SlabKind::kCached) free_locked(&s->slabs[i]);
+    }
+  }
+}
 
 }  // namespace hakmem::page_heap

@@ -73,6 +73,8 @@ const Superslab *first_superslab();
 void lock_for_fork();
 void unlock_after_fork();
 void reset_after_fork();
+// In a forked child: gives up the runs that heaps of threads kept that are not there.
+void free_cached_after_fork();
 
 }  // namespace hakmem::page_heap
 

@@ -2,11 +2,12 @@
 //
 // Purpose:    a program that frees a buffer and asks for one of the same size gets the same run
 //             again, without splitting and merging.
-// Owns:       up to kMostRuns runs of kMostSlabs slabs together, which are of kind kKind: in the masks
-//             they are in use.
+// Owns:       up to kMostRuns runs of kMostSlabs slabs together: in the masks they are in use.
 // Boundary:   a heap has a few, which its thread takes without a lock; those that are too large or too
-//             many for it, and those it gives back, the page heap has. Whoever has them gives them up
-//             before other memory is looked for, and with every age.
+//             many for it, and those it gives back, the page heap has. A heap gives its own up before
+//             a large block is looked for elsewhere, the page heap its own before any other run is
+//             handed out, and both do with every age.
+// Invariants: a run's kind says who has it (SlabKind): whoever puts it here has changed that first.
 // Threads:    a heap's: its thread's, but for bytes(). The page heap's: under its lock.
 #ifndef HAKMEM_SUPERSLAB_RECENT_RUNS_H_
 #define HAKMEM_SUPERSLAB_RECENT_RUNS_H_
@@ -18,7 +19,7 @@
 
 namespace hakmem {
 
-template <SlabKind kKind, size_t kMostRuns, size_t kMostSlabs>
+template <size_t kMostRuns, size_t kMostSlabs>
 class RecentRuns {
  public:
   static constexpr size_t kMostBytes = kMostSlabs * kSlabBytes;
@@ -28,7 +29,6 @@ class RecentRuns {
   // Whether there was room for one more run.
   bool put(Slab *run) {
     if (count_ == kMostRuns || slabs() + run->run_slabs > kMostSlabs) return false;
-    run->set_kind(kKind);
     runs_[count_++] = run;
     slabs_.store(slabs() + run->run_slabs, std::memory_order_relaxed);
     return true;
@@ -43,7 +43,7 @@ class RecentRuns {
     }
     return nullptr;
   }
-  // Still of kind kKind; NULL: there is none.
+  // NULL: there is none.
   Slab *take_oldest() { return count_ == 0 ? nullptr : take_at(0); }
   // Those that are there stay lost.
   void forget() {

@@ -1,14 +1,13 @@
 // slab_states.h - what the masks of a superslab say together about its slabs.
 //
-// Purpose:    the states of a slab have one place: used or free; free and untouched, or waiting to go
-//             back to the kernel, or offered to it.
+// Purpose:    how masks change together as slabs are used and freed, and which of the free ones wait
+//             to go back to the kernel.
 // Boundary:   masks only: which runs the free slabs form is FreeRuns' business, memory the page heap's.
 // Invariants: a slab waits if it is free and touched, and the kernel may not take it yet.
 // Threads:    under the page heap's lock.
 #ifndef HAKMEM_SUPERSLAB_SLAB_STATES_H_
 #define HAKMEM_SUPERSLAB_SLAB_STATES_H_
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 

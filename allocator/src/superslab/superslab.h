@@ -64,6 +64,11 @@ struct alignas(64) Slab {
 
   SlabKind kind() const { return kind_now.load(std::memory_order_relaxed); }
   void set_kind(SlabKind kind) { kind_now.store(kind, std::memory_order_relaxed); }
+  // Of several threads that free the same block only one changes its run's kind: exactly one owns
+  // it then. False: the run was of another kind.
+  bool change_kind(SlabKind from, SlabKind to) {
+    return kind_now.compare_exchange_strong(from, to, std::memory_order_relaxed);
+  }
 };
 static_assert(sizeof(Slab) == 64);
 

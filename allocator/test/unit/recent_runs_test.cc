@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <barrier>
 #include <future>
 #include <thread>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "cache/heap.h"
 #include "fake_kernel.h"
 #include "hakmem/hakmem.h"
+#include "slab/locate.h"
 #include "superslab/page_heap.h"
 
 namespace hakmem {
@@ -102,11 +104,11 @@ TEST_F(HeapRecent, GoBackWithAnAge) {
   hakmem_free(allocate(kSlabBytes));
   t_heap->calls_to_tick = 0;
   come_back_soon(t_heap);
-  const size_t kept = kept_bytes();
+  EXPECT_EQ(kept_bytes(), kSlabBytes) << "within an age";
   t_heap->calls_to_tick = 0;
   kernel_.advance_ms(10'000);
   come_back_soon(t_heap);
-  EXPECT_EQ(kept_bytes(), 0u) << kept;
+  EXPECT_EQ(kept_bytes(), 0u);
 }
 
 // Calls that find a run count as those that do not: ageing is not put off for ever.
@@ -141,20 +143,24 @@ TEST_F(HeapRecent, MemoryLeanKeepsNone) {
   ASSERT_EQ(hakmem_configure("HAKMEM_SS_MEM_LEAN_MODE", "0"), 0);
 }
 
-TEST_F(HeapRecent, OfThreadsThatAreNotInAForkedChildAreLost) {
+TEST_F(HeapRecent, OfThreadsThatAreNotInAForkedChildAreFree) {
+  char *block = nullptr;
   std::promise<Heap *> freed;
   std::promise<void> forked;
   std::thread other([&] {
     hakmem_free(hakmem_malloc(1));
     settle();
-    hakmem_free(allocate(kSlabBytes));
+    hakmem_free(block = allocate(kSlabBytes));
     freed.set_value(t_heap);
     forked.get_future().wait();
   });
   const Heap *heap = freed.get_future().get();
   EXPECT_EQ(heap->recent.bytes(), kSlabBytes);
   const pid_t child = fork();
-  if (child == 0) _exit(heap->recent.bytes() == 0 ? 0 : 1);
+  if (child == 0) {
+    if (heap->recent.bytes() != 0) _exit(1);
+    _exit(locate(block).what == Location::What::kForeign ? 0 : 2);
+  }
   int status = -1;
   waitpid(child, &status, 0);
   EXPECT_EQ(status, 0);
@@ -163,16 +169,96 @@ TEST_F(HeapRecent, OfThreadsThatAreNotInAForkedChildAreLost) {
   other.join();
 }
 
+// Where another heap's small blocks were, free would take a block for one of theirs.
+TEST_F(HeapRecent, AreNotTakenForAnotherHeapsBlocks) {
+  std::vector<void *> theirs;
+  std::thread([&] {
+    for (int i = 0; i < 20'000; ++i) theirs.push_back(hakmem_malloc(64));
+  }).join();
+  for (void *block : theirs) hakmem_free(block);
+  hakmem_purge(HAKMEM_PURGE_ALL);
+  std::vector<char *> blocks;
+  size_t marked = 0;
+  for (int i = 0; i < 60; ++i) {
+    settle();
+    const auto marks = [&] {
+      size_t n = 0;
+      for (void *block : theirs) {
+        n += t_heap->owner_map()[owner_map_index(t_heap, block)].load() == kRemoteBin;
+      }
+      return n;
+    };
+    const size_t before = marks();
+    blocks.push_back(allocate(kSlabBytes));
+    marked += marks() < before;
+  }
+  EXPECT_GT(marked, 0u) << "no block came to lie where theirs were";
+  for (char *block : blocks) {
+    settle();
+    hakmem_free(block);
+    EXPECT_EQ(slab_of(block)->kind(), SlabKind::kCached);
+  }
+}
+
+TEST_F(HeapRecent, AreNoMoreThanTheDepotMayHold) {
+  ASSERT_EQ(hakmem_configure("HAKMEM_DEPOT_KB", "128"), 0);
+  std::vector<char *> blocks;
+  for (int i = 0; i < 4; ++i) blocks.push_back(allocate(kSlabBytes));
+  for (char *block : blocks) hakmem_free(block);
+  EXPECT_EQ(kept_bytes(), 2 * kSlabBytes);
+  ASSERT_EQ(hakmem_configure("HAKMEM_DEPOT_KB", "0"), 0);
+  settle();
+  hakmem_free(allocate(2 * kSlabBytes));
+  EXPECT_EQ(kept_bytes(), 0u);
+  ASSERT_EQ(hakmem_configure("HAKMEM_DEPOT_KB", "8192"), 0);
+}
+
+// The program may go on from its magazines, whose blocks may all be larger ones.
+TEST_F(HeapRecent, ABurstIsWatchedForWhateverTheCount) {
+  for (const size_t size : {size_t{32}, size_t{4096}}) {
+    for (uint32_t calls = 0; calls < 10; ++calls) {
+      hakmem_purge(HAKMEM_PURGE_ALL);
+      kernel_.advance_ms(10'000);
+      page_heap::tick();
+      t_heap->calm_ages = 1000;
+      void *burst = hakmem_malloc(64 * kMiB);
+      hakmem_free(hakmem_malloc(size));
+      ASSERT_FALSE(t_heap->watch.hidden());
+      t_heap->calls_to_tick = calls;
+      hakmem_free(burst);
+      EXPECT_TRUE(t_heap->watch.hidden()) << size << " bytes, " << calls;
+    }
+  }
+}
+
 using HeapRecentDeathTest = HeapRecent;
 
-TEST_F(HeapRecentDeathTest, AFreeThatRacedWithAnotherIsNoticedWhenTheRunGoesBack) {
+TEST_F(HeapRecentDeathTest, AreNotTheProgramsAnyMore) {
   char *block = allocate(kSlabBytes);
   hakmem_free(block);
   EXPECT_DEATH(hakmem_free(block), "double free");
-  slab_of(block)->set_kind(SlabKind::kLarge);  // as the other thread still saw it
-  hakmem_free(block);
-  EXPECT_DEATH(hakmem_purge(HAKMEM_PURGE_ALL), "double free");
-  EXPECT_EQ(slab_of(block), t_heap->recent.take_oldest()) << "the first free's is given back";
+  EXPECT_DEATH(hakmem_usable_size(block), "double free");
+  EXPECT_DEATH(hakmem_realloc(block, kSlabBytes), "double free");
+}
+
+TEST_F(HeapRecentDeathTest, OfTwoFreesAtATimeOneIsNoticed) {
+  for (int round = 0; round < 10; ++round) {
+    EXPECT_DEATH(
+        {
+          char *block = allocate(kSlabBytes);
+          std::barrier together(2);
+          const auto free_it = [&] {
+            hakmem_free(hakmem_malloc(1));
+            settle();
+            together.arrive_and_wait();
+            hakmem_free(block);
+          };
+          std::thread other(free_it);
+          free_it();
+          other.join();
+        },
+        "double free");
+  }
 }
 
 }  // namespace

@@ -88,6 +88,25 @@ TEST_F(WatchTest, OfManyClassesASmallOneStaysWatchedWhicheverIsTheLeastBusy) {
   EXPECT_TRUE(is_hidden(19));
 }
 
+TEST_F(WatchTest, VisitsOnBehalfOfNoClassDoNotCount) {
+  visit(5, 1000);
+  for (int i = 0; i < 100'000; ++i) {
+    watch_.reveal(tops_);
+    watch_.hide_again(tops_, &decoy_, 1000);
+  }
+  EXPECT_TRUE(is_hidden(5));
+}
+
+TEST_F(WatchTest, AClassCanBeAddedThatDidNotCome) {
+  watch_.add(0);
+  watch_.hide_again(tops_, &decoy_, 1000);
+  EXPECT_FALSE(watch_.hidden()) << "nothing is";
+  watch_.add(90);
+  watch_.hide_again(tops_, &decoy_, 1000);
+  EXPECT_TRUE(is_hidden(90));
+  EXPECT_EQ(hidden(), 1u);
+}
+
 TEST_F(WatchTest, OfManyClassesTheLeastBusyStaysWatchedLongest) {
   for (SizeClass c = 1; c <= 20; ++c) visit(c, 1000);
   ASSERT_TRUE(is_hidden(19));

@@ -86,14 +86,14 @@ void TurnRunner::calibrate() {
 
 void TurnRunner::warn_if_slow(const Turn &turn, const Epoch &epoch) {
   if (config_.ops || turn.config->label == config_.reference) return;
-  if (turn.launch != config_.first_launch || epoch.epoch != 0) return;
+  if (turn.launch != config_.first_launch || epoch.epoch != 0 || epoch.quarantined == 1) return;
   const double took_s = static_cast<double>(*epoch.elapsed_ns) / 1e9;
   if (took_s < kMuchSlower * config_.epoch_s) return;
   event(
       &turn, kWarningEvent,
       fmt::format(
           "allocator {} (subject {}) takes {:.3g} s for an epoch that was to take {:.3g} s, as it "
-          "does with the reference: all its turns will be so long; shorten --epoch, or "
+          "does with the reference: its turns may all be so long; shorten --epoch, or "
           "calibrate on it with --reference {}",
           turn.config->plugin.name, turn.config->label, took_s, config_.epoch_s,
           turn.config->label));
