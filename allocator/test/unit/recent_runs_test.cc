@@ -221,6 +221,7 @@ TEST_F(HeapRecent, ABurstIsWatchedForWhateverTheCount) {
       kernel_.advance_ms(10'000);
       page_heap::tick();
       t_heap->calm_ages = 1000;
+      t_heap->watch = {};
       void *burst = hakmem_malloc(64 * kMiB);
       hakmem_free(hakmem_malloc(size));
       ASSERT_FALSE(t_heap->watch.hidden());
