@@ -143,14 +143,18 @@ Big allocate_big(size_t size, size_t alignment, Contents wanted) {
   return big;
 }
 
+namespace {
+
 // A large block of a run that this thread has freed of late, if that is all that is to be done.
-static inline void *take_recent(Heap *heap, size_t size) {
+void *take_recent(Heap *heap, size_t size) {
   if (size > HeapRecentRuns::kMostBytes || heap->calls_to_tick == 0) return nullptr;
   Slab *run = heap->recent.take(div_up(size, kSlabBytes));
   if (run == nullptr) return nullptr;
   --heap->calls_to_tick;
   return as_pointer(slab_address(run));
 }
+
+}  // namespace
 
 void *malloc_slow(size_t size) {
   if constexpr (kHardened) return hardened::allocate(size, kMinAlign);

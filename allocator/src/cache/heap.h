@@ -129,7 +129,7 @@ void come_back_soon(Heap *heap);
 // Keeps the run of a large block that was freed for the next of its size. False: it is not for this
 // heap, or it is time for more than that.
 bool keep_recent(Heap *heap, Slab *run);
-// Before memory is looked for elsewhere: gives the page heap what keep_recent() has kept.
+// Before a large block is looked for elsewhere: gives the page heap what keep_recent() has kept.
 void give_back_recent(Heap *heap);
 // Takes a small block of another heap's slab.
 void free_remote(Heap *heap, Slab *slab, void *block);
