@@ -1,4 +1,5 @@
 """hakbench app: schedule, figures, and what is said beside them. Real processes: tests/app_check.sh."""
+import json
 import random
 from dataclasses import replace
 
@@ -6,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hakmem_analysis import app, app_inputs, app_report, app_runs
+from hakmem_analysis import app, app_inputs, app_report, app_runs, export_formats
 from hakmem_analysis.app_library import Library
 from hakmem_analysis.app_process import Measurement, ProgramFailed
 from hakmem_analysis.app_programs import PROGRAMS, Cpus, choose
@@ -148,3 +149,16 @@ def test_the_measured_program_inherits_no_setting_of_an_allocator(monkeypatch):
     monkeypatch.setenv("LD_PRELOAD", "/elsewhere.so")
     environment = LIBRARIES[2].surroundings(app_runs.clean_environment())
     assert "LD_PRELOAD" not in environment and "HAKMEM_CHECK" not in environment
+
+
+def test_verdict_json_names_what_failed_and_what_differed(tmp_path):
+    program = FakeProgram(dict.fromkeys("abc", 1.0), lambda label, n: "x" if label == "c" else "y",
+                          fails=lambda label, n: label == "b")
+    _, outcome = run(program, tmp_path)
+    manifest = {"allocators": {}, "host": app.host(), "blocks": 6, "cpus": "0", "argv": ["hakbench", "app"]}
+    app._finish(tmp_path, LIBRARIES, outcome, manifest)
+    verdict = json.loads((tmp_path / "verdict.json").read_text())
+    assert verdict["failed"] == [{"program": "fake", "allocator": "b", "reason": "it fell over"}]
+    assert verdict["different"] == [{"program": "fake", "allocator": "c"}]
+    cases = export_formats.junit("verdict.json", verdict)
+    assert 'name="run: b"' in cases and 'name="output: c"' in cases

@@ -152,3 +152,36 @@ def test_summary(ab_folder):
     assert summary.cv == pytest.approx(0.01, rel=0.3)
     assert summary.ops_per_s_tail["worst"] < summary.ops_per_s_tail["p99"] < summary.ops_per_s
     assert summary.rss_peak_kb == 916 and summary.syscalls_per_op == 0 and summary.failed_allocs == 0
+
+
+def above_floor_row(tmp_path, **more):
+    """3.3 and 5.8 ns above the floor: 0.57."""
+    given = {"names": ("hakmem", "mimalloc", "floor"), "ratios": (1.0, 0.8, 1.5), **more}
+    return rows(load_result(make_folder(tmp_path / "run", **given)))["ns_above_floor", "a"]
+
+
+def test_two_blocks_above_the_floor_decide_nothing(tmp_path):
+    row = above_floor_row(tmp_path, launches=1, blocks_per_launch=2)
+    assert row.upper < 0.7 and row.verdict == "inconclusive" and row.confidence == 0.5
+    assert "2 block(s) reach 50.0 % confidence at most; 95 % takes 6" in row.note
+
+
+def test_too_few_quiet_blocks_above_the_floor_decide_nothing(tmp_path):
+    row = above_floor_row(tmp_path, launches=3, blocks_per_launch=5, quarantined=range(2, 13))
+    assert row.ratio < 0.7 and row.verdict == "inconclusive"
+    assert (row.blocks, row.quarantined_blocks) == (4, 11)
+    assert "only 4 of 15 blocks are free of noise over the limit and 6 are needed" in row.note
+
+
+def test_nothing_quiet_above_the_floor_is_noise_and_no_missing_floor(tmp_path):
+    row = above_floor_row(tmp_path, launches=1, blocks_per_launch=3, quarantined=range(3))
+    assert row.ratio is None and row.note.startswith("only 0 of 3") and "not above the floor" not in row.note
+
+
+def test_launches_that_differ_are_the_unit_above_the_floor_too(tmp_path):
+    quiet = above_floor_row(tmp_path / "quiet")
+    moved = above_floor_row(tmp_path / "moved", launch_noise=0.03)
+    assert quiet.verdict == "better" and moved.launch_effect_p < 0.2
+    assert moved.unit == "launches" and "the launch is the unit" in moved.note
+    assert moved.upper - moved.lower > 3 * (quiet.upper - quiet.lower)
+    assert moved.lower < (10 - 10 / 1.5) / (12.5 - 10 / 1.5) < moved.upper

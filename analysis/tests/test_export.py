@@ -13,6 +13,7 @@ from folders import make_folder
 from hakmem_analysis import export, export_formats
 from hakmem_analysis import report as report_tool
 from hakmem_analysis.load import load_result
+from soak_folders import make_soak
 
 BENCHRES_LINE = re.compile("^([^ ]+) +([^ ]+) +([0-9:.]+) +([0-9]+)")
 
@@ -139,3 +140,53 @@ def test_errors_are_one_line(call, tmp_path, monkeypatch, arguments, words):
 def test_a_file_that_cannot_be_written_is_named(call, ab_folder, tmp_path):
     done = call(export.main, ab_folder, "--to", "csv", "-o", tmp_path / "no" / "t.csv")
     assert done.code == 1 and "cannot be written" in done.err and done.err.count("\n") == 1
+
+
+def still(_):
+    return 0.0
+
+
+def seconds(elapsed):
+    minutes, rest = elapsed.split(":")
+    return 60 * int(minutes) + float(rest)
+
+
+def test_benchres_of_a_soak_is_for_the_same_operations_in_every_line(call, tmp_path):
+    """mimalloc has every sixth turn and is slower by a ninth: so it is in the file, not five times faster."""
+    folder = make_soak(tmp_path / "soak", {"hakmem": still, "mimalloc": still}, rate=(1e8, 0.9e8), every=5,
+                       others={"mimalloc": {"minor_faults": lambda hours: 3}})
+    epochs = pd.read_csv(folder / "epochs.csv")
+    epochs["elapsed_ns"] = (1e9 * epochs["ops"] / epochs["ops_per_s"]).round().astype(int)
+    epochs.to_csv(folder / "epochs.csv", index=False)
+    assert call(export.main, folder, "--to", "mimalloc-bench", "-o", tmp_path / "b.csv").code == 0
+    lines = [line.split(" ") for line in (tmp_path / "b.csv").read_text().splitlines()[1:]]
+    hakmem, mimalloc = lines
+    assert seconds(hakmem[2]) == pytest.approx(500, rel=0.01)
+    assert seconds(mimalloc[2]) / seconds(hakmem[2]) == pytest.approx(1 / 0.9, rel=0.01)
+    assert float(mimalloc[4]) == pytest.approx(500) and mimalloc[7] == "1500"  # 500 epochs of 3 faults
+
+
+def test_junit_of_a_soak_has_a_case_a_subject(call, tmp_path):
+    folder = make_soak(tmp_path / "soak", {"leaky": lambda hours: 1024 * hours, "clean": still,
+                                           "stepped": lambda hours: 2048 if hours >= 0.1 else 0})
+    call(report_tool.main, folder, "--no-plot")
+    assert call(export.main, folder, "--to", "junit", "-o", tmp_path / "x.xml").code == 0
+    states = junit_states(tmp_path / "x.xml")
+    assert {name: state for name, state in states.items() if name.startswith("drift: ")} == {
+        "drift: leaky": "failure", "drift: clean": "passed", "drift: stepped": "skipped"}
+    failure = xml.parse(tmp_path / "x.xml").getroot().find(".//testcase[@name='drift: leaky']/failure")
+    assert failure.get("message").startswith("DRIFT: ")
+
+
+def test_junit_of_real_programs_fails_what_failed_and_what_differed(call, tmp_path):
+    content = {"comparisons": [], "notes": [],
+               "failed": [{"program": "g++", "allocator": "b", "reason": "killed by SIGSEGV: \x1b[1moh"}],
+               "different": [{"program": "lua", "allocator": "c"}]}
+    path = tmp_path / "verdict.json"
+    path.write_text(json.dumps(content))
+    assert call(export.main, tmp_path, "--to", "junit", "-o", tmp_path / "x.xml").code == 0
+    assert junit_states(tmp_path / "x.xml") == {"run: b": "failure", "output: c": "failure"}
+    assert "SIGSEGV: ?[1moh" in (tmp_path / "x.xml").read_text()
+    path.write_text(json.dumps({"comparisons": [], "notes": []}))  # of an older version
+    assert call(export.main, tmp_path, "--to", "junit", "-o", tmp_path / "x.xml").code == 0
+    assert junit_states(tmp_path / "x.xml") == {}

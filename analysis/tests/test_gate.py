@@ -2,12 +2,16 @@
 import json
 from xml.etree import ElementTree as xml
 
+import pandas as pd
 import pytest
+from scipy import stats as st
 
 from gate_runs import FakeHakbench
-from hakmem_analysis import baseline, cli, experiment, gate, gate_output, gate_settings, looks, plan
+from hakmem_analysis import (baseline, cli, experiment, gate, gate_output, gate_settings, judge, launch_stats,
+                             looks, plan)
 from hakmem_analysis.errors import InputError
 from hakmem_analysis.load import load_result
+from hakmem_analysis.metrics import METRICS
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +127,45 @@ def test_several_profiles_each_have_their_folder(profile, capsys):
     assert [place[2] for place in places] == ["one", "two"] and places[0][0] == places[1][0]
 
 
+def rows_with_p(monkeypatch, p_by_workload):
+    """Instead of judging: throughput with the p value, and the interval that agrees with it, that
+    p_by_workload[workload] has for that look."""
+    def judged(result, candidate, reference, floor, workload, settings, looks):
+        look = settings.looks.index(result.manifest["launches"])
+        bound = judge.limit(METRICS["throughput"], settings.margin("throughput"))
+        point = bound + 0.01 * st.t.ppf(p_by_workload[workload][look], 5)
+        estimate = launch_stats.Estimate(point, 0.01, 5, 6)
+        return [judge.make_row("throughput", workload, estimate, 1, 1, settings, looks)]
+    monkeypatch.setattr(judge, "judge_same_run", judged)
+
+
+def test_a_failure_that_holm_would_annul_goes_on_while_looks_are_left(profile, monkeypatch, capsys):
+    one, two, fake = profile("one"), profile("two"), FakeHakbench()
+    rows_with_p(monkeypatch, {"one": (0.006, 1e-5), "two": (0.006, 0.006, 0.9999)})
+    assert run(fake, *SIDES, "-p", one, "-p", two, "-o", "out") == cli.EXIT_GATE_FAILED
+    assert [call[call.index("--launches") + 1] for call in fake.calls] == ["6", "12", "6", "12", "24"]
+    assert "throughput on one fell" in capsys.readouterr().out
+    found = json.loads(open("out/one/gate.json").read())
+    assert [row["verdict"] for row in found["metrics"]] == ["fail", "pass"]
+
+
+def test_at_the_last_look_holm_takes_all_its_steps(profile, monkeypatch):
+    rows_with_p(monkeypatch, {"one": (0.003,), "two": (0.006, 0.006, 0.006)})
+    fake = FakeHakbench()
+    assert run(fake, *SIDES, "-p", profile("one"), "-p", profile("two"), "-o", "out") == cli.EXIT_GATE_FAILED
+    assert [row["verdict"] for row in json.loads(open("out/one/gate.json").read())["metrics"]] == ["fail"] * 2
+    assert len(fake.calls) == 1 + 3
+    rows_with_p(monkeypatch, {"one": (0.006,) * 3, "two": (0.006,) * 3})
+    assert run(FakeHakbench(), *SIDES, "-p", profile("one"), "-p", profile("two"), "-o", "2") == cli.EXIT_PASS
+
+
+def test_one_profile_decides_by_its_own_interval(profile, monkeypatch):
+    rows_with_p(monkeypatch, {"one": (0.006,)})
+    fake = FakeHakbench()
+    assert run(fake, *SIDES, "-p", profile("one"), "-o", "out") == cli.EXIT_GATE_FAILED
+    assert len(fake.calls) == 1
+
+
 def test_floor_is_measured_only_where_it_is_asked_for(profile):
     fake = FakeHakbench()
     run(fake, *SIDES, "-p", profile(metrics=["throughput", "ns_above_floor"]), "-o", "out")
@@ -132,6 +175,7 @@ def test_floor_is_measured_only_where_it_is_asked_for(profile):
 @pytest.mark.parametrize("part, complaint", [
     ({"loks": [1]}, "unknown key 'gate.loks'; did you mean 'looks'?"),
     ({"looks": [20, 10]}, "'gate.looks' must be one to three rising numbers"),
+    ({"looks": [2, 3]}, "numbers of launches, the last at least 4, as [10, 20, 40], not [2, 3]"),
     ({"margins": {"troughput": 0.1}}, "unknown metric 'troughput' in 'gate'; did you mean 'throughput'?"),
     ({"margins": {"throughput": -1}}, "'gate.margins' must be an object of positive numbers"),
     ({"margins": {"throughput": 3}}, "'gate.margins.throughput' must be a fraction below 1"),
@@ -259,6 +303,16 @@ def test_a_gain_that_is_no_number_is_named(profile, call):
     assert done.code == cli.EXIT_ERROR and "--gain much" in done.err
 
 
+@pytest.mark.parametrize("tool, arguments, words", [
+    (experiment, SIDES, "which decides an experiment"),
+    (baseline, ("--candidate", "x", "-o", "b.json"), "which a baseline must hold")])
+def test_a_profile_without_throughput_is_named_before_anything_is_measured(profile, tool, arguments, words):
+    fake, chosen = FakeHakbench(), profile(metrics=["peak_rss_above_base"])
+    with pytest.raises(InputError, match=f"{chosen}: .gate.metrics. lacks throughput, {words}"):
+        run(fake, *arguments, "-p", chosen, tool=tool)
+    assert fake.calls == []
+
+
 # --- the plan
 
 def test_plan_tells_launches_and_minutes(call):
@@ -276,6 +330,19 @@ def test_plan_tells_launches_and_minutes(call):
     assert [row["margin"] for row in own] == [0.02] and own[0]["launches"] == launches[2]
     for text in ("much", "0", "3"):
         assert call(plan.main, "out", "--margin", text).code == cli.EXIT_ERROR
+
+
+def test_a_launch_takes_from_its_start_to_the_next_ones_whatever_lies_between(call):
+    """A launch is 2 warm-up epochs of 0.375 s and 32 of 0.3 s, 0.02 s between them; a night passed before the
+    last four, which a resumed run measured."""
+    FakeHakbench(launch_noise=0)(["ab", "--a", "x", "--b", "x", "--launches", "12", "-o", "out"])
+    taken = json.loads(call(plan.main, "out", "--format", "json").out)["seconds_a_launch"]
+    assert taken == pytest.approx(2 * 0.395 + 32 * 0.32, rel=0.02)
+    epochs = pd.read_csv("out/epochs.csv")
+    epochs.loc[epochs["launch"] >= 8, "wall_time_s"] += 40_000
+    epochs.to_csv("out/epochs.csv", index=False)
+    resumed = json.loads(call(plan.main, "out", "--format", "json").out)["seconds_a_launch"]
+    assert resumed == pytest.approx(taken, rel=0.02)
 
 
 def test_plan_needs_a_comparison(call, tmp_path):

@@ -1,5 +1,6 @@
 """hakbench history, and where a series changes its level."""
 import json
+import math
 
 import numpy as np
 import pytest
@@ -32,6 +33,27 @@ def test_too_few_or_constant_values_are_no_change(values):
     assert change_points.find(values) == []
 
 
+def test_ten_values_are_the_fewest_that_can_show_a_change():
+    assert change_points.least_values() == 10
+    assert [change_points.least_behind(n) for n in (6, 9, 10, 11, 12, 13, 30)] == [None, None, 5, 4, 4, 3, 3]
+    assert change_points.least_values(alpha=0.1) < 10 < change_points.least_values(alpha=0.001)
+
+
+@pytest.mark.parametrize("values", range(6, 31))
+def test_a_clean_change_shows_once_so_many_values_lie_behind_it(values):
+    """At either end of the series; and where even the best p is well above 1 %, never."""
+    noise = np.random.default_rng(values).normal(0, 0.01, values)
+    least = change_points.least_behind(values)
+    for behind in range(change_points.LEAST_SEGMENT, values // 2 + 1):
+        step = np.arange(values) >= values - behind
+        for series in (step + noise, step[::-1] + noise):
+            found = bool(change_points.find(series))
+            if least is not None and behind >= least:
+                assert found
+            elif 2 / math.comb(values, behind) > 1.2 * change_points.ALPHA:
+                assert not found
+
+
 def _folders(tmp_path, ratios):
     """In reverse order of time: the tool sorts by what was measured."""
     made = []
@@ -60,14 +82,28 @@ def test_a_loss_of_4_percent_is_named_with_its_commits(call, tmp_path):
     last = done.out.strip().splitlines()[-1]
     assert "hakmem: throughput over mimalloc changed by -" in last
     assert "between commit0005 and commit0006" in last
+    assert "too few folders since its last change to tell: 6, at least 10 are needed" in done.out
     found = json.loads(call(history.main, *folders, "--format", "json").out)["changes"]
     assert len(found) == 1 and found[0]["verdict"] == "worse"
     assert found[0]["ratio"] == pytest.approx(1.075 / 1.12, abs=0.01)
 
 
 def test_folders_that_agree_have_no_change(call, tmp_path):
-    done = call(history.main, *_folders(tmp_path, [1.1] * 8))
+    done = call(history.main, *_folders(tmp_path, [1.1] * 12))
     assert done.code == 0 and done.out.strip().endswith("No ratio changed its level.")
+    assert done.out.count("\na change shows once 4 folders lie behind it\n") == 2
+
+
+@pytest.mark.parametrize("ratios", [[1.3] * 5 + [1.0] * 4, [1.1] * 6])
+def test_too_few_folders_are_not_called_unchanged(call, tmp_path, ratios):
+    folders = _folders(tmp_path, ratios)
+    done = call(history.main, *folders)
+    assert done.code == 0 and "No ratio changed" not in done.out
+    assert done.out.count(f"\ntoo few folders to tell: {len(ratios)}, at least 10 are needed") == 2
+    found = json.loads(call(history.main, *folders, "--format", "json").out)
+    assert found["changes"] == [] and found["reach"][0] == {
+        "candidate": "hakmem", "reference": "mimalloc", "metric": "throughput", "folders": len(ratios),
+        "needed": 10, "behind": None}
 
 
 def test_one_allocator_alone_is_refused(call, tmp_path):

@@ -216,3 +216,19 @@ def test_a_metric_keeps_its_first_decision():
     ([("throughput", "inconclusive", -0.01), ("rss_above_base", "fail", 0.05)], True)])
 def test_a_failed_gate_goes_on_only_for_what_leans_to_failing(rows, over):
     assert judge.is_over([row(*one) for one in rows]) is over
+
+
+def test_before_the_last_look_a_failure_must_stand_against_holms_first_step():
+    """Against 0.025 / 2: 0.02 stays open, 0.01 decides; over one workload both decide."""
+    rows = rows_of([0.01, 0.02])
+    of_two = judge.before_holm(rows, SETTINGS, 1, {"throughput": 2})
+    assert [row.verdict for row in of_two] == [judge.FAIL, judge.INCONCLUSIVE]
+    assert "2 workloads" in of_two[1].note and not judge.is_over(of_two)
+    assert judge.before_holm(rows, SETTINGS, 1, {"throughput": 1}) == rows
+
+
+def test_few_launches_are_called_noise_only_where_noise_took_them(tmp_path):
+    few = judged(run(tmp_path, launches=3))["throughput"]
+    assert few.note == "too few: 3 launch(es) measured, 4 are needed"
+    spoiled = judged(run(tmp_path / "2", quarantined=tuple(range(0, 90))))["throughput"]
+    assert spoiled.note == "too noisy: 2 launch(es) left, 4 are needed"

@@ -152,3 +152,21 @@ def test_missing_is_null_in_json_and_a_dash_in_text(tmp_path, call):
     done = call(report_tool.main, folder, "--format", "json", "--no-plot")
     assert "NaN" not in done.out and json.loads(done.out)["subjects"][0]["cv"] is None
     assert "CV -" in summary(folder)
+
+
+def test_nothing_above_the_floor_is_a_dash_and_few_blocks_say_what_they_cover(tmp_path):
+    given = {"names": ("hakmem", "mimalloc", "floor"), "ratios": (1.0, 0.8, 1.5), "launches": 1}
+    noisy = make_folder(tmp_path / "noisy", **given, blocks_per_launch=3, quarantined=range(3))
+    few = make_folder(tmp_path / "few", **given, blocks_per_launch=3)
+    many = make_folder(tmp_path / "many", **given, blocks_per_launch=9)
+    cells = {}
+    for folder in (noisy, few, many):
+        built = report_tool.build(folder)
+        page = report_tool.write(built, plot=False).read_text()
+        assert "nan" not in page
+        cells[folder] = report_tool._subject_table(built).rows[0][-1]
+    assert cells[noisy] == "-"
+    assert cells[few].endswith(", 75 %)") and "%" not in cells[many] and " .. " in cells[many]
+    few_verdict = json.loads((few / "verdict.json").read_text())
+    assert few_verdict["subjects"][0]["ns_above_floor_confidence"] == 0.75
+    assert any("ns above floor: 3 block(s) reach 75.0 %" in note for note in few_verdict["notes"])

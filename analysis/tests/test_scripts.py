@@ -167,3 +167,84 @@ def test_script_started_by_a_python_without_pandas(soak_csv):
     with open(soak_csv, "rb") as stream:
         done = run_process("analyze_soak.py", "-", bare=True, stdin=stream)
     assert done.returncode == 0 and "DRIFT" in done.stdout and "720 epochs" in done.stdout
+
+
+def strict_json(text):
+    """As other readers take it: NaN and Infinity are errors."""
+    def refuse(word):
+        raise ValueError(word)
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_json_is_json_where_values_are_missing_or_infinite(run):
+    text = "subject,ops_per_s,quarantined\na,5,0\nb,6,1\nc,0,0\n"
+    found = strict_json(run("analyze_epoch_tail_csv.py", "-", "--format", "json", stdin=text).out)
+    assert found["b"]["ops_per_s"]["rows"] == 0 and found["b"]["ops_per_s"]["p50"] is None
+    done = run("calculate_percentiles.py", "-", "--column", "x", "--by", "g", "--format", "json",
+               stdin="x,g\n1,a\n,b\ninf,c\n")
+    by_group = strict_json(done.out)
+    assert by_group["b"]["p50"] is None and by_group["c"]["worst"] is None and by_group["a"]["p50"] == 1
+
+
+def test_an_epoch_of_0_ops_is_counted_and_makes_no_infinity(run):
+    text = "ops_per_s\n" + "1e9\n" * 9 + "0\n"
+    done = run("analyze_epoch_tail_csv.py", "-", stdin=text)
+    assert "1 epoch(s) of 0 ops/s" in done.out and "inf" not in done.out and done.err == ""
+    found = strict_json(run("analyze_epoch_tail_csv.py", "-", "--format", "json", stdin=text).out)[""]
+    assert found["at_zero"] == 1 and found["ops_per_s"]["worst"] == 0
+    cost = found["ns_per_op"]
+    assert (cost["rows"], cost["missing"], cost["worst"]) == (9, 1, 1)
+
+
+def test_nothing_but_quarantine_is_called_that(run):
+    text = "ops_per_s,quarantined\n" + "1e8,1\n" * 5
+    done = run("analyze_epoch_tail_csv.py", "-", stdin=text)
+    assert done.code == 1 and done.err.count("\n") == 1
+    assert "5 are quarantined" in done.err and "--keep-quarantined" in done.err
+    kept = run("analyze_epoch_tail_csv.py", "-", "--keep-quarantined", stdin=text)
+    assert kept.code == 0 and "all epochs: 5 epochs" in kept.out
+
+
+def test_an_empty_cell_is_a_group_too(run):
+    text = "x,g\n1,a\n2,\n3,a\n4,\n5,\n"
+    found = json.loads(run("calculate_percentiles.py", "-", "--column", "x", "--by", "g", "--format", "json",
+                           stdin=text).out)
+    assert {name: group["rows"] for name, group in found.items()} == {"a": 2, "(none)": 3}
+
+
+CALLS = {"analyze_epoch_tail_csv.py": (), "calculate_percentiles.py": ("--column", "ops_per_s"),
+         "analyze_soak.py": ()}
+HEADER = "subject,ops_per_s,time_s,rss_kb\n"
+EPOCHS = "".join(f"a,{1e8 + i},{i * 5},33000\n" for i in range(40))
+
+
+@pytest.mark.parametrize("script", sorted(MAINS))
+def test_a_line_cut_off_is_no_row(run, script):
+    whole = run(script, "-", *CALLS[script], stdin=HEADER + EPOCHS)
+    cut = run(script, "-", *CALLS[script], stdin=HEADER + EPOCHS + "a,1")
+    assert whole.code == 0 and whole.err == "" and cut.out == whole.out
+    assert cut.err == "note: standard input: the last line is cut off; it is left out\n"
+    unended = run(script, "-", *CALLS[script], stdin=HEADER + EPOCHS.rstrip("\n"))
+    assert unended.out == whole.out and unended.err == ""
+
+
+@pytest.mark.parametrize("script", sorted(MAINS))
+def test_a_row_with_more_cells_than_the_header_is_named(run, script):
+    for rows, line in ((EPOCHS + "b,2e8,200,33000,7\na,1\n", 42), ("b,2e8,200,33000,7,8\n" + EPOCHS, 2)):
+        done = run(script, "-", *CALLS[script], stdin=HEADER + rows)
+        assert done.code == 1 and done.out == "" and done.err.count("\n") == 1
+        assert f"standard input:{line}: " in done.err and "cells where the header has 4" in done.err
+
+
+@pytest.mark.parametrize("script, arguments", [
+    ("calculate_percentiles.py", ("--column", "seq")), ("analyze_soak.py", ("--format", "json"))])
+def test_of_a_folder_a_last_line_without_its_newline_is_left_out(run, spoiled, script, arguments):
+    """With all its cells, the last perhaps shortened: as load_result does."""
+    path = spoiled / "epochs.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]))
+    shorter = run(script, spoiled, *arguments)
+    path.write_text("".join(lines)[:-1])
+    cut = run(script, spoiled, *arguments)
+    assert shorter.code == 0 and shorter.err == "" and cut.out == shorter.out
+    assert cut.err == f"note: {path}: the last line is cut off; it is left out\n"

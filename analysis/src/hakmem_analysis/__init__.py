@@ -2,7 +2,7 @@
 
 Purpose     C++ measures, Python decides: percentiles, CV, intervals, slopes and verdicts are
             computed here and nowhere else.
-Layers      errors, schema -> csvfile -> load -> stats, trend, verdicts (pure) -> describe,
+Layers      errors, schema -> csvlines -> csvfile -> load -> stats, trend, verdicts (pure) -> describe,
             compare, drift -> document, plot, report, tail (people's end) -> __main__.
 Boundary    Input: a result folder (manifest.json, epochs.csv, events.csv) or any CSV. Output:
             verdict.json, report.md, report.html, report.png, and text on stdout.

@@ -158,6 +158,10 @@ def _finish(folder: Path, libraries, outcome: Outcome, manifest: dict) -> list:
     _write(folder / "manifest.json", json.dumps(manifest, indent=1) + "\n")
     _write(folder / "verdict.json", json.dumps({
         "format": "hakbench-app/1", "comparisons": [row.as_dict() for row in comparisons],
+        "failed": [{"program": program, "allocator": label, "reason": reason}
+                   for (program, label), reason in outcome.failed.items()],
+        "different": [{"program": program, "allocator": label}
+                      for program, label in sorted(outcome.different)],
         "notes": app_report.notes(outcome)}, indent=1) + "\n")
     parts = app_report.parts(comparisons, outcome, manifest)
     _write(folder / "report.md", document.to_markdown(parts))

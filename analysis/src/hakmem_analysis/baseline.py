@@ -117,7 +117,7 @@ def _row(name: str, before, result: Result, candidate: str, anchor: str, workloa
     estimate = launch_stats.welch(now, then, counts)
     logs = metric.scale == RATIO
     calm = replace(result, epochs=result.epochs.assign(excluded=False))
-    measured = len(then) > 0 and len(launch_values(calm, metric, candidate, anchor)) > 0
+    measured = min(len(then), len(launch_values(calm, metric, candidate, anchor)))
     row = make_row(name, workload, estimate, centre(now, logs), centre(then, logs), settings,
                    len(settings.looks), measured)
     return replace(row, unit=f"of {ANCHOR}") if name == "throughput" else row
@@ -136,6 +136,9 @@ def _run(argv, command=looks.run_hakbench) -> int:
     parser.add_argument("--folder", metavar="DIR", help="folder of the run (default out/baseline-TIME)")
     options, extra = cli.parse_with_rest(parser, argv)
     settings = load_settings(options.profile)
+    if "throughput" not in settings.metrics:
+        raise InputError(f"{options.profile}: 'gate.metrics' lacks throughput, which a baseline must hold; "
+                         "add it there")
     folder = looks.result_folder(options.folder, "baseline")
     plan = looks.Plan({CANDIDATE: options.candidate, ANCHOR_LABEL: ANCHOR}, ANCHOR_LABEL, options.profile,
                       tuple(extra), folder)

@@ -6,11 +6,13 @@ Boundary    Values in order in, ChangePoints out; what a value is does not matte
 Invariants  A change is claimed only where a permutation test of the best split says p <= alpha; the segments
             on both sides are then searched in the same way (binary segmentation: Scott and Knott 1974;
             Matteson and James 2014 for the permutation test). Draws come from a fixed seed: the same series,
-            the same answer. Too few values give no change, never a guess.
+            the same answer. Too few values (see least_values()) give no change, never a guess.
 """
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 
@@ -18,6 +20,7 @@ LEAST_SEGMENT = 3  # values on each side of a change
 ALPHA = 0.01
 DRAWS = 1999  # the smallest p is 1 / (DRAWS + 1)
 SEED = 20261124
+SAFETY = 0.9  # a share of alpha: the p of a drawn test scatters
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,26 @@ class ChangePoint:
     before: float
     after: float
     p: float
+
+
+def least_behind(values: int, alpha: float = ALPHA) -> Optional[int]:
+    """The fewest values on the shorter side of a change that shows among `values` of them; None where not
+    even one in the middle does.
+
+    However clear a change is, the orders of the values that keep its two sides apart are as good as the one
+    observed: two of the C(n, k) ways to choose the k values of a side, so p is 2 / C(n, k) at best."""
+    for shorter in range(LEAST_SEGMENT, values // 2 + 1):
+        if 2 / math.comb(values, shorter) <= SAFETY * alpha:
+            return shorter
+    return None
+
+
+def least_values(alpha: float = ALPHA) -> int:
+    """The fewest values among which a change can show."""
+    values = 2 * LEAST_SEGMENT
+    while least_behind(values, alpha) is None:
+        values += 1
+    return values
 
 
 def _scores(values: np.ndarray) -> np.ndarray:

@@ -2,11 +2,13 @@
 
 Purpose     One way to parse, to fail and to leave: exit codes 0 pass, 1 the tool or its input failed,
             2 a gate failed, 3 inconclusive (only where asked).
-Boundary    run_tool() wraps a tool's main; make_parser() its arguments.
+Boundary    run_tool() wraps a tool's main; make_parser() its arguments; json_text() makes its
+            JSON.
 """
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import sys
@@ -55,9 +57,28 @@ def share(option: str, text: str) -> float:
     return value
 
 
+def finite_only(value):
+    """Plain data with None for each number that is not finite: JSON has neither NaN nor infinity."""
+    if isinstance(value, dict):
+        return {key: finite_only(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite_only(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def json_text(content) -> str:
+    """What --format json prints."""
+    return json.dumps(finite_only(content), indent=2, allow_nan=False)
+
+
 def run_tool(prog: str, main: Callable[[Optional[Sequence[str]]], int],
              argv: Optional[Sequence[str]] = None) -> int:
-    """Runs a tool's main and turns what people can mend into one line on stderr and exit code 1."""
+    """Runs a tool's main and turns what people can mend into one line on stderr and exit code 1. A reader
+    that went away (| head -1) is no news, but it makes no pass: the code is main's, or 1 where main was cut
+    short."""
+    code = EXIT_ERROR
     try:
         code = main(argv)
         sys.stdout.flush()
@@ -67,6 +88,6 @@ def run_tool(prog: str, main: Callable[[Optional[Sequence[str]]], int],
         return EXIT_ERROR
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_PASS
+        return code
     except KeyboardInterrupt:
         return 130

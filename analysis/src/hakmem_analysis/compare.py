@@ -9,7 +9,7 @@ Invariants  The unit is the block within its launch (throughput) or the launch (
 """
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Optional
 
 import numpy as np
@@ -20,6 +20,7 @@ from .describe import finite, per_launch, syscalls_per_op_by_launch
 from .load import Result
 
 NOT_AN_ALLOCATOR = "not-an-allocator"
+LAUNCH_IS_THE_UNIT = "the launches differ more than their blocks explain, so the launch is the unit"
 
 
 @dataclass(frozen=True)
@@ -149,18 +150,26 @@ def _compare_blocks(result: Result, candidate: str, confidence: float) -> Compar
         noisy=noisy, note=_block_note(table, interval, confidence, noisy))
 
 
+def _noise_words(kept: int, blocks: int, confidence: float) -> str:
+    return (f"only {kept} of {blocks} blocks are free of noise over the limit and "
+            f"{blocks_needed(confidence)} are needed; measure on a quieter machine")
+
+
+def _reach_words(blocks: int, reached: float, confidence: float) -> str:
+    return (f"{blocks} block(s) reach {100 * reached:.1f} % confidence at most; {100 * confidence:g} % takes "
+            f"{blocks_needed(confidence)}")
+
+
 def _block_note(table: BlockTable, interval: stats.Interval, confidence: float, noisy: bool) -> str:
     notes = []
     if noisy:
-        notes.append(f"only {len(table.kept)} of {len(table.rows)} blocks are free of noise over the limit "
-                     f"and {blocks_needed(confidence)} are needed; measure on a quieter machine")
+        notes.append(_noise_words(len(table.kept), len(table.rows), confidence))
     elif not len(table.rows):
         notes.append("no block was finished")
     elif interval.confidence < confidence:
-        notes.append(f"{len(table.kept)} block(s) reach {100 * interval.confidence:.1f} % confidence at "
-                     f"most; {100 * confidence:g} % takes {blocks_needed(confidence)}")
+        notes.append(_reach_words(len(table.kept), interval.confidence, confidence))
     if interval.method == "launches":
-        notes.append("the launches differ more than their blocks explain, so the launch is the unit")
+        notes.append(LAUNCH_IS_THE_UNIT)
     if table.rows["launch"].nunique() == 1:
         notes.append("one launch only: how much another address-space layout would change is unknown")
     if table.incomplete:
@@ -168,8 +177,13 @@ def _block_note(table: BlockTable, interval: stats.Interval, confidence: float, 
     return "; ".join(notes)
 
 
+def blocks_reach(blocks: int) -> float:
+    """The confidence that so many blocks can reach: that of the interval from the least to the greatest."""
+    return 1 - 2.0 ** (1 - blocks)
+
+
 def blocks_needed(confidence: float) -> int:
-    """The smallest number of blocks whose sign interval reaches the confidence: 1 - 2^(1 - n)."""
+    """The smallest number of blocks that can reach the confidence."""
     return int(np.ceil(1 - np.log2(1 - confidence)))
 
 
@@ -199,27 +213,64 @@ def _compare_launches(result: Result, candidate: str, metric: str, reference_val
                     blocks=0, launches=len(pairs), quarantined_blocks=0, note=note)
 
 
+def _above_floor_blocks(result: Result, candidate: str, floor: str) -> pd.DataFrame:
+    """ns/op above the floor of both sides, a row a block that is complete in both: columns reference,
+    candidate, launch, excluded."""
+    sides = [block_table(result, floor, label, "ns_per_op", log=False).rows.set_index("block").astype(
+        {"reference": float, "candidate": float}) for label in (result.reference, candidate)]
+    both = sides[0].join(sides[1], how="inner", lsuffix="_0", rsuffix="_1")
+    return pd.DataFrame({"reference": both["candidate_0"] - both["reference_0"],
+                         "candidate": both["candidate_1"] - both["reference_1"], "launch": both["launch_0"],
+                         "excluded": both["excluded_0"] | both["excluded_1"]})
+
+
+def _above_floor_interval(kept: pd.DataFrame, ratio: float, confidence: float) -> tuple:
+    """(stats.Interval of the log ratio, notes, p of a launch effect), as for throughput: over the blocks, or
+    over the launches where those differ. The effect is sought in candidate - ratio x reference, which is
+    linear and rests at 0. Blocks cannot cover more than their sign interval would."""
+    nan = float("nan")
+    p = stats.launch_effect_p(kept["candidate"] - ratio * kept["reference"], kept["launch"])
+    if p < stats.LAUNCH_EFFECT_ALPHA:
+        medians = kept.groupby("launch")[["reference", "candidate"]].median()
+        notes = [LAUNCH_IS_THE_UNIT]
+        if (medians > 0).all(axis=None):
+            logs = np.log(medians["candidate"] / medians["reference"]).to_numpy()
+            interval = stats.launch_interval(logs, np.arange(len(logs)), confidence)
+        else:
+            notes.append("no interval: in a launch an allocator is not above the floor")
+            interval = stats.Interval(np.log(ratio), nan, nan, 0.0, nan, "launches")
+    else:
+        notes = ["by bootstrap"]
+        lower, upper = stats.bootstrap_ratio(kept["candidate"], kept["reference"], kept["launch"], confidence)
+        interval = stats.Interval(np.log(ratio), np.log(max(lower, 1e-9)), np.log(upper), confidence, nan,
+                                  "bootstrap")
+    return replace(interval, confidence=min(interval.confidence, blocks_reach(len(kept)))), notes, p
+
+
 def _compare_above_floor(result: Result, candidate: str, floor: str, confidence: float) -> Comparison:
-    """The ratio of ns/op above the floor: medians of block differences, bounded by the bootstrap."""
-    sides = {}
-    for side, label in (("reference", result.reference), ("candidate", candidate)):
-        kept = block_table(result, floor, label, "ns_per_op", log=False).kept.set_index("block")
-        sides[side] = kept["candidate"] - kept["reference"]
-        sides["launch"] = kept["launch"]
-    both = pd.DataFrame(sides).dropna()
-    values = both[["reference", "candidate"]].median()
-    point = lower = upper = nan = float("nan")
-    note = "no ratio: an allocator is not above the floor in this run"
+    """The ratio of ns/op above the floor: of medians of block differences, or over the launches where those
+    differ. Fewer quiet blocks than blocks_needed() decide nothing."""
+    both = _above_floor_blocks(result, candidate, floor)
+    kept = both[~both["excluded"]]
+    values = kept[["reference", "candidate"]].median()
+    nan, p = float("nan"), None
+    interval = stats.Interval(nan, nan, nan, 0.0, nan, "bootstrap")
+    notes = [] if len(both) else ["no block was finished"]
     if (values > 0).all():
-        note = "by bootstrap"
-        point = values["candidate"] / values["reference"]
-        lower, upper = stats.bootstrap_ratio(both["candidate"], both["reference"], both["launch"], confidence)
-    interval = stats.Interval(np.log(point), np.log(max(lower, 1e-9)), np.log(upper), confidence, nan,
-                              "bootstrap")
+        ratio = values["candidate"] / values["reference"]
+        interval, notes, p = _above_floor_interval(kept, ratio, confidence)
+    elif len(kept):
+        notes = ["no ratio: an allocator is not above the floor in this run"]
+    if len(kept) < min(blocks_needed(confidence), len(both)):
+        notes.insert(0, _noise_words(len(kept), len(both), confidence))
+    elif 0 < len(kept) < blocks_needed(confidence):
+        notes.insert(0, _reach_words(len(kept), blocks_reach(len(kept)), confidence))
     return make_row(result, candidate, "ns_above_floor", "lower", interval, confidence,
                     reference_value=number(values["reference"]), candidate_value=number(values["candidate"]),
-                    resolves=None, unit="blocks", blocks=len(both), launches=int(both["launch"].nunique()),
-                    quarantined_blocks=0, note=note)
+                    resolves=None, unit="launches" if interval.method == "launches" else "blocks",
+                    blocks=len(kept), launches=int(kept["launch"].nunique()),
+                    quarantined_blocks=int(both["excluded"].sum()), launch_effect_p=number(p),
+                    note="; ".join(notes))
 
 
 def make_row(result: Result, candidate: str, metric: str, better: str, interval: stats.Interval,

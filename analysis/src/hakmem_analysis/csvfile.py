@@ -4,7 +4,8 @@ Purpose     One reader for every tool, which reports bad cells with file, line a
 Boundary    Rows are read in chunks, other columns are skipped, and `keep` drops rows at once. read_chunks()
             holds one chunk at a time, whatever the file's size; read_columns() all rows of the columns asked
             for, 8 bytes a row and numeric column, and once more while it joins them.
-Invariants  An empty cell is NaN. No cell is ever guessed: text in a numeric column is an error.
+Invariants  An empty cell is NaN. No cell is ever guessed: text in a numeric column is an error, and so is a
+            row with more cells than the header. Half a last line is no row.
 """
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from typing import Callable, Iterator, Optional, Sequence
 import numpy as np
 import pandas as pd
 
+from .csvlines import CheckedLines, line_of, note_cut_line
 from .errors import InputError
 
 CHUNK_ROWS = 50_000  # of 42 columns: 60 MB in the parser
@@ -29,21 +31,21 @@ def source_name(source: str) -> str:
     return STDIN_NAME if source == "-" else str(source)
 
 
-def resolve_source(source: str, inside_folder: str = "epochs.csv") -> str:
-    """`-` and files as they are; a result folder stands for its epochs.csv."""
-    if source != "-" and Path(source).is_dir():
-        return str(Path(source) / inside_folder)
-    return source
+def resolve_source(source: str, inside_folder: str = "epochs.csv") -> tuple:
+    """(what to read, max_rows of read_chunks()): `-` and files as they are, with all their rows; for a result
+    folder its epochs.csv, with those that are complete. Raises InputError."""
+    if source == "-" or not Path(source).is_dir():
+        return source, None
+    path = Path(source) / inside_folder
+    rows, cut = count_complete_rows(path)
+    if cut:
+        note_cut_line(str(path))
+    return str(path), rows
 
 
 def throughput_rows(chunk: pd.DataFrame) -> pd.Series:
     """The mask of throughput epochs: all rows where there is no column `kind`."""
     return chunk["kind"] == "throughput" if "kind" in chunk else pd.Series(True, chunk.index)
-
-
-def _line_of(row: int) -> int:
-    """The line of data row `row` (from 0) in a file whose header is line 1."""
-    return row + 2
 
 
 def _one_line(error: Exception) -> str:
@@ -83,7 +85,7 @@ def _as_numbers(name: str, column: str, cells: pd.Series) -> pd.Series:
     bad = cells.notna() & numbers.isna()
     if bad.any():
         row = bad.idxmax()
-        raise InputError(f"{name}:{_line_of(row)}: column '{column}' holds '{cells[row]}', not a number; "
+        raise InputError(f"{name}:{line_of(row)}: column '{column}' holds '{cells[row]}', not a number; "
                          "correct that line or remove it")
     return numbers.astype(np.float64)
 
@@ -98,9 +100,11 @@ def read_chunks(source: str, numbers: Sequence[str] = (), texts: Sequence[str] =
 
     Columns in `numbers` and `texts` must be there; optional ones are left out of the frames when the
     header lacks them. `keep` maps a chunk to a boolean mask of the rows to keep; columns in `forget` serve
-    `keep` only. Numeric columns come as float64; `exact`: as the one nearest to the text, as Python and numpy
-    read it, else sometimes as its neighbour, in half the time. Raises InputError for a missing, empty or
-    foreign file and for a bad cell.
+    `keep` only. `max_rows` comes from a caller who has looked through the lines; without it they are checked
+    here: a row with more cells than the header is an error, a last line that is cut off is left out with a
+    note. Numeric columns come as float64; `exact`: as the one nearest to the text, as Python and numpy read
+    it, else sometimes as its neighbour, in half the time. Raises InputError for a missing, empty or foreign
+    file, and for a bad row or cell.
     """
     name = source_name(source)
     wanted_numbers = set(numbers) | set(optional_numbers)
@@ -115,8 +119,9 @@ def read_chunks(source: str, numbers: Sequence[str] = (), texts: Sequence[str] =
                                 for column in left})
             with warnings.catch_warnings():
                 warnings.simplefilter("error", pd.errors.ParserWarning)
+                lines = CheckedLines(name, stream, len(header)) if max_rows is None else stream
                 reader = pd.read_csv(
-                    stream, names=header, header=None, usecols=chosen, index_col=False,
+                    lines, names=header, header=None, usecols=chosen, index_col=False,
                     dtype={column: str for column in (*texts, *optional_texts)}, nrows=max_rows,
                     chunksize=CHUNK_ROWS, skip_blank_lines=False, low_memory=False, keep_default_na=False,
                     na_values=[""], float_precision="round_trip" if exact else None)

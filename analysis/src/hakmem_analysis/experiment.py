@@ -120,6 +120,9 @@ def _run(argv, command=looks.run_hakbench) -> int:
     cli.add_format(parser)
     options, extra = cli.parse_with_rest(parser, argv)
     settings = load_settings(options.profile)
+    if "throughput" not in settings.metrics:
+        raise InputError(f"{options.profile}: 'gate.metrics' lacks throughput, which decides an experiment; "
+                         "add it there")
     gain = settings.gain if options.gain is None else cli.share("--gain", options.gain)
     folder = looks.result_folder(options.output, "experiment")
     plan = looks.Plan({CANDIDATE: options.candidate, REFERENCE: options.reference}, REFERENCE,

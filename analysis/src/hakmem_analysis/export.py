@@ -101,7 +101,8 @@ def _run(argv) -> int:
     parser = cli.make_parser(
         PROG, "Writes a result folder in the format of another tool.",
         "formats:\n  gbench          Google Benchmark JSON, one file an allocator: NAME-ALLOCATOR.json\n"
-        "  mimalloc-bench  benchres.csv\n  junit           JUnit XML of a gate, an experiment or a verdict\n"
+        "  mimalloc-bench  benchres.csv\n"
+        "  junit           JUnit XML of a gate, an experiment, a report, a soak, real programs\n"
         "  csv             tidy CSV: a row a measurement\n"
         "  parquet         the same rows, where pandas can\n\n"
         "examples:\n  hakbench export out/DIR --to gbench -o run.json\n"

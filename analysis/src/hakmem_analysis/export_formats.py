@@ -7,6 +7,7 @@ Invariants  Google Benchmark's tools know no quarantine, so such epochs are left
 """
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree as xml
 
 import pandas as pd
@@ -19,8 +20,10 @@ _TIDY_KEYS = ("subject", "allocator", "workload", "threads", "launch", "block", 
               "quarantined")
 _RUN_KEYS = ("seq", "program", "allocator", "block", "slot", "output_sha256")
 _NOT_VALUES = ("seq", "order", "cpu", "start_ns", "wall_time_s")
-_JUNIT_STATES = {"pass": "", "better": "", "GO": "", "fail": "failure", "worse": "failure",
-                 "NO-GO": "failure"}
+_JUNIT_STATES = {"pass": "", "better": "", "GO": "", "STABLE": "", "fail": "failure", "worse": "failure",
+                 "NO-GO": "failure", "DRIFT": "failure", "failed": "failure", "different": "failure"}
+# What a failed program said may hold an escape sequence, which XML 1.0 has no place for.
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def benchmark_name(result: Result) -> str:
@@ -85,16 +88,31 @@ def _benchres(rows) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _ops_in_common(result: Result) -> float:
+    """The operations that every line is scaled to: the most that a subject did in one launch."""
+    measured = result.epochs[result.epochs["kind"] == "throughput"]
+    return measured.groupby(["subject", "launch"])["ops"].sum().max()
+
+
+def _total(epochs: pd.DataFrame, column: str, ops: float) -> float:
+    """The sum of a column over the epochs that measured it, scaled from their operations to `ops`."""
+    known = epochs[epochs[column].notna() & (epochs["ops"] > 0)]
+    return known[column].sum() * (ops / known["ops"].sum()) if len(known) else float("nan")
+
+
 def benchres_of_result(result: Result) -> str:
-    """A line a launch: all its throughput epochs, which hold equally many operations for every allocator.
+    """A line a launch: all its throughput epochs. Elapsed, CPU time and faults are sums, scaled to the same
+    number of operations in every line: the most that a subject did in one launch. In a soak `--beside` has
+    fewer turns than the others, and an interrupted launch is shorter; in a finished `ab` nothing is scaled.
     User and system time are not told apart: all of it stands under user."""
-    name, rows = benchmark_name(result), []
+    name, ops, rows = benchmark_name(result), _ops_in_common(result), []
     for label in result.subjects:
         for _, epochs in result.measured(label).groupby("launch"):
-            total = epochs[["elapsed_ns", "cpu_time_ns", "major_faults", "minor_faults"]].sum(min_count=1)
-            rows.append((name, result.display_name(label), total["elapsed_ns"] / 1e9,
-                         epochs["peak_rss_kb"].max(), total["cpu_time_ns"] / 1e9, float("nan"),
-                         total["major_faults"], total["minor_faults"]))
+            elapsed, cpu, major, minor = (_total(epochs, column, ops) for column in (
+                "elapsed_ns", "cpu_time_ns", "major_faults", "minor_faults"))
+            if not pd.isna(elapsed):
+                rows.append((name, result.display_name(label), elapsed / 1e9, epochs["peak_rss_kb"].max(),
+                             cpu / 1e9, float("nan"), major, minor))
     return _benchres(rows)
 
 
@@ -105,14 +123,28 @@ def benchres_of_runs(runs: pd.DataFrame) -> str:
                       row.system_s, row.major_faults, row.minor_faults) for row in counted.itertuples())
 
 
+def _verdict_cases(content: dict) -> list:
+    """(workload, case, verdict, words) of a verdict.json: its comparisons, a soak's subjects, and the
+    programs of hakbench app that failed or whose output differed (older folders do not name those)."""
+    workload = (content.get("workload") or {}).get("name") or "workload"
+    cases = [(row.get("program") or workload,
+              f"{row['metric']}: {row['candidate']} against {row['reference']}", row["verdict"],
+              _comparison_words(row)) for row in content["comparisons"]]
+    cases += [(workload, f"drift: {subject['name']}", subject["drift"]["verdict"], subject["drift"]["reason"])
+              for subject in (content.get("soak") or {}).get("subjects", ())]
+    cases += [(row["program"], f"run: {row['allocator']}", "failed", row["reason"])
+              for row in content.get("failed", ())]
+    return cases + [(row["program"], f"output: {row['allocator']}", "different",
+                     "not the output under the first allocator") for row in content.get("different", ())]
+
+
 def junit(source: str, content: dict) -> str:
-    """The XML of a gate.json, experiment.json or verdict.json: a test case a metric. Failed: fail, worse and
-    NO-GO; skipped: whatever is undecided or not measured."""
+    """The XML of a gate.json, experiment.json or verdict.json: a test case a metric, and what else was
+    judged. Failed: fail, worse, NO-GO, DRIFT, a program that failed or whose output differed; skipped:
+    whatever is undecided (EXTEND too) or not measured."""
     kind = source.split(".")[0]
     if kind == "verdict":
-        cases = [(row.get("program") or (content.get("workload") or {}).get("name") or "workload",
-                  f"{row['metric']}: {row['candidate']} against {row['reference']}", row["verdict"],
-                  _comparison_words(row)) for row in content["comparisons"]]
+        cases = _verdict_cases(content)
     else:
         cases = [(row["workload"], row["metric"], row["verdict"], row.get("note") or
                   str(row.get("value"))) for row in content["metrics"]]
@@ -124,7 +156,7 @@ def junit(source: str, content: dict) -> str:
     for (workload, name, verdict, words), state in zip(cases, states):
         case = xml.SubElement(suite, "testcase", classname=f"hakbench.{kind}.{workload}", name=name)
         if state:
-            xml.SubElement(case, state, message=f"{verdict}: {words}")
+            xml.SubElement(case, state, message=_NOT_IN_XML.sub("?", f"{verdict}: {words}"))
     root = xml.Element("testsuites")
     root.append(suite)
     xml.indent(root)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -32,12 +33,16 @@ exit codes: 0 pass (or inconclusive), 1 the tool or its input failed, 2 the gate
 --fail-on-inconclusive"""
 
 
-def measure(plan: looks.Plan, gate, judged, command) -> tuple:
-    """(the last look, rows): `judged` gives the rows of a result; each metric keeps its first decision."""
+def measure(plan: looks.Plan, gate, judged, command, workloads=None) -> tuple:
+    """(the last look, rows): `judged` gives the rows of a result; each metric keeps its first decision.
+    `workloads`: by metric, over how many of them Holm's procedure will go."""
     rows: list = []
 
     def is_over(measured) -> bool:
-        rows[:] = judge.first_decisions(rows, judged(measured.result))
+        found = judged(measured.result)
+        if workloads and not measured.last:
+            found = judge.before_holm(found, gate, len(gate.looks), workloads)
+        rows[:] = judge.first_decisions(rows, found)
         return judge.is_over(rows)
 
     return looks.grow(plan, gate.looks, is_over, command), rows
@@ -46,6 +51,7 @@ def measure(plan: looks.Plan, gate, judged, command) -> tuple:
 def same_run(options, settings: dict, command) -> Verdict:
     """Candidate against reference, interleaved in the same run; one growing run a profile."""
     rows, folders, warnings, used, names = [], {}, [], 1, {}
+    workloads = Counter(metric for gate in settings.values() for metric in gate.metrics)
     for profile, gate in settings.items():
         workload = Path(profile).stem
         floor = FLOOR if "ns_above_floor" in gate.metrics else None
@@ -56,7 +62,7 @@ def same_run(options, settings: dict, command) -> Verdict:
         measured, found = measure(
             looks.Plan(subjects, REFERENCE, profile, tuple(options.extra), folder), gate,
             partial(judge.judge_same_run, candidate=CANDIDATE, reference=REFERENCE, floor=floor,
-                    workload=workload, settings=gate, looks=len(gate.looks)), command)
+                    workload=workload, settings=gate, looks=len(gate.looks)), command, workloads)
         used = max(used, measured.look)
         rows += found
         folders[workload] = str(folder)

@@ -19,6 +19,7 @@ from .metrics import METRICS, RATIO
 
 PROFILES = Path(__file__).resolve().parents[3] / "profiles"
 RSS_DRIFT_KB_PER_H = 64.0
+LEAST_LAUNCHES = 4  # for a decision
 KEYS = ("confidence", "looks", "margins", "gain", "metrics", "rss_drift_kb_per_h")
 
 
@@ -104,8 +105,10 @@ def check_settings(gate: dict, where: str) -> GateSettings:
     need(_is_number(gain) and 0 <= gain < 1, "gain", "a fraction, as 0.005")
     looks = gate.get("looks", list(default.looks))
     need(isinstance(looks, list) and 1 <= len(looks) <= 3
-         and all(isinstance(n, int) and n >= 2 for n in looks) and looks == sorted(set(looks)),
-         "looks", "one to three rising numbers of launches, as [10, 20, 40]")
+         and all(isinstance(n, int) and n >= 2 for n in looks) and looks == sorted(set(looks))
+         and looks[-1] >= LEAST_LAUNCHES,
+         "looks", f"one to three rising numbers of launches, the last at least {LEAST_LAUNCHES}, as "
+                  "[10, 20, 40]")
     margins, names = gate.get("margins", {}), gate.get("metrics", list(METRICS))
     need(isinstance(margins, dict) and all(map(_is_margin, margins.values())), "margins",
          "an object of positive numbers by metric")

@@ -12,7 +12,7 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Sequence
+from typing import Optional, Sequence
 
 from . import change_points, cli, text, verdicts, wording
 from .compare_folders import TITLES, Row, side_by_side
@@ -21,7 +21,7 @@ from .load import load_result
 
 PROG = "hakbench history"
 HISTORY_FORMAT = "hakbench-history/1"
-LEAST_FOLDERS = 2 * change_points.LEAST_SEGMENT
+LEAST_FOLDERS = change_points.least_values()
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,20 @@ class Change:
     ratio: float
     p: float
     verdict: str
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What the folders of one ratio can show. `folders`: those since its last change, or all; `needed`: the
+    fewest among which a change can show; `behind`: how many of `folders` must lie behind a change before it
+    shows, None where they are too few."""
+
+    candidate: str
+    reference: str
+    metric: str
+    folders: int
+    needed: int
+    behind: Optional[int]
 
 
 def by_key(rows: Sequence[Row]) -> dict:
@@ -62,6 +76,25 @@ def find_changes(rows: Sequence[Row]) -> list:
     return found
 
 
+def reaches(rows: Sequence[Row], changes: Sequence[Change]) -> dict:
+    """(candidate, reference, metric) -> Reach."""
+    found = {}
+    for key, series in by_key(rows).items():
+        changed = [change.first_folder for change in changes
+                   if (change.candidate, change.reference, change.metric) == key]
+        begin = [row.folder for row in series].index(changed[-1]) if changed else 0
+        folders = len(series) - begin
+        found[key] = Reach(*key, folders, LEAST_FOLDERS, change_points.least_behind(folders))
+    return found
+
+
+def _reach_words(reach: Reach, changed: bool) -> str:
+    if reach.behind is None:
+        since = " since its last change" if changed else ""
+        return f"too few folders{since} to tell: {reach.folders}, at least {reach.needed} are needed"
+    return f"{'another' if changed else 'a'} change shows once {reach.behind} folders lie behind it"
+
+
 def _changed_at(changes: Sequence[Change], row: Row) -> str:
     for change in changes:
         key = (change.candidate, change.reference, change.metric)
@@ -71,17 +104,20 @@ def _changed_at(changes: Sequence[Change], row: Row) -> str:
 
 
 def for_people(rows: Sequence[Row], changes: Sequence[Change], words: str) -> str:
-    lines = [words]
+    lines, reach = [words], reaches(rows, changes)
+    changed = {(change.candidate, change.reference, change.metric) for change in changes}
     for key, series in by_key(rows).items():
         cells = [["folder", "commit", f"/ {key[1]}", "interval", "changed"]]
         cells += [[row.folder, row.commit, text.ratio(row.ratio), text.interval(row.lower, row.upper),
                    _changed_at(changes, row)] for row in series]
-        lines += ["", f"{TITLES[key[2]]}: {key[0]} / {key[1]}", text.text_table(cells)]
-    lines += [""] + [f"{change.candidate}: {TITLES[change.metric].lower()} over {change.reference} changed "
-                     f"by {100 * (change.ratio - 1):+.2f} % between {change.last or change.last_folder} and "
-                     f"{change.first or change.first_folder} (p {change.p:.2g})"
-                     for change in changes]
-    return "\n".join(lines if changes else [*lines, "No ratio changed its level."])
+        lines += ["", f"{TITLES[key[2]]}: {key[0]} / {key[1]}", text.text_table(cells),
+                  _reach_words(reach[key], key in changed)]
+    found = [f"{change.candidate}: {TITLES[change.metric].lower()} over {change.reference} changed "
+             f"by {100 * (change.ratio - 1):+.2f} % between {change.last or change.last_folder} and "
+             f"{change.first or change.first_folder} (p {change.p:.2g})" for change in changes]
+    if not changes and all(it.behind is not None for it in reach.values()):
+        found = ["No ratio changed its level."]
+    return "\n".join([*lines, "", *found] if found else lines)
 
 
 def draw(rows: Sequence[Row], changes: Sequence[Change], words: str, path: Path) -> None:
@@ -121,7 +157,8 @@ def draw(rows: Sequence[Row], changes: Sequence[Change], words: str, path: Path)
 def _run(argv) -> int:
     parser = cli.make_parser(
         PROG, "Puts folders of one workload in the order in which they were measured, and says where a\n"
-        f"ratio changed its level. That takes {LEAST_FOLDERS} folders at least, and ten for a small change.",
+        f"ratio changed its level. That takes {LEAST_FOLDERS} folders at least, half of them behind the\n"
+        "change. Among more folders fewer need lie behind it; a small change takes more.",
         "examples:\n  hakbench history results/*-ws400\n"
         "  hakbench history out/nightly/* --png history.png --format json\n\n"
         "exit codes: 0 done, whatever changed (hakbench gate decides), 1 the tool or its input failed")
@@ -139,7 +176,8 @@ def _run(argv) -> int:
         draw(rows, changes, words, Path(options.png))
     if options.format == "json":
         print(json.dumps({"format": HISTORY_FORMAT, "workload": words, "rows": [asdict(row) for row in rows],
-                          "changes": [asdict(change) for change in changes]}, indent=2))
+                          "changes": [asdict(change) for change in changes],
+                          "reach": [asdict(reach) for reach in reaches(rows, changes).values()]}, indent=2))
     else:
         print(for_people(rows, changes, words))
     return cli.EXIT_PASS

@@ -19,14 +19,13 @@ import pandas as pd
 
 from . import launch_stats, verdicts
 from .compare import number
-from .gate_settings import GateSettings
+from .gate_settings import LEAST_LAUNCHES, GateSettings
 from .launch_stats import Counts, Estimate
 from .load import Result
 from .metrics import METRICS, RATIO, Metric, launch_values, log_ratio
 from .power import shift_shown
 
 PASS, FAIL, INCONCLUSIVE, NOT_MEASURED = "pass", "fail", "inconclusive", "not measured"
-LEAST_LAUNCHES = 4
 PLAIN_CONFIDENCE = 0.95
 
 
@@ -103,10 +102,10 @@ def same_run(result: Result, name: str, candidate: str, reference: str, floor: O
     return estimate, *[centre(side, metric.scale == RATIO) for side in sides]
 
 
-def spoiled(result: Result, name: str, candidate: str, reference: str, floor: Optional[str]) -> bool:
-    """Whether a metric was measured, but in nothing that noise left whole."""
+def launches_measured(result: Result, name: str, candidate: str, reference: str, floor: Optional[str]) -> int:
+    """The launches that measured a metric, those that noise spoiled with them."""
     calm = replace(result, epochs=result.epochs.assign(excluded=False))
-    return same_run(calm, name, candidate, reference, floor)[0].launches > 0
+    return same_run(calm, name, candidate, reference, floor)[0].launches
 
 
 def counts_of(metric: Metric, candidate: tuple, reference: tuple) -> Optional[Counts]:
@@ -123,9 +122,9 @@ def centre(values: pd.Series, logs: bool) -> Optional[float]:
 
 
 def make_row(name: str, workload: str, estimate: Estimate, candidate_value, reference_value,
-             settings: GateSettings, looks: int, measured: bool = False) -> Row:
-    """The row of one metric, judged at the confidence that one of `looks` planned looks has. `measured`:
-    there are values, even if the estimate has none because noise spoiled them all."""
+             settings: GateSettings, looks: int, measured: int = 0) -> Row:
+    """The row of one metric, judged at the confidence that one of `looks` planned looks has. `measured`: the
+    launches that have a value, also those that the estimate lacks because noise spoiled them."""
     metric, margin = METRICS[name], settings.margin(name)
     bound = limit(metric, margin)
     confidence = verdicts.look_confidence(settings.confidence, looks)
@@ -134,7 +133,9 @@ def make_row(name: str, workload: str, estimate: Estimate, candidate_value, refe
     if estimate.launches == 0 and not measured:
         note, verdict = "not measured in this run", NOT_MEASURED
     elif estimate.launches < LEAST_LAUNCHES:
-        note = f"too noisy: {estimate.launches} launch(es) left, {LEAST_LAUNCHES} are needed"
+        note = (f"too noisy: {estimate.launches} launch(es) left" if measured >= LEAST_LAUNCHES else
+                f"too few: {max(measured, estimate.launches)} launch(es) measured") + (
+                    f", {LEAST_LAUNCHES} are needed")
     else:
         verdict = hold_against(metric, deciding.lower, deciding.upper, bound)
     shown = math.exp if metric.scale == RATIO else float
@@ -175,16 +176,41 @@ def judge_same_run(result: Result, candidate: str, reference: str, floor: Option
     rows = []
     for name in settings.metrics:
         estimate, *values = same_run(result, name, candidate, reference, floor)
-        measured = estimate.launches > 0 or spoiled(result, name, candidate, reference, floor)
+        measured = estimate.launches
+        if measured < LEAST_LAUNCHES:
+            measured = launches_measured(result, name, candidate, reference, floor)
         rows.append(make_row(name, workload, estimate, *values, settings, looks, measured))
     return rows
+
+
+def _look_alpha(settings: GateSettings, looks: int) -> float:
+    """What one side of a look may err."""
+    return (1 - verdicts.look_confidence(settings.confidence, looks)) / 2
+
+
+def _by_chance(row: Row, workloads: int) -> Row:
+    return replace(row, verdict=INCONCLUSIVE,
+                   note=f"beyond the margin, but not beyond chance among {workloads} workloads")
+
+
+def before_holm(rows: list, settings: GateSettings, looks: int, workloads: dict) -> list:
+    """Rows of one workload of several, with looks left: a failure that the first step of Holm's procedure
+    over `workloads` (how many, by metric) would not bear out stays open, because what the others will show is
+    not known and the run can go on. with_holm() bears out every failure that passes here."""
+    alpha = _look_alpha(settings, looks)
+
+    def is_open(row: Row) -> bool:
+        several = workloads[row.metric]
+        return row.verdict == FAIL and several > 1 and row.p_worse > alpha / several
+
+    return [_by_chance(row, workloads[row.metric]) if is_open(row) else row for row in rows]
 
 
 def with_holm(rows: list, settings: GateSettings, looks: int) -> list:
     """Rows of several workloads: a metric's failures stand only as far as Holm's procedure over its
     workloads rejects, so that ten workloads do not raise ten times the false alarms. Passes need no
     correction: all of them must hold together."""
-    alpha = (1 - verdicts.look_confidence(settings.confidence, looks)) / 2
+    alpha = _look_alpha(settings, looks)
     judged = list(rows)
     for name in dict.fromkeys(row.metric for row in rows):
         places = [i for i, row in enumerate(rows) if row.metric == name and row.p_worse is not None
@@ -193,9 +219,7 @@ def with_holm(rows: list, settings: GateSettings, looks: int) -> list:
             continue
         for i, rejected in zip(places, verdicts.holm([rows[i].p_worse for i in places], alpha)):
             if rows[i].verdict == FAIL and not rejected:
-                judged[i] = replace(rows[i], verdict=INCONCLUSIVE,
-                                    note="beyond the margin, but not beyond chance among "
-                                         f"{len(places)} workloads")
+                judged[i] = _by_chance(rows[i], len(places))
     return judged
 
 

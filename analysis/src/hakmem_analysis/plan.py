@@ -30,16 +30,16 @@ def plan(result, candidate: str, looks: int, margins=MARGINS) -> dict:
     if len(ratios) < 3:
         raise InputError(f"{result.folder}: {len(ratios)} launch(es) free of noise; at least 3 show a spread")
     spread = float(np.std(ratios, ddof=1))
-    epochs = result.epochs
-    elapsed_s = epochs["wall_time_s"].max() - epochs["wall_time_s"].min()
-    seconds = elapsed_s / max(epochs["launch"].nunique() - 1, 1)
+    # Not the whole span: a resumed run holds the time in which nothing was measured.
+    starts_s = result.epochs.groupby("launch")["wall_time_s"].min()
+    seconds = float(np.median(np.diff(starts_s)))
     rows = []
     for margin in margins:
         launches = launches_needed(spread, -math.log(1 - margin), looks=looks)
         rows.append({"margin": margin, "launches": launches, "minutes": launches * seconds / 60})
     resolved = shift_resolved(spread, len(ratios), looks=looks)
     return {"format": "hakbench-plan/1", "folder": str(result.folder), "launches": len(ratios),
-            "looks": looks, "spread_of_launches": spread, "seconds_a_launch": float(seconds),
+            "looks": looks, "spread_of_launches": spread, "seconds_a_launch": seconds,
             "resolves": 1 - math.exp(-resolved), "plan": rows}
 
 

@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from . import cli, document, exemplars, latency, soak_judge, soak_page, text, wording
-from .compare import above_floor, compare, number
+from .compare import above_floor, compare
 from .describe import finite, summarise_all
 from .errors import InputError
 from .load import Result, load_result
 from .schema import VERDICT_FORMAT
-from .stats import rows_for_percentile
+from .stats import DEFAULT_CONFIDENCE, rows_for_percentile
 
 PROG = "hakbench-report"
 
@@ -69,20 +69,11 @@ def build(folder) -> Report:
                   service, slowest, soak)
 
 
-def _clean(value):
-    """NaN and infinity as null: JSON has neither."""
-    if isinstance(value, dict):
-        return {key: _clean(item) for key, item in value.items()}
-    if isinstance(value, float):
-        return number(value)
-    return value
-
-
 def _soak(report: Report) -> dict:
     """What verdict.json says of a soak."""
     return {"verdict": soak_judge.overall(report.soak),
             "budget_kb_per_h": report.soak[0].drift.budget_kb_per_h,
-            "subjects": [_clean(subject.as_dict()) for subject in report.soak]}
+            "subjects": cli.finite_only([subject.as_dict() for subject in report.soak])}
 
 
 def verdict(report: Report) -> dict:
@@ -93,19 +84,31 @@ def verdict(report: Report) -> dict:
         floor = report.floors[summary.subject]
         subjects.append({**asdict(summary), "ns_above_floor": floor and floor.point,
                          "ns_above_floor_lower": floor and floor.lower,
-                         "ns_above_floor_upper": floor and floor.upper})
+                         "ns_above_floor_upper": floor and floor.upper,
+                         "ns_above_floor_confidence": floor.confidence
+                         if floor and finite(floor.lower) else None})
     return {
         "format": VERDICT_FORMAT,
         "status": result.manifest["status"],
         "workload": result.manifest.get("workload"),
         "headlines": report.headlines,
-        "comparisons": [_clean(row.as_dict()) for row in report.comparisons],
-        "subjects": [_clean(subject) for subject in subjects],
-        "service_time": [_clean(row.as_dict()) for row in report.service],
+        "comparisons": cli.finite_only([row.as_dict() for row in report.comparisons]),
+        "subjects": cli.finite_only(subjects),
+        "service_time": cli.finite_only([row.as_dict() for row in report.service]),
         "slowest_operations": [row.as_dict() for row in report.slowest],
         "notes": report.notes,
         **({"soak": _soak(report)} if report.soak else {}),
     }
+
+
+def _above_floor(floor) -> str:
+    """A cell for an Interval in ns, or None; one that covers less than was asked says so, as ratios do."""
+    if floor is None or not finite(floor.point):
+        return text.MISSING
+    if not finite(floor.lower):
+        return f"{floor.point:.3f} ({text.MISSING})"
+    covers = "" if floor.confidence >= DEFAULT_CONFIDENCE else f", {100 * floor.confidence:.3g} %"
+    return f"{floor.point:.3f} ({floor.lower:.3f} .. {floor.upper:.3f}{covers})"
 
 
 def _subject_table(report: Report) -> document.Table:
@@ -119,9 +122,7 @@ def _subject_table(report: Report) -> document.Table:
                text.memory(s.rss_first_kb), text.memory(s.rss_last_kb), text.memory(s.rss_peak_kb),
                text.plain(s.minor_faults_per_epoch, "{:.1f}"), text.plain(s.syscalls_per_op, "{:.3g}")]
         if floors:
-            floor = report.floors[s.subject]
-            row.append(f"{floor.point:.3f} ({floor.lower:.3f} .. {floor.upper:.3f})" if floor
-                       else text.MISSING)
+            row.append(_above_floor(report.floors[s.subject]))
         rows.append(row)
     return document.Table(header, rows)
 

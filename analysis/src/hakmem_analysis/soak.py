@@ -6,8 +6,6 @@ Boundary    A CSV, standard input or a result folder in. The judgement itself is
 """
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pandas as pd
 
@@ -25,7 +23,7 @@ GROUP_COLUMNS = ("subject", "allocator", "launch")
 
 def _read(options) -> pd.DataFrame:
     """Throughput epochs with the columns time_s, rss_kb, peak_rss_kb and those of GROUP_COLUMNS there."""
-    source = csvfile.resolve_source(options.source)
+    source, max_rows = csvfile.resolve_source(options.source)
     name = csvfile.source_name(source)
     time_columns = [options.time] if options.time else list(TIME_COLUMNS)
     rss_columns = [(options.rss, f"peak_{options.rss}")] if options.rss else list(RSS_COLUMNS)
@@ -34,7 +32,7 @@ def _read(options) -> pd.DataFrame:
         optional_numbers=(*time_columns, *(column for pair in rss_columns for column in pair), "ops_per_s",
                           "ops", "syscalls", "quarantined", *causes.COLUMNS),
         optional_texts=("kind", *GROUP_COLUMNS),
-        keep=csvfile.throughput_rows)
+        keep=csvfile.throughput_rows, max_rows=max_rows)
     pair = next((pair for pair in rss_columns if pair[0] in frame and frame[pair[0]].notna().any()), None)
     if pair is None:
         raise InputError(f"{name}: no values in a column '{rss_columns[-1][0]}'; name yours with --rss")
@@ -112,8 +110,8 @@ def _run(argv) -> int:
         raise InputError(f"{csvfile.source_name(options.source)}: no throughput epoch in it; is it the right "
                          "file?")
     if options.format == "json":
-        print(json.dumps({name: {**drift.as_dict(), "cause": cause.as_dict()}
-                          for name, (drift, cause) in found.items()}, indent=2))
+        print(cli.json_text({name: {**drift.as_dict(), "cause": cause.as_dict()}
+                             for name, (drift, cause) in found.items()}))
     else:
         print("\n\n".join(_text(name, *judged) for name, judged in found.items()))
     verdicts = {drift.verdict for drift, _ in found.values()}

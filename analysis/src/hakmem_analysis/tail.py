@@ -9,7 +9,6 @@ Invariants  Exact percentiles of all rows, so the numbers are kept: 8 bytes a ro
 """
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from .errors import InputError
 from .load import load_result
 
 EXIT_CODES = "exit codes: 0 done, 1 the input cannot be used (one line says why)"
+NO_VALUE = "(none)"
 
 
 @dataclass
@@ -58,7 +58,7 @@ def _note_few(rows: int, percentiles) -> str:
 
 
 def _emit(found: dict, options, words: str) -> int:
-    print(json.dumps(found, indent=2) if options.format == "json" else words)
+    print(cli.json_text(found) if options.format == "json" else words)
     return cli.EXIT_PASS
 
 
@@ -66,10 +66,12 @@ def _emit(found: dict, options, words: str) -> int:
 
 @dataclass
 class _Epochs:
-    """The throughput epochs of one subject, gathered chunk by chunk."""
+    """The throughput epochs of one subject, gathered chunk by chunk. `at_zero` counts those of 0 ops/s or 0
+    ns/op, which have no inverse and so no value for the other one."""
 
     seen: int = 0
     quarantined: int = 0
+    at_zero: int = 0
     ops_per_s: Values = field(default_factory=Values)
     ns_per_op: Values = field(default_factory=Values)
 
@@ -80,14 +82,21 @@ class _Epochs:
         if not options.keep_quarantined:
             self.quarantined += int(rows["excluded"].sum())
             rows = rows[~rows["excluded"]]
-        self.ops_per_s.add(rows["ops_per_s"])
-        self.ns_per_op.add(rows["ns_per_op"])
+        rate, cost = rows["ops_per_s"], rows["ns_per_op"]
+        self.at_zero += int((((rate == 0) & cost.isna()) | ((cost == 0) & rate.isna())).sum())
+        self.ops_per_s.add(rate)
+        self.ns_per_op.add(cost)
+
+
+def _inverse(values: pd.Series) -> pd.Series:
+    """ns/op of ops/s and the other way round; NaN at 0."""
+    return 1e9 / values.where(values > 0)
 
 
 def _chunks_of_epochs(source: str, options):
     """Frames of throughput epochs with the columns ops_per_s, ns_per_op, excluded and, where the source has
     them, allocator and subject; whichever rate column is missing is made from the other, since ns/op = 1e9 /
-    (ops/s)."""
+    (ops/s). A cell that says it is infinite is one without a value."""
     rate, ns = options.throughput, options.ns
     for chunk in csvfile.read_chunks(
             source, optional_numbers=(rate, ns, "quarantined"), exact=True,
@@ -95,8 +104,10 @@ def _chunks_of_epochs(source: str, options):
         if rate not in chunk and ns not in chunk:
             raise InputError(f"{csvfile.source_name(source)}:1: no column '{rate}' and none '{ns}'; name "
                              "yours with --throughput or --ns")
-        yield chunk.assign(ops_per_s=chunk[rate] if rate in chunk else 1e9 / chunk[ns],
-                           ns_per_op=chunk[ns] if ns in chunk else 1e9 / chunk[rate],
+        given = {column: chunk[column].where(np.isfinite(chunk[column])) for column in (rate, ns)
+                 if column in chunk}
+        yield chunk.assign(ops_per_s=given[rate] if rate in given else _inverse(given[ns]),
+                           ns_per_op=given[ns] if ns in given else _inverse(given[rate]),
                            excluded=chunk["quarantined"] > 0 if "quarantined" in chunk else False)
 
 
@@ -153,7 +164,8 @@ def _epoch_tail(argv) -> int:
     for name, epochs in _gather_epochs(options.source, options).items():
         excluded = epochs.quarantined
         rate, cost = epochs.ops_per_s.describe("low"), epochs.ns_per_op.describe("high")
-        found[name] = {"quarantined": excluded, "ops_per_s": rate, "ns_per_op": cost}
+        found[name] = {"quarantined": excluded, "at_zero": epochs.at_zero, "ops_per_s": rate,
+                       "ns_per_op": cost}
         names = [f"p{p:g}" for p in stats.PERCENTILES] + ["worst"]
         lines.append(f"{name or 'all epochs'}: {rate['rows']} epochs, CV {text.percent(rate['cv'])}"
                      + (f", {excluded} quarantined left out" if excluded else ""))
@@ -162,10 +174,16 @@ def _epoch_tail(argv) -> int:
             ["throughput", *(text.rate(rate[key]) for key in names)],
             ["ns/op", *(text.plain(cost[key], "{:.3f}") for key in names)]]))
         few = _note_few(rate["rows"], stats.PERCENTILES)
-        lines += [few, ""] if few else [""]
+        zero = f"{epochs.at_zero} epoch(s) of 0 ops/s or 0 ns/op count in one of the two lines only"
+        lines += [*([zero] if epochs.at_zero else ()), *([few] if few else ()), ""]
     if not any(group["ops_per_s"]["rows"] for group in found.values()):
-        raise InputError(f"{csvfile.source_name(options.source)}: no throughput epoch in it; is it the right "
-                         "file, and is --warmup smaller than the run?")
+        name = csvfile.source_name(options.source)
+        quarantined = sum(group["quarantined"] for group in found.values())
+        if quarantined:
+            raise InputError(f"{name}: no throughput epoch is left, {quarantined} are quarantined (over the "
+                             "noise limit); count them all the same with --keep-quarantined")
+        raise InputError(f"{name}: no throughput epoch in it; is it the right file, and is "
+                         "--warmup smaller than the run?")
     return _emit(found, options, "\n".join(lines).rstrip())
 
 
@@ -192,6 +210,13 @@ def _parse_percentiles(words: str) -> list:
     return percentiles
 
 
+def _by_value(chunk: pd.DataFrame, column: str):
+    """(value, rows) of a column; its empty cells are a value too. Without a column all rows, as ""."""
+    if not column:
+        return [("", chunk)]
+    return chunk.groupby(chunk[column].fillna(NO_VALUE), sort=False)
+
+
 def _percentiles(argv) -> int:
     parser = cli.make_parser(
         "calculate_percentiles.py", "Percentiles of one numeric column of any CSV, towards its bad end.",
@@ -208,7 +233,8 @@ def _percentiles(argv) -> int:
     parser.add_argument("--percentiles", metavar="LIST",
                         default=",".join(f"{p:g}" for p in stats.PERCENTILES),
                         help="default %(default)s; the worst value comes always")
-    parser.add_argument("--by", metavar="COLUMN", default="", help="a row for each value of this column")
+    parser.add_argument("--by", metavar="COLUMN", default="",
+                        help=f"a row for each value of this column, {NO_VALUE} for empty cells")
     parser.add_argument("--where", metavar="COLUMN=VALUE", action="append", default=[],
                         help="only rows with that text in that column; may be repeated")
     cli.add_format(parser)
@@ -225,11 +251,12 @@ def _percentiles(argv) -> int:
             mask &= chunk[column] == value
         return mask
 
-    source, gathered = csvfile.resolve_source(options.source), {}
+    source, max_rows = csvfile.resolve_source(options.source)
+    gathered: dict = {}
     for chunk in csvfile.read_chunks(source, numbers=(options.column,), texts=sorted(texts), exact=True,
-                                     keep=keep if conditions else None,
+                                     keep=keep if conditions else None, max_rows=max_rows,
                                      forget=[column for column, _ in conditions if column != options.by]):
-        for name, rows in chunk.groupby(options.by, sort=False) if options.by else [("", chunk)]:
+        for name, rows in _by_value(chunk, options.by):
             gathered.setdefault(name, Values()).add(rows[options.column])
     if not any(len(part) for values in gathered.values() for part in values.parts):
         raise InputError(f"{csvfile.source_name(source)}: column '{options.column}' has no value"

@@ -123,6 +123,8 @@ def notes(result: Result, summaries: list, comparisons: list) -> list:
     for row in comparisons:
         if row.metric == "throughput" and row.note:
             items.append(f"{row.candidate} / {row.reference}: {row.note}")
+        if row.metric == "ns_above_floor" and (row.confidence or 1) < row.requested_confidence:
+            items.append(f"{row.candidate} / {row.reference}, ns above floor: {row.note}")
         if row.metric == "throughput" and same_library(result, row):
             items.append(f"{row.candidate} / {row.reference}: the same library on both sides (A/A); the "
                          "truth is 1")
