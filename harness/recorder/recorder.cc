@@ -52,6 +52,19 @@ pthread_key_t g_key;
 bool g_has_key;
 __thread Thread t_self __attribute__((tls_model("initial-exec")));
 
+// Opening and closing a file are cancellation points, malloc is none. A thread cancelled on the
+// slow path would leave the lock locked; so its cancellation waits until it is back.
+class NoCancellation {
+ public:
+  NoCancellation() { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+  ~NoCancellation() { pthread_setcancelstate(before_, nullptr); }
+  NoCancellation(const NoCancellation &) = delete;
+  NoCancellation &operator=(const NoCancellation &) = delete;
+
+ private:
+  int before_ = PTHREAD_CANCEL_ENABLE;
+};
+
 class Lock {
  public:
   explicit Lock(State *state) : state_(state) {
@@ -66,16 +79,20 @@ class Lock {
   State *const state_;
 };
 
-// One line on standard error and in the file's header; the program goes on unrecorded.
-void stop(State *state, int code) {
-  state->session.store(kStopped, std::memory_order_relaxed);
-  state->header->stop_errno = code;
-  if (code == ENOENT) return;  // gone: hakbench record has ended before this process
+// One line on standard error; the program goes on unrecorded.
+void say_stopped(const State &state, int code) {
   char line[kPathBytes + 128];
   const int length = snprintf(line, sizeof line,
                               "hakbench record: cannot write %s (error %d); the trace ends here\n",
-                              state->path, code);
+                              state.path, code);
   if (write(STDERR_FILENO, line, static_cast<size_t>(length)) < 0) return;
+}
+
+// Also marked in the file's header.
+void stop(State *state, int code) {
+  state->session.store(kStopped, std::memory_order_relaxed);
+  state->header->stop_errno = code;
+  if (code != ENOENT) say_stopped(*state, code);  // else gone: hakbench record has ended before
 }
 
 void thread_ends(void *);
@@ -89,7 +106,16 @@ void read_program_name(RawHeader *header) {
   if (bytes > 0) header->program[bytes - 1] = '\0';  // in place of the line's end
 }
 
-// Creates PREFIX.PID.N.raw with the first N that is free.
+// The file's header, mapped; MAP_FAILED and errno if there is no room for it.
+void *map_header(int fd, const RawHeader &header) {
+  const ssize_t written = pwrite(fd, &header, sizeof header, 0);
+  if (written == static_cast<ssize_t>(sizeof header))
+    return mmap(nullptr, sizeof header, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (written >= 0) errno = ENOSPC;
+  return MAP_FAILED;
+}
+
+// Creates PREFIX.PID.N.raw with the first N that is free. A file without its header is not left.
 bool create_file(State *state, const char *prefix) {
   RawHeader header = {};
   memcpy(header.magic, kRawMagic, sizeof header.magic);
@@ -103,11 +129,14 @@ bool create_file(State *state, const char *prefix) {
     fd = open(state->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0 && errno != EEXIST) return false;
   }
-  void *mapped = MAP_FAILED;
-  if (pwrite(fd, &header, sizeof header, 0) == sizeof header)
-    mapped = mmap(nullptr, sizeof header, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  void *mapped = map_header(fd, header);
+  const int code = errno;
   close(fd);
-  if (mapped == MAP_FAILED) return false;
+  if (mapped == MAP_FAILED) {
+    unlink(state->path);
+    say_stopped(*state, code);
+    return false;
+  }
   madvise(mapped, sizeof header, MADV_DONTFORK);
   state->header = static_cast<RawHeader *>(mapped);
   state->file_bytes = sizeof header;
@@ -199,6 +228,7 @@ bool prepare(Thread *self) {
   State *state = g_state;
   uint32_t session = state->session.load(std::memory_order_relaxed);
   if (session == kStopped) return false;
+  const NoCancellation guard;
   if (session == 0 && !begin_session(state)) return false;
   session = state->session.load(std::memory_order_relaxed);
   if (self->session != session) {

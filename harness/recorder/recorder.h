@@ -7,7 +7,8 @@
 // Invariants: events are written straight into shared mappings of the file, so that nothing is lost when
 //             the process ends, however it ends: there is no buffer to flush. No file descriptor stays
 //             open: programs close or count theirs. A forked child finds the state wiped by the kernel
-//             (MADV_WIPEONFORK) and begins a file of its own. errno is kept.
+//             (MADV_WIPEONFORK) and begins a file of its own. errno is kept. No call is a cancellation
+//             point, as none of malloc is.
 // Threads:    each writes to a chunk that no other holds, without a lock; chunks change hands under one.
 //             A thread that ends gives its chunk to the next.
 #ifndef HAKBENCH_RECORDER_RECORDER_H_

@@ -1,9 +1,16 @@
 // record_test.cc - hakbench record on a program whose calls are known.
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <chrono>
 #include <map>
 #include <set>
+#include <thread>
 
 #include "model/error.h"
 #include "run_fixture.h"
+#include "trace/raw_events.h"
 #include "trace/reader.h"
 #include "trace/recorded_program.h"
 
@@ -26,6 +33,21 @@ uint64_t births(const std::vector<Op> &ops, size_t bytes) {
   return static_cast<uint64_t>(std::count_if(ops.begin(), ops.end(), [&](const Op &op) {
     return op.kind < OpKind::kFree && op.size == bytes;
   }));
+}
+
+bool comes_true(const std::function<bool()> &condition) {
+  for (int i = 0; i < 2000; ++i) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
+// It can still be waited for.
+bool has_ended(pid_t child) {
+  siginfo_t info = {};
+  const int options = WEXITED | WNOWAIT | WNOHANG;
+  return waitid(P_PID, static_cast<id_t>(child), &info, options) != 0 || info.si_pid != 0;
 }
 
 class RecordTest : public RunTest {
@@ -56,6 +78,22 @@ class RecordTest : public RunTest {
     for (const auto &entry : fs::directory_iterator(folder_))
       EXPECT_EQ(entry.path().string().find(".raw"), std::string::npos) << entry.path();
   }
+  // The folder of raw events that a recording kept, empty if there is none.
+  std::string kept() const {
+    for (const auto &entry : fs::directory_iterator(folder_))
+      if (entry.path().string().find(".raw.") != std::string::npos) return entry.path().string();
+    return "";
+  }
+  // It failed because of `why`, and says how to go on.
+  void expect_kept(const Outcome &outcome, const std::string &why) const {
+    EXPECT_EQ(outcome.exit_code, 1);
+    EXPECT_NE(outcome.error.find(why), std::string::npos) << outcome.error;
+    ASSERT_NE(kept(), "");
+    const std::string mend = "hakbench record --merge " + kept() + " -o " + trace_ + "\n";
+    EXPECT_NE(outcome.error.find(mend), std::string::npos) << outcome.error;
+    EXPECT_FALSE(fs::exists(trace_ + ".part"));
+  }
+  Outcome merge_kept() { return run({"record", "--merge", kept(), "-o", trace_}); }
 
   // Every call of every thread, in its order, and each block freed once, after its birth.
   void expect_threads_calls(const std::vector<Op> &ops) {
@@ -161,6 +199,143 @@ TEST_F(RecordTest, WhatCannotBeRecordedIsSaid) {
             "hakbench: error: cannot execute no-such-program: No such file or directory; name a "
             "program and its arguments\n");
   expect_refused({"record", "-o", folder_ + "/no/app.trace", "--", "true"}, "cannot write beside");
+}
+
+TEST_F(RecordTest, AFolderIsNoTraceAndIsRefusedBeforeTheProgramStarts) {
+  const std::string traces = folder_ + "/traces";
+  const std::string started = folder_ + "/started";
+  fs::create_directories(traces);
+  expect_refused(
+      {"record", "-o", traces, "--", RECORDED_PROGRAM, "mkdir", started},
+      "-o " + traces + " is a folder; name a file in it, such as " + traces + "/app.trace");
+  EXPECT_FALSE(fs::exists(started));
+  expect_no_raw_files();
+}
+
+TEST_F(RecordTest, WhatFindsNoRoomIsKeptToBeMergedLater) {
+  fs::create_symlink("/dev/full", trace_ + ".part");
+  expect_kept(record("threads"), "No space left on device");
+  EXPECT_FALSE(fs::exists(trace_));
+  const Outcome merged = merge_kept();
+  EXPECT_EQ(merged.exit_code, 0) << merged.error;
+  expect_threads_calls(read_ops(trace_));
+  expect_replay_holds_the_same(trace_);
+  expect_no_raw_files();
+}
+
+TEST_F(RecordTest, ATraceWhoseNameIsTakenMeanwhileIsKept) {
+  expect_kept(run({"record", "-o", trace_, "--", RECORDED_PROGRAM, "mkdir", trace_}),
+              "Is a directory");
+  expect_refused({"record", "--merge", kept(), "-o", trace_}, "is a folder");
+  fs::remove(trace_);
+  const Outcome merged = merge_kept();
+  EXPECT_EQ(merged.exit_code, 0) << merged.error;
+  EXPECT_EQ(births(read_ops(trace_), kEarlyBytes), 1u);
+  expect_no_raw_files();
+}
+
+TEST_F(RecordTest, AFailureCostsNoOtherProcessItsTraceAndKeepsTheNames) {
+  fs::create_symlink("/dev/full", trace_ + ".part");
+  expect_kept(record("fork"), "No space left on device");
+  ASSERT_EQ(other_traces().size(), 1u) << "the command's could not be written, its child's could";
+  EXPECT_EQ(births(read_ops(other_traces().front()), kAfterForkBytes), 1u);
+  const std::string damaged = kept() + "/process.1.2.0.raw";
+  std::ofstream(damaged) << std::string(2 * sizeof(trace::RawHeader), 'x');
+  expect_kept(merge_kept(), "the raw events " + damaged + " cannot be read: it is damaged");
+  EXPECT_EQ(births(read_ops(trace_), kMarkBytes), 1u) << "the command's has its name again";
+  fs::remove(damaged);
+  expect_refused({"record", "--merge", kept(), "-o", trace_}, "holds no raw events");
+}
+
+TEST_F(RecordTest, AShortRawFileIsLeftOutWithAWarning) {
+  const Outcome outcome = record("short");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
+  for (const char *process : {"process 1 recorded nothing", "process 2 recorded nothing"})
+    EXPECT_NE(outcome.error.find(process), std::string::npos) << outcome.error;
+  EXPECT_EQ(births(read_ops(trace_), kMarkBytes), 1u);
+  ASSERT_EQ(other_traces().size(), 1u);
+  EXPECT_EQ(births(read_ops(other_traces().front()), kAfterForkBytes), 1u);
+  expect_no_raw_files();
+}
+
+TEST_F(RecordTest, ARawFileWithoutRoomForItsHeaderIsNotLeft) {
+  const Outcome outcome = run({"record", "-o", trace_, "--", RECORDED_PROGRAM, "nothing"}, [] {
+    rlimit limit = {};
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = sizeof(trace::RawHeader) - 1;
+    setrlimit(RLIMIT_FSIZE, &limit);
+  });
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_NE(outcome.error.find("the trace ends here"), std::string::npos) << outcome.error;
+  EXPECT_NE(outcome.error.find("made no call that could be recorded"), std::string::npos)
+      << outcome.error;
+  expect_no_raw_files();
+}
+
+TEST_F(RecordTest, OnlyAKeptRecordingCanBeMerged) {
+  expect_refused({"record", "-o", trace_}, "name either a program behind --");
+  expect_refused({"record", "--merge", folder_, "-o", trace_, "--", "true"}, "name either");
+  expect_refused({"record", "--merge", folder_ + "/none", "-o", trace_}, "cannot read");
+  expect_refused({"record", "--merge", folder_, "-o", trace_}, "holds no raw events");
+  EXPECT_TRUE(fs::exists(folder_));
+}
+
+// As `timeout` and a closed terminal do it: more than once, also while the trace is written.
+TEST_F(RecordTest, ASignalIsHandedOnAndTheTraceIsWritten) {
+  for (const int signal_number : {SIGTERM, SIGHUP}) {
+    const std::string ready = folder_ + "/ready-" + std::to_string(signal_number);
+    const Outcome outcome = run(
+        {"record", "-o", trace_, "--", RECORDED_PROGRAM, "wait", ready},
+        [&] { signal(signal_number, SIG_DFL); },
+        [&](pid_t child) {
+          EXPECT_TRUE(comes_true([&] { return read_file(ready).ends_with('\n'); }));
+          for (; !has_ended(child); std::this_thread::sleep_for(std::chrono::milliseconds(1)))
+            kill(child, signal_number);
+        });
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
+    const std::string ended = "was killed by signal " + std::to_string(signal_number) + ";";
+    EXPECT_NE(outcome.error.find(ended), std::string::npos) << outcome.error;
+    EXPECT_NE(kill(std::stoi(read_file(ready)), 0), 0) << "the program lives on";
+    EXPECT_EQ(births(read_ops(trace_), kEarlyBytes), 1u);
+    expect_no_raw_files();
+    fs::remove(trace_);
+  }
+}
+
+// A pipe in place of the file, smaller than the trace, holds up the writing.
+TEST_F(RecordTest, TheSecondInterruptEndsTheWritingAndKeepsTheEvents) {
+  const std::string part = trace_ + ".part";
+  ASSERT_EQ(mkfifo(part.c_str(), 0600), 0);
+  const int fifo = open(part.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  ASSERT_GE(fifo, 0);
+  ASSERT_EQ(fcntl(fifo, F_SETPIPE_SZ, 4096), 4096);
+  const Outcome outcome = run(
+      {"record", "-o", trace_, "--", RECORDED_PROGRAM, "threads"}, [] { signal(SIGINT, SIG_DFL); },
+      [&](pid_t child) {
+        pollfd written = {fifo, POLLIN, 0};
+        EXPECT_EQ(poll(&written, 1, 20'000), 1);
+        kill(child, SIGINT);
+        EXPECT_TRUE(comes_true([&] {
+          return read_file(folder_ + "/stderr").find("Ctrl-C again ends") != std::string::npos;
+        }));
+        EXPECT_FALSE(has_ended(child));
+        kill(child, SIGINT);
+      });
+  close(fifo);
+  EXPECT_EQ(outcome.exit_code, 1000 + SIGINT) << outcome.error;
+  ASSERT_NE(kept(), "");
+  fs::remove(part);
+  const Outcome merged = merge_kept();
+  EXPECT_EQ(merged.exit_code, 0) << merged.error;
+  expect_threads_calls(read_ops(trace_));
+  expect_no_raw_files();
+}
+
+TEST_F(RecordTest, ACancelledThreadIsUnwoundBehindItsCallsOnly) {
+  const Outcome outcome = record("cancel");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
+  EXPECT_EQ(outcome.error, "") << "the program hung, or its thread was not cancelled";
+  EXPECT_EQ(births(read_ops(trace_), kCancelledBytes), 2u * kCancelledRounds);
 }
 
 TEST_F(RecordTest, ReplayMeasuresTheTraceInWholePasses) {

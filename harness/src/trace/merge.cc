@@ -1,5 +1,6 @@
 #include "trace/merge.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,20 +23,29 @@ class RawFile {
  public:
   explicit RawFile(const std::string &path) : path_(path) {
     const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) fail(strerror(errno));
     struct stat facts = {};
-    if (fd >= 0 && fstat(fd, &facts) == 0) bytes_ = static_cast<size_t>(facts.st_size);
+    const bool known = fstat(fd, &facts) == 0;
+    bytes_ = static_cast<size_t>(facts.st_size);
     void *memory = MAP_FAILED;
-    if (bytes_ >= sizeof(RawHeader)) memory = mmap(nullptr, bytes_, PROT_READ, MAP_SHARED, fd, 0);
-    if (fd >= 0) close(fd);
-    if (memory == MAP_FAILED) fail();
+    if (known && has_header()) memory = mmap(nullptr, bytes_, PROT_READ, MAP_SHARED, fd, 0);
+    const int code = errno;
+    close(fd);
+    if (known && !has_header()) return;
+    if (memory == MAP_FAILED) fail(strerror(code));
     data_ = static_cast<const char *>(memory);
     if (memcmp(header().magic, kRawMagic, sizeof kRawMagic) == 0) return;
     munmap(memory, bytes_);
-    fail();
+    fail("it is damaged; remove it");
   }
-  ~RawFile() { munmap(const_cast<char *>(data_), bytes_); }
+  ~RawFile() {
+    if (data_ != nullptr) munmap(const_cast<char *>(data_), bytes_);
+  }
   RawFile(const RawFile &) = delete;
   RawFile &operator=(const RawFile &) = delete;
+
+  // Without one there is nothing but this to ask for.
+  bool has_header() const { return bytes_ >= sizeof(RawHeader); }
 
   const RawHeader &header() const { return *reinterpret_cast<const RawHeader *>(data_); }
 
@@ -58,8 +68,8 @@ class RawFile {
   }
 
  private:
-  [[noreturn]] void fail() const {
-    throw Error("the recording " + path_ + " cannot be read; record again");
+  [[noreturn]] void fail(const std::string &why) const {
+    throw Error("the raw events " + path_ + " cannot be read: " + why);
   }
 
   const std::string path_;
@@ -186,6 +196,8 @@ class Merger {
 MergeResult merge_raw_file(const std::string &raw_path, const std::string &trace_path) {
   const RawFile raw(raw_path);
   MergeResult result;
+  result.without_header = !raw.has_header();
+  if (result.without_header) return result;
   result.program = raw.header().program;
   result.stop_errno = raw.header().stop_errno;
   Writer writer(trace_path);

@@ -15,9 +15,10 @@
 namespace hakbench::trace {
 
 struct MergeResult {
-  uint64_t ops = 0;     // 0: there was nothing, and no trace was written
-  std::string program;  // as the kernel named it
-  int stop_errno = 0;   // not 0: the recorder had to stop
+  uint64_t ops = 0;             // 0: there was nothing, and no trace was written
+  std::string program;          // as the kernel named it
+  int stop_errno = 0;           // not 0: the recorder had to stop
+  bool without_header = false;  // its process was ended before there was one; no trace was written
 };
 
 MergeResult merge_raw_file(const std::string &raw_path, const std::string &trace_path);

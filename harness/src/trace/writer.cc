@@ -19,7 +19,8 @@ constexpr size_t kBufferBytes = 256 * 1024;
 Writer::Writer(std::string path)
     : path_(std::move(path)),
       temporary_path_(path_ + ".part"),
-      file_(std::fopen(temporary_path_.c_str(), "wb")) {
+      file_(std::fopen(temporary_path_.c_str(), "wb")),
+      has_part_(file_ != nullptr) {
   if (file_ == nullptr) fail("cannot be created");
   memcpy(header_.magic, kMagic, sizeof header_.magic);
   header_.version = kVersion;
@@ -28,14 +29,17 @@ Writer::Writer(std::string path)
   if (std::fwrite(&header_, sizeof header_, 1, file_) != 1) fail("cannot be written");
 }
 
-Writer::~Writer() {
-  if (file_ == nullptr) return;
-  std::fclose(file_);
-  unlink(temporary_path_.c_str());
+Writer::~Writer() { discard(); }
+
+void Writer::discard() {
+  if (file_ != nullptr) std::fclose(std::exchange(file_, nullptr));
+  if (std::exchange(has_part_, false)) unlink(temporary_path_.c_str());
 }
 
-void Writer::fail(const char *what) const {
-  throw Error("trace " + path_ + " " + what + ": " + strerror(errno) +
+void Writer::fail(const char *what) {
+  const int code = errno;
+  discard();
+  throw Error("trace " + path_ + " " + what + ": " + strerror(code) +
               "; name another file with -o, or make room");
 }
 
@@ -89,8 +93,9 @@ void Writer::finish(const std::string &program, uint64_t unknown_frees, uint64_t
   if (std::fseek(file_, 0, SEEK_SET) != 0 || std::fwrite(&header_, sizeof header_, 1, file_) != 1 ||
       std::fflush(file_) != 0)
     fail("cannot be written");
-  std::fclose(std::exchange(file_, nullptr));
+  if (std::fclose(std::exchange(file_, nullptr)) != 0) fail("cannot be written");
   if (std::rename(temporary_path_.c_str(), path_.c_str()) != 0) fail("cannot be created");
+  has_part_ = false;
 }
 
 }  // namespace hakbench::trace

@@ -1,7 +1,7 @@
 // writer.h - writes a trace file.
 //
 // Purpose:    ops in their order -> the file; counts live bytes as it goes.
-// Owns:       the file under its temporary name; finish() gives it its own.
+// Owns:       the file under its temporary name; finish() gives it its own, any failure removes it.
 // Boundary:   the caller numbers blocks in the order of their birth, threads in the order of their first
 //             op. Throws Error.
 // Invariants: a file under its own name is complete.
@@ -34,11 +34,13 @@ class Writer {
   void put_op(OpKind kind, uint64_t operand);
   void flush();
   void write_out(const void *data, size_t size);
-  [[noreturn]] void fail(const char *what) const;
+  void discard();
+  [[noreturn]] void fail(const char *what);
 
   const std::string path_;
   const std::string temporary_path_;
   std::FILE *file_;
+  bool has_part_;  // the file under its temporary name
   Header header_ = {};
   Checksum body_;
   uint32_t thread_ = 0;

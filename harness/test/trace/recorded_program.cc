@@ -1,16 +1,22 @@
-// recorded_program.cc - a program whose calls are known: recorded_program MODE.
+// recorded_program.cc - a program whose calls are known: recorded_program MODE [PATH].
 #include "trace/recorded_program.h"
 
 #include <malloc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <fstream>
+#include <string>
 #include <thread>
 #include <vector>
+
+#include "trace/raw_events.h"
 
 using namespace hakbench::trace_test;
 
@@ -90,6 +96,47 @@ void fork_child() {
   free(inherited);
 }
 
+std::atomic<bool> g_cancelled{false};
+
+void allocate_often() {
+  for (int round = 0; round < kCancelledRounds; ++round) free(seen(malloc(kCancelledBytes)));
+}
+
+// Its cancellation is pending while it allocates, and acted on where the program asks for it.
+void *be_cancelled(void *) {
+  while (!g_cancelled.load()) sched_yield();
+  allocate_often();
+  pthread_testcancel();
+  return nullptr;
+}
+
+void cancel_thread() {
+  alarm(20);  // rather than hang
+  pthread_t thread;
+  if (pthread_create(&thread, nullptr, be_cancelled, nullptr) != 0) abort();
+  pthread_cancel(thread);
+  g_cancelled.store(true);
+  void *result = nullptr;
+  pthread_join(thread, &result);
+  if (result != PTHREAD_CANCELED) abort();
+  allocate_often();
+}
+
+// What processes leave that are killed at their first call, then a process whose number is larger.
+void leave_short_files() {
+  const std::string prefix = getenv(hakbench::trace::kPrefixVariable);
+  std::ofstream(prefix + ".1.0" + hakbench::trace::kRawSuffix);
+  std::ofstream(prefix + ".2.0" + hakbench::trace::kRawSuffix) << "HAKRAW01";
+  fork_child();
+}
+
+// Until a signal ends it, or a minute.
+[[noreturn]] void wait_for_signal(const char *ready) {
+  alarm(60);
+  std::ofstream(ready) << getpid() << '\n';
+  for (;;) pause();
+}
+
 }  // namespace
 
 int main(int, char **argv) {
@@ -98,6 +145,10 @@ int main(int, char **argv) {
   if (strcmp(mode, "family") == 0) call_family();
   if (strcmp(mode, "fork") == 0) fork_child();
   if (strcmp(mode, "exec") == 0) execl(argv[0], argv[0], "nothing", nullptr);
+  if (strcmp(mode, "cancel") == 0) cancel_thread();
+  if (strcmp(mode, "short") == 0) leave_short_files();
+  if (strcmp(mode, "wait") == 0) wait_for_signal(argv[2]);
+  if (strcmp(mode, "mkdir") == 0 && mkdir(argv[2], 0755) != 0) abort();
   if (strcmp(mode, "_exit") == 0) _exit(0);
   if (strcmp(mode, "abort") == 0) abort();
   if (strcmp(mode, "killed") == 0) kill(getpid(), SIGKILL);

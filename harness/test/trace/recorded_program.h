@@ -25,4 +25,9 @@ inline constexpr size_t kEarlyBytes = 3'000'001;
 inline constexpr size_t kAfterForkBytes = 3'000'002;
 inline constexpr size_t kFamilyBytes = 3'000'100;
 
+// Of the blocks of a thread whose cancellation is pending, and then of the main thread: enough of
+// them for several of the recorder's chunks.
+inline constexpr size_t kCancelledBytes = 3'000'200;
+inline constexpr int kCancelledRounds = 5'000;
+
 }  // namespace hakbench::trace_test
