@@ -85,8 +85,8 @@ def test_the_three_runs_differ_in_the_warm_up_only(run):
     run(machine, "--profile", "quick", "--ws", "500", "--duration", "5m", "--", "--seed", "7")
     base, off, fixed = machine.ran
     assert "--prefault" not in base and "--ops" not in base
-    assert " ".join(base).startswith("run -a hakmem --profile quick --ws 500 --seed 7 --epoch 5 --duration "
-                                     "30 --launches 10 --warmup 0 -o ")
+    assert " ".join(base).startswith("run -a hakmem --profile quick --ws 500 --seed 7 --epoch 5 --epochs "
+                                     "6 --launches 10 --warmup 0 -o ")
     for words, prefault in ((off, "0"), (fixed, "20000000")):
         at = words.index("--ops")
         assert words[at:at + 4] == ["--ops", "30000000", "--prefault", prefault]

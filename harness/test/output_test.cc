@@ -224,6 +224,31 @@ TEST_F(OutputTest, ExemplarFileIsContinuedWithTheRunAndGoesWithIt) {
   EXPECT_FALSE(fs::exists(path)) << "it would belong to another run's epochs";
 }
 
+TEST_F(OutputTest, WhatWasMadeOfOtherRowsGoesWithThem) {
+  fs::create_directories(folder_);
+  for (const char *name : {"verdict.json", "report.md", "report.html", "report.png", "gate.json"})
+    std::ofstream(folder_ + "/" + name) << "of another run";
+  std::ofstream(folder_ + "/notes.txt") << "the user's";
+  { ResultFolder(folder_, true, nlohmann::json::object()); }
+  for (const char *name : {"verdict.json", "report.md", "report.html", "report.png", "gate.json"})
+    EXPECT_FALSE(fs::exists(folder_ + "/" + name)) << name;
+  EXPECT_TRUE(fs::exists(folder_ + "/notes.txt"));
+}
+
+TEST_F(OutputTest, AFolderThatAnotherRunWroteToMeanwhileIsNotContinued) {
+  ResumePoint before;
+  {
+    ResultFolder results(folder_, false, nlohmann::json::object());
+    before = find_resume_point(folder_);
+    Epoch epoch;
+    epoch.seq = epoch.launch = 0;
+    epoch.start_ns = epoch.elapsed_ns = 1;
+    results.on_epoch(epoch);
+  }
+  EXPECT_THROW(ResultFolder(folder_, nlohmann::json::object(), before), Error);
+  EXPECT_NO_THROW(ResultFolder(folder_, nlohmann::json::object(), find_resume_point(folder_)));
+}
+
 TEST_F(OutputTest, FolderThatIsNotEmptyIsRefusedUnlessForced) {
   fs::create_directories(folder_ + "/x");
   EXPECT_THROW(ResultFolder(folder_, false, {}), Error);

@@ -162,6 +162,25 @@ TEST_F(ResumeTest, SettingsAreTheManifestsAndNoOthers) {
   expect_refused(resume({"--launches", "4"}), R"({"HAKMEM_NOSUCH":1})");
 }
 
+// Subjects inherit the shell's variables: one run has one set of them.
+TEST_F(ResumeTest, VariablesForAllocatorsAreThoseOfTheFirstShell) {
+  const auto first_shell = [] {
+    setenv("HAKMEM_PROFILE", "mixed_speed_first", 1);
+    unsetenv("HAKMEM_DEPOT_KB");
+  };
+  const auto second_shell = [] {
+    unsetenv("HAKMEM_PROFILE");
+    setenv("HAKMEM_DEPOT_KB", "no number", 1);  // hakmem warns of it on standard error
+  };
+  ASSERT_EQ(run(quick_ab("hakmem", "floor"), first_shell).exit_code, 0);
+  EXPECT_EQ(manifest()["environment"]["HAKMEM_PROFILE"], "mixed_speed_first");
+  const Outcome outcome = run(resume({"--launches", "3"}), second_shell);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.error;
+  EXPECT_EQ(outcome.error.find("HAKMEM_DEPOT_KB"), std::string::npos) << outcome.error;
+  for (const Row &row : epochs())  // the warm pool of 2 MiB
+    if (row.at("subject") == "a") EXPECT_GT(std::stoll(row.at("rss_above_base_kb")), 2048);
+}
+
 TEST_F(ResumeTest, WhatDoesNotFitIsRefused) {
   expect_refused(resume(), "there is no manifest.json");
   ASSERT_EQ(run(quick_ab("floor", "floor")).exit_code, 0);

@@ -127,6 +127,7 @@ TEST_F(RunTest, SubjectThatHangsIsBlamed) {
   const Outcome outcome = run(arguments);
   EXPECT_EQ(outcome.exit_code, 1);
   EXPECT_NE(outcome.error.find("did not finish within"), std::string::npos) << outcome.error;
+  EXPECT_NE(outcome.error.find("give it longer with --timeout"), std::string::npos);
   EXPECT_NE(events().find(",a,0,hang,"), std::string::npos) << events();
 }
 
@@ -136,6 +137,9 @@ TEST_F(RunTest, BadInputIsOneLineThatNamesTheThing) {
   expect_refused({"ab", "--a", "floor"}, "--b");
   expect_refused({"run", "-a", "floor", "--ws", "0"}, "ws");
   expect_refused({"run", "-a", "floor", "--duration", "0"}, "--duration 0");
+  expect_refused({"run", "-a", "floor", "--duration", "1s", "--ops", "9"},
+                 "--duration does not go with --ops");
+  expect_refused({"run", "-a", "floor", "--duration", "8h", "--epoch", "1ms"}, "28800000 epochs");
   expect_refused({"run", "-a", "floor", "--epoch", "-1"}, "--epoch -1");
   expect_refused({"run", "-a", "floor", "--epochs", "0"}, "--blocks 0");
   expect_refused({"run", "-a", "floor", "--cycles", "0"}, "--ops 0");
@@ -262,6 +266,35 @@ TEST_F(RunTest, LatencyEpochsFollowThreadsThatComeAndGo) {
       if (row.at("op") != "timer") timed += std::stoll(row.at("count"));
     EXPECT_EQ(timed, 20000) << workload;
   }
+}
+
+// Those that live within an epoch only are in no list of threads, before or after.
+TEST_F(RunTest, CpuTimeIsThatOfThreadsThatEndedToo) {
+  ASSERT_EQ(run({"run", "-a", "glibc", "-w", "thread_churn", "--ops", "300000", "--launches", "1",
+                 "--epochs", "4", "--no-report", "-o", result_})
+                .exit_code,
+            0);
+  for (const Row &row : epochs()) {
+    const double cpu_s = std::stod(row.at("cpu_time_ns")),
+                 elapsed_s = std::stod(row.at("elapsed_ns"));
+    EXPECT_LT(cpu_s, 1.1 * elapsed_s) << "one CPU";
+    if (row.at("steal_ns") == "0") EXPECT_GT(cpu_s, 0.5 * elapsed_s);
+    EXPECT_EQ(row.at("run_delay_ns") + row.at("voluntary_switches"), "") << "of some threads only";
+  }
+  ASSERT_EQ(run({"run", "-a", "glibc", "--threads", "2", "--ops", "300000", "--launches", "1",
+                 "--epochs", "4", "--no-report", "--force", "-o", result_})
+                .exit_code,
+            0);
+  for (const Row &row : epochs()) EXPECT_NE(row.at("run_delay_ns"), "") << "none came or went";
+}
+
+// floor allocates nothing: what is left above the base is its own few pages, and what running it took.
+TEST_F(RunTest, TheHarnesssOwnCodeIsNotTheAllocatorsMemory) {
+  ASSERT_EQ(run({"run", "-a", "floor", "--ops", "100000", "--launches", "1", "--epochs", "2",
+                 "--no-report", "-o", result_})
+                .exit_code,
+            0);
+  for (const Row &row : epochs()) EXPECT_LT(std::stoll(row.at("rss_above_base_kb")), 256);
 }
 
 // floor allocates nothing, so what grows is the harness's.

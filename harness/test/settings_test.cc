@@ -35,6 +35,34 @@ TEST_F(SettingsTest, TheCommandLineAndTheProfileOfTheRunHaveTheirOrder) {
   EXPECT_EQ(manifest()["subjects"][0]["init"]["HAKMEM_PROFILE"], "memory_lean_dontneed");
 }
 
+// Two builds of one allocator, of which one is named by its path, must not be set differently.
+TEST_F(SettingsTest, ABuildNamedByItsPathIsTheAllocatorThatTheProfileSpeaksOf) {
+  const std::string plugin = fs::path(HAKBENCH_BINARY).parent_path() / "../plugins/hakmem.so";
+  std::vector<std::string> arguments = quick_ab("hakmem", "before=" + plugin);
+  arguments.insert(arguments.end(), {"--profile", "mixed_speed_first"});
+  const Outcome outcome = run(arguments);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.error;
+  EXPECT_EQ(outcome.error.find("has settings for"), std::string::npos) << outcome.error;
+  for (const json &subject : manifest()["subjects"])
+    EXPECT_EQ(subject["init"]["HAKMEM_PROFILE"], "mixed_speed_first") << subject["label"];
+  fs::remove_all(result_);
+  ASSERT_EQ(run(quick_ab("x=" + plugin + "@memory_lean_free", "floor")).exit_code, 0);
+  EXPECT_EQ(manifest()["subjects"][0]["init"]["HAKMEM_PROFILE"], "memory_lean_free");
+}
+
+TEST_F(SettingsTest, ASlipInAnAllocatorsNameIsToldOf) {
+  const std::string profile = folder_ + "/mine.json";
+  std::ofstream(profile) << R"({"allocator": {"hakmen": {"init": {"HAKMEM_DEPOT_KB": 64}}}})";
+  std::vector<std::string> arguments = quick_ab("hakmem", "floor");
+  arguments.insert(arguments.end(), {"--profile", profile});
+  const Outcome outcome = run(arguments);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
+  EXPECT_NE(
+      outcome.error.find("has settings for 'hakmen', which is neither a plugin nor a subject"),
+      std::string::npos)
+      << outcome.error;
+}
+
 TEST_F(SettingsTest, AProfileThatIsNotThereOrSaysNothingIsRefused) {
   expect_refused({"run", "-a", "hakmem@mixed_sped_first"}, "did you mean 'mixed_speed_first'?");
   expect_refused({"run", "-a", "glibc@mixed_speed_first"},

@@ -321,14 +321,31 @@ TEST_F(SoakTest, MetricsFileCountsWhatIsOnRecord) {
   EXPECT_EQ(text.find("hakbench_drained_rss_bytes{"), std::string::npos) << "was not measured";
 }
 
-std::string http_get(int port, const std::string &path) {
+int connect_to(int port) {
   const int client = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address = {};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<uint16_t>(port));
   inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
+  EXPECT_EQ(connect(client, reinterpret_cast<sockaddr *>(&address), sizeof address), 0);
+  return client;
+}
+
+// Asks a byte at a time, for half a minute at most. Seconds until the server cuts it off.
+double drip(int port) {
+  using Clock = std::chrono::steady_clock;
+  const int client = connect_to(port);
+  const auto begin = Clock::now();
+  for (int i = 0; i < 300 && send(client, "G", 1, MSG_NOSIGNAL) == 1; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  close(client);
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+std::string http_get(int port, const std::string &path) {
+  const int client = connect_to(port);
   std::string reply;
-  if (connect(client, reinterpret_cast<sockaddr *>(&address), sizeof address) == 0) {
+  {
     const std::string request = "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n";
     EXPECT_EQ(write(client, request.data(), request.size()), static_cast<ssize_t>(request.size()));
     char chunk[4096];
@@ -342,6 +359,7 @@ std::string http_get(int port, const std::string &path) {
 TEST_F(SoakTest, MetricsAreServedOnLoopback) {
   std::string metrics;
   std::string elsewhere;
+  double dripped_s = 0;
   const Outcome outcome = run(
       soak({"-a", "floor", "--duration", "60s", "--prometheus", "0"}), [] {},
       [&](pid_t child) {
@@ -353,6 +371,7 @@ TEST_F(SoakTest, MetricsAreServedOnLoopback) {
           const int port = std::stoi(out.substr(at + before_port.size()));
           metrics = http_get(port, "/metrics");
           elsewhere = http_get(port, "/");
+          dripped_s = drip(port);
         }
         kill(child, SIGTERM);
       });
@@ -362,6 +381,7 @@ TEST_F(SoakTest, MetricsAreServedOnLoopback) {
             std::string::npos)
       << metrics;
   EXPECT_EQ(elsewhere.rfind("HTTP/1.1 404 ", 0), 0u) << elsewhere;
+  EXPECT_LT(dripped_s, 10) << "one client holds the server, and the end of the soak";
 }
 
 }  // namespace

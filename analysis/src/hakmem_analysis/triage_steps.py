@@ -11,6 +11,7 @@ Invariants  The three runs differ in nothing but the warm-up: 1-A and 1-B take t
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 from dataclasses import dataclass
@@ -92,7 +93,8 @@ def run_words(settings: Settings, step: Step, folder: Path, ops: Optional[int]) 
     """The arguments of `hakbench` for one step."""
     prefault = settings.prefault_ops if step is BASE else step.prefault_ops
     words = ["run", "-a", settings.allocator, *settings.words, "--epoch", f"{settings.epoch_s:g}",
-             "--duration", f"{settings.launch_s:g}", "--launches", str(settings.launches), "--warmup", "0"]
+             "--epochs", str(math.ceil(settings.launch_s / settings.epoch_s)),
+             "--launches", str(settings.launches), "--warmup", "0"]
     for flag, value in (("--ops", ops), ("--prefault", prefault)):
         words += [] if value is None else [flag, str(value)]
     return [*words, "-o", str(folder / step.folder), "--no-report"]

@@ -11,6 +11,7 @@
 #include "cli/soak_options.h"
 #include "coordinator/cpus.h"
 #include "coordinator/profile.h"
+#include "coordinator/session.h"
 #include "model/error.h"
 #include "model/text.h"
 
@@ -18,6 +19,7 @@ namespace hakbench {
 namespace {
 
 constexpr char kPrefaultVariable[] = "HAKMEM_BENCH_PREFAULT";
+constexpr uint32_t kMaxBlocks = 1'000'000;
 constexpr char kWhatIsRun[] = "What is run";
 constexpr char kHowLong[] = "How long, how often";
 
@@ -139,9 +141,46 @@ void merge_init(const MeasureOptions &options, std::vector<SubjectConfig> *subje
                  });
 }
 
+bool has_settings(const nlohmann::json &profile, const std::string &name) {
+  return profile.value("allocator", nlohmann::json::object()).contains(name);
+}
+
+// What the plugin calls itself, where that decides which settings it gets: a build that is named by its
+// path is still the allocator that the profile speaks of. Empty: it does not, or the plugin fails,
+// of which its check will tell.
+std::string own_name(const nlohmann::json &profile, const SubjectConfig &subject,
+                     const std::vector<int> &cpus) {
+  if (!profile.contains("allocator") || has_settings(profile, subject.plugin.name)) return "";
+  if (subject.plugin.path == plugin_folder() + "/" + subject.plugin.name + ".so") return "";
+  try {
+    return check_in_subject(subject, cpus).name;
+  } catch (const Error &) {
+    return "";
+  }
+}
+
+// Settings for an allocator that is nowhere are likely a slip of the pen.
+void warn_of_unknown(const nlohmann::json &profile, const std::string &name,
+                     const std::vector<SubjectConfig> &subjects) {
+  std::vector<std::string> known;
+  for (const PluginSpec &plugin : list_plugins(plugin_folder())) known.push_back(plugin.name);
+  for (const SubjectConfig &subject : subjects) {
+    known.push_back(subject.plugin.name);
+    known.push_back(subject.label);
+  }
+  const nlohmann::json all = profile.value("allocator", nlohmann::json::object());
+  for (const auto &[allocator, settings] : all.items())
+    if (std::find(known.begin(), known.end(), allocator) == known.end())
+      fmt::print(
+          stderr,
+          "hakbench: warning: the profile {} has settings for '{}', which is neither a plugin "
+          "nor a subject of this run{}\n",
+          name, allocator, suggest(allocator, known));
+}
+
 // PLUGIN@PROFILE: the plugin with the settings that the profile's part `allocator` has for it.
 void resolve_subject(const std::string &text, const nlohmann::json &profile,
-                     SubjectConfig *subject) {
+                     const std::vector<int> &cpus, SubjectConfig *subject) {
   const size_t at = text.rfind('@');
   const size_t slash = text.rfind('/');
   const bool has_profile = at != std::string::npos && (slash == std::string::npos || at > slash);
@@ -149,16 +188,17 @@ void resolve_subject(const std::string &text, const nlohmann::json &profile,
   if (!resolve_plugin(text.substr(0, has_profile ? at : text.size()), plugin_folder(),
                       &subject->plugin, &error))
     throw Error(error);
-  apply_profile(profile, subject);
+  apply_profile(profile, subject, own_name(profile, *subject, cpus));
   if (!has_profile) return;
   const std::string name = text.substr(at + 1);
   const nlohmann::json own = load_profile(find_profile(name));
-  if (!own.value("allocator", nlohmann::json::object()).contains(subject->plugin.name))
+  const std::string own_plugin = own_name(own, *subject, cpus);
+  if (!has_settings(own, subject->plugin.name) && !has_settings(own, own_plugin))
     throw Error(
         fmt::format("{}: the profile {} has no settings for {}; add them under "
                     "allocator.{}, or leave out @{}",
                     text, name, subject->plugin.name, subject->plugin.name, name));
-  apply_profile(own, subject);
+  apply_profile(own, subject, own_plugin);
   subject->plugin.name += "@" + name;
 }
 
@@ -260,13 +300,22 @@ MergedRun merge_options(const MeasureOptions &options, const RunConfig &defaults
   if (options.ops == 0u) throw Error("--ops 0 measures nothing; give at least 1");
   if (options.ops) config.ops = options.ops;
   take(options.launches, "--launches", 1, 10'000, &config.launches);
-  take(options.blocks, "--blocks", 1, 1'000'000, &config.blocks);
+  take(options.blocks, "--blocks", 1, kMaxBlocks, &config.blocks);
   take(options.warmup, "--warmup", 0, 1000, &config.warmup_epochs);
   take(options.latency, "--latency", 0, 1000, &config.latency_epochs);
   if (options.schedule_seed) config.schedule_seed = *options.schedule_seed;
   if (!options.duration.empty()) {
-    const double seconds = parse_seconds("--duration", options.duration);
-    config.blocks = static_cast<uint32_t>(std::ceil(seconds / config.epoch_s));
+    if (config.ops)
+      throw Error(
+          "--duration does not go with --ops: nobody knows yet how long such an epoch takes; give "
+          "--epochs, or --epoch instead of --ops");
+    const double epochs = std::ceil(parse_seconds("--duration", options.duration) / config.epoch_s);
+    if (epochs > kMaxBlocks)
+      throw Error(
+          fmt::format("--duration {} would be {:.0f} epochs of {:g} s, of at most {}; give a "
+                      "longer --epoch",
+                      options.duration, epochs, config.epoch_s, kMaxBlocks));
+    config.blocks = static_cast<uint32_t>(epochs);
     config.launches = options.launches ? config.launches : 1;
   }
 
@@ -274,10 +323,11 @@ MergedRun merge_options(const MeasureOptions &options, const RunConfig &defaults
   for (const auto &[label, text] : options.allocators) {
     SubjectConfig subject;
     subject.label = label;
-    resolve_subject(text, profile, &subject);
+    resolve_subject(text, profile, config.cpus, &subject);
     config.subjects.push_back(subject);
     labels.push_back(label);
   }
+  if (!options.profile.empty()) warn_of_unknown(profile, options.profile, config.subjects);
   merge_env(options, &config.subjects);
   merge_init(options, &config.subjects);
   if (!options.reference.empty()) config.reference = options.reference;

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "cli/locations.h"
+#include "coordinator/allocator_environment.h"
 #include "coordinator/child.h"
 #include "coordinator/cpus.h"
 #include "coordinator/doctor.h"
@@ -77,6 +78,7 @@ json make_manifest(const MergedRun &run, const std::string &command,
                         {"allocator", subject.plugin.name},
                         {"path", relative_to_installation(subject.plugin.path)}});
   manifest["subjects"] = subjects;
+  manifest["environment"] = allocator_environment();
   manifest["reference"] = config.reference;
   manifest["epoch_s"] = config.epoch_s;
   manifest["schedule_seed"] = config.schedule_seed;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "coordinator/allocator_environment.h"
 #include "coordinator/cpus.h"
 #include "coordinator/host.h"
 #include "coordinator/profile.h"
@@ -142,6 +143,9 @@ ResumedRun read_folder(const std::string &folder, const std::string &command,
                       "write hakbench {2} --resume {0}",
                       folder, command, began_as));
     run.config = read_config(run.manifest);
+    // Folders of versions that did not write it down go on with that of today.
+    if (run.manifest.contains("environment"))
+      set_allocator_environment(run.manifest["environment"].get<Environment>());
     run.point = find_resume_point(folder);
     run.config.first_launch = run.point.next_launch;
     run.config.first_seq = run.point.next_seq;

@@ -3,7 +3,8 @@
 // Purpose:    the folder's manifest back into a RunConfig; what it may not differ in is compared here,
 //             and by check_subjects (the plugins' SHA-256).
 // Invariants: nothing is written. The settings are the manifest's: the environment and the profiles of
-//             today have no part in them.
+//             today have no part in them. This process's own variables for allocators, which subjects
+//             inherit, become those of the manifest.
 #ifndef HAKBENCH_CLI_RESUME_H_
 #define HAKBENCH_CLI_RESUME_H_
 

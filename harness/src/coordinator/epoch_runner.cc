@@ -12,6 +12,8 @@ namespace {
 constexpr std::chrono::milliseconds kSleepTimeout{1000};
 constexpr std::chrono::seconds kLiveBytesTimeout{600};
 constexpr std::chrono::seconds kLatencyTimeout{60};
+// The process's CPU time and the sum of its threads' may differ by so much though all are there.
+constexpr int64_t kCpuTimeRoundingNs = 1000;
 
 struct Span {
   uint64_t start_ns;
@@ -39,16 +41,26 @@ Integer difference(Integer after, Integer before, int64_t own = 0) {
   return *after - *before - own;
 }
 
-void fill_counters(const ProcCounters &before, const ProcCounters &after, int64_t threads,
-                   Epoch *e) {
+// Whether the sums over threads are of all that ran: none came, went, or did both within the epoch,
+// whose CPU time is then the process's alone.
+bool same_threads(const ProcCounters &before, const ProcCounters &after) {
+  if (before.threads != after.threads) return false;
+  const Integer all = difference(after.cpu_time_ns, before.cpu_time_ns);
+  const Integer seen = difference(after.threads_cpu_time_ns, before.threads_cpu_time_ns);
+  return !all || !seen || *all - *seen <= kCpuTimeRoundingNs;
+}
+
+void fill_counters(const ProcCounters &before, const ProcCounters &after, bool slept,
+                   int64_t threads, Epoch *e) {
   e->minor_faults = difference(after.minor_faults, before.minor_faults);
   e->major_faults = difference(after.major_faults, before.major_faults);
   e->steal_ns = difference(after.steal_ns, before.steal_ns);
   e->psi_cpu_us = difference(after.psi_cpu_us, before.psi_cpu_us);
-  if (before.threads != after.threads) return;  // the sums below are over different threads
   e->cpu_time_ns = difference(after.cpu_time_ns, before.cpu_time_ns);
+  if (!same_threads(before, after)) return;
   e->run_delay_ns = difference(after.run_delay_ns, before.run_delay_ns);
   e->involuntary_switches = difference(after.involuntary_switches, before.involuntary_switches);
+  if (!slept) return;
   e->voluntary_switches = difference(after.voluntary_switches, before.voluntary_switches, threads);
 }
 
@@ -84,8 +96,9 @@ Epoch measure_epoch(SubjectProcess *subject, CommandKind run, uint64_t ops,
   epoch.ops_per_s = static_cast<double>(ops) * 1e9 / static_cast<double>(*epoch.elapsed_ns);
   epoch.ns_per_op = static_cast<double>(*epoch.elapsed_ns) / static_cast<double>(ops);
   epoch.failed_allocs = failed_allocs(control);
-  fill_counters(before, after, threads, &epoch);
-  if (slept_before && slept_after) {
+  const bool slept = slept_before && slept_after;
+  fill_counters(before, after, slept, threads, &epoch);
+  if (slept) {
     epoch.syscalls = difference(syscalls_after, syscalls_before, threads + 1);
     epoch.instructions = difference(instructions_after, instructions_before);
   }

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -54,12 +55,19 @@ void add_thread(pid_t pid, pid_t thread, ProcCounters *out) {
   long long delay_ns = 0;
   const std::string schedstat = read_line_file(thread_path(pid, thread, "schedstat"));
   if (sscanf(schedstat.c_str(), "%lld %lld", &run_ns, &delay_ns) == 2) {
-    add(&out->cpu_time_ns, run_ns);
+    add(&out->threads_cpu_time_ns, run_ns);
     add(&out->run_delay_ns, delay_ns);
   }
   const std::string status = read_text_file(thread_path(pid, thread, "status")).value_or("");
   add(&out->voluntary_switches, number_after(status, "voluntary_ctxt_switches:"));
   add(&out->involuntary_switches, number_after(status, "nonvoluntary_ctxt_switches:"));
+}
+
+Integer process_cpu_time_ns(pid_t pid) {
+  clockid_t clock;
+  timespec t;
+  if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) != 0) return {};
+  return int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
 }
 
 // Field 8 of a "cpuN" line of /proc/stat: ticks that the hypervisor took.
@@ -103,6 +111,7 @@ ProcCounters sample_counters(pid_t pid, const std::vector<int> &cpus) {
     counters.minor_faults = atoll(stat[7].c_str());
     counters.major_faults = atoll(stat[9].c_str());
   }
+  counters.cpu_time_ns = process_cpu_time_ns(pid);
   counters.steal_ns = steal_ns(cpus);
   counters.psi_cpu_us = psi_cpu_us();
   return counters;

@@ -20,7 +20,8 @@ namespace hakbench {
 struct ProcCounters {
   Integer minor_faults;
   Integer major_faults;
-  Integer cpu_time_ns;  // summed over the threads alive, like the three below
+  Integer cpu_time_ns;          // of all threads, those that ended too
+  Integer threads_cpu_time_ns;  // summed over the threads alive, like the three below
   Integer run_delay_ns;
   Integer voluntary_switches;
   Integer involuntary_switches;

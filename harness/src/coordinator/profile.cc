@@ -263,10 +263,10 @@ void apply_profile(const json &profile, RunConfig *config) {
   take(noise, "run_delay_share", &config->noise.run_delay_share);
 }
 
-void apply_profile(const json &profile, SubjectConfig *subject) {
+void apply_profile(const json &profile, SubjectConfig *subject, const std::string &own_name) {
   const json all = profile.value("allocator", json::object());
   json init = json::parse(subject->init_json);
-  for (const std::string &name : {subject->plugin.name, subject->label}) {
+  for (const std::string &name : {own_name, subject->plugin.name, subject->label}) {
     if (!all.contains(name)) continue;
     const json env = all[name].value("env", json::object());
     for (const auto &[variable, value] : env.items()) subject->env[variable] = value;

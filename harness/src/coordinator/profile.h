@@ -34,9 +34,10 @@ nlohmann::json load_profile(const std::string &path);
 // Settings of the parts `workload` and `run`, over what *config holds.
 void apply_profile(const nlohmann::json &profile, RunConfig *config);
 
-// Settings of `allocator`, for a subject whose plugin and label are known: those under the plugin's
-// name, then those under its label.
-void apply_profile(const nlohmann::json &profile, SubjectConfig *subject);
+// Settings of `allocator`, for a subject whose plugin and label are known: those under the name that
+// the plugin gives itself, if that is known, then those under its name here, then under its label.
+void apply_profile(const nlohmann::json &profile, SubjectConfig *subject,
+                   const std::string &own_name = "");
 
 // The profile that would give exactly this run, with `gate` and description of the one it came from.
 nlohmann::json merged_profile(const RunConfig &config, const nlohmann::json &profile);

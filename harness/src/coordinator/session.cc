@@ -2,6 +2,7 @@
 
 #include <set>
 #include <sstream>
+#include <tuple>
 
 #include "coordinator/schedule.h"
 #include "coordinator/turn_runner.h"
@@ -94,9 +95,9 @@ void run_session(const RunConfig &config, RunObserver *observer) {
 }
 
 void check_subjects(const RunConfig &config) {
-  std::set<std::string> checked;
+  std::set<std::tuple<std::string, std::string, std::map<std::string, std::string>>> checked;
   for (const SubjectConfig &subject : config.subjects) {
-    if (!checked.insert(subject.plugin.path + subject.init_json).second) continue;
+    if (!checked.emplace(subject.plugin.path, subject.init_json, subject.env).second) continue;
     const CheckReport report = check_in_subject(subject, config.cpus);
     if (!subject.sha256.empty() && report.sha256 != subject.sha256)
       throw Error("allocator " + subject.plugin.name + " (" + subject.plugin.path +
@@ -120,6 +121,7 @@ CheckReport check_in_subject(const SubjectConfig &subject, const std::vector<int
   try {
     process.execute(CommandKind::kCheck, 0, kCheckTimeout);
     report.sha256 = process.control().facts.sha256;
+    report.name = process.control().facts.name;
     std::istringstream text(process.control().text);
     for (std::string line; std::getline(text, line);) {
       const size_t name_end = line.find('\t');

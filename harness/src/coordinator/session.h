@@ -34,6 +34,7 @@ struct CheckLine {
 struct CheckReport {
   std::vector<CheckLine> lines;
   std::string sha256;  // of the library that holds malloc
+  std::string name;    // as the plugin itself says, "hakmem"
 };
 
 // Runs the contract checks of a plugin in a process of its own. A crash is one failed line that names

@@ -50,6 +50,8 @@ std::string TurnRunner::record_failure(const Turn &turn, const std::string &wher
   std::string line = "allocator " + name + " (subject " + turn.config->label + "), launch " +
                      std::to_string(turn.launch) + ", " + where + ": " + failure.what();
   event(&turn, failure.event, line);
+  if (failure.event == "hang")
+    line += "; if it is slow and not stuck, give it longer with --timeout";
   if (failure.event != "refused") line += "; look with: hakbench check " + turn.config->plugin.path;
   return line;
 }
@@ -64,8 +66,9 @@ void TurnRunner::calibrate() {
   const uint32_t threads = config_.workload.threads;
   if (config_.ops) {
     ops_ = std::max<uint64_t>(1, *config_.ops / threads) * threads;
-    // Without a calibration nothing is known about the speed; a microsecond an op is slow for all.
-    expected_epoch_s_ = static_cast<double>(ops_) * 1e-6;
+    // Without a calibration nothing is known about the speed, but that of a run that goes on: its epochs
+    // are as long as they were to be. A microsecond an op is slow for most workloads.
+    expected_epoch_s_ = std::max(config_.epoch_s, static_cast<double>(ops_) * 1e-6);
     report_facts();
     return;
   }

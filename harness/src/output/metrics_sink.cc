@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <chrono>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -72,8 +73,10 @@ class HttpMetrics : public MetricsSink {
   std::string where() const override { return where_; }
 
  private:
+  using Clock = std::chrono::steady_clock;
   static constexpr size_t kMaxRequestBytes = 4096;
-  static constexpr timeval kClientTimeout = {1, 0};
+  static constexpr timeval kClientTimeout = {1, 0};          // for each part
+  static constexpr std::chrono::seconds kRequestTimeout{2};  // for all of a request
 
   static std::string text_of(const sockaddr_in &address) {
     char text[INET_ADDRSTRLEN] = "";
@@ -106,11 +109,12 @@ class HttpMetrics : public MetricsSink {
   }
 
   void answer(int client) {
+    const auto deadline = Clock::now() + kRequestTimeout;
     std::string request;
     char chunk[512];
     while (request.find("\r\n\r\n") == std::string::npos && request.size() < kMaxRequestBytes) {
       const ssize_t length = recv(client, chunk, sizeof chunk, 0);
-      if (length <= 0) return;
+      if (length <= 0 || Clock::now() > deadline) return;
       request.append(chunk, static_cast<size_t>(length));
     }
     const bool known = request.rfind("GET /metrics ", 0) == 0;

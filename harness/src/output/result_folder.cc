@@ -12,6 +12,11 @@
 namespace hakbench {
 namespace {
 
+// What may stand in a folder beside the rows that every run writes.
+constexpr const char *kMadeOfRows[] = {"latency.csv",  "exemplars.csv", "samples.csv",
+                                       "verdict.json", "report.md",     "report.html",
+                                       "report.png",   "gate.json",     "experiment.json"};
+
 std::string iso_time() {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
 }
@@ -40,11 +45,11 @@ ResultFolder::ResultFolder(const std::string &path, bool force, nlohmann::json m
   manifest_["status"] = "running";
   manifest_["start_time"] = iso_time();
   write_manifest();
-  std::error_code none_there;
-  // What another run left, with --force.
-  std::filesystem::remove(latency_path(), none_there);
-  std::filesystem::remove(exemplars_path(), none_there);
-  std::filesystem::remove(samples_path(), none_there);
+  // What another run left, with --force: nothing may pass for this run's.
+  for (const char *name : kMadeOfRows) {
+    std::error_code none_there;
+    std::filesystem::remove(path_ + "/" + name, none_there);
+  }
 }
 
 ResultFolder::ResultFolder(const std::string &path, nlohmann::json manifest,
@@ -54,6 +59,10 @@ ResultFolder::ResultFolder(const std::string &path, nlohmann::json manifest,
       epoch_count_(point.epochs),
       event_count_(point.events) {
   open_files(LineFile::Start::kContinue);  // first: it tells whether the run still goes on
+  const ResumePoint now = find_resume_point(path_);
+  if (now.epochs != point.epochs || now.events != point.events)
+    throw Error("cannot resume " + path_ +
+                ": another process wrote to it a moment ago; resume it again");
   manifest_["status"] = "running";
   write_manifest();
 }
