@@ -59,8 +59,9 @@ int hakmem_posix_memalign(void **out, size_t alignment, size_t size);
 void hakmem_free(void *block);
 
 /* Frees a block that was not over-aligned (C23). `size` is what was asked for, or what
- * hakmem_usable_size said; another is misuse, which HAKMEM_CHECK=1 detects. NULL is accepted with
- * any size. */
+ * hakmem_usable_size said; another is misuse, of which HAKMEM_CHECK=1 detects a size
+ * above what may be used and one below half of it, but not one of two sizes above 32 KiB. NULL is
+ * accepted with any size. */
 void hakmem_free_sized(void *block, size_t size);
 
 /* Frees a block of hakmem_aligned_alloc or hakmem_posix_memalign (C23). `alignment` and `size` are
@@ -73,7 +74,8 @@ size_t hakmem_usable_size(void *block);
 /* What hakmem_purge gives back. */
 enum {
   /* The free blocks that the calling thread keeps at hand go back to their slabs, where other
-   * threads find them. Nothing goes to the kernel. */
+   * threads find them. Nothing goes to the kernel, but for a superslab that empties in the
+   * memory-lean modes 1 and 2. */
   HAKMEM_PURGE_THREAD = 0,
   /* And those of threads that have ended; then every free page goes back to the kernel. What other
    * running threads keep at hand stays with them: up to HAKMEM_DEPOT_KB each, and
@@ -81,8 +83,8 @@ enum {
   HAKMEM_PURGE_ALL = 1
 };
 
-/* Gives free memory back. Returns how many bytes went to the kernel, 0 if none did. Leaves
- * errno alone. */
+/* Gives free memory back. Returns how many bytes went to the kernel, 0 if none did or `level` is
+ * HAKMEM_PURGE_THREAD; parts that were never resident may be among them. Leaves errno alone. */
 size_t hakmem_purge(int level);
 
 /* Sets a knob by its name in the environment, to a value as written there: ("HAKMEM_CHECK", "1").
@@ -96,7 +98,9 @@ size_t hakmem_purge(int level);
  *                                    mixed_speed_first (MIXED_TINYV3_C7_SAFE)
  *                                    memory_lean_free, memory_lean_dontneed
  *   HAKMEM_CHECK                   1: check every malloc and free (slow, exact)
- *   HAKMEM_PURGE_DELAY_MS          milliseconds that free memory is kept before the kernel gets it
+ *   HAKMEM_PURGE_DELAY_MS          milliseconds that free memory is kept before the kernel gets it, while
+ *                                  the program allocates: a pause counts as an eighth of them (16
+ *                                  ms at least), and nothing goes back during it
  *   HAKMEM_SS_MEM_LEAN             1: memory-lean mode, the default: no profile's warm pool
  *   HAKMEM_SS_MEM_LEAN_MODE        in it, an emptied superslab's pages are 0: kept until they age,
  *                                  1: given back lazily (MADV_FREE), 2: at once (MADV_DONTNEED)

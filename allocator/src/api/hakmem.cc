@@ -43,13 +43,13 @@ HAKMEM_EXPORT void hakmem_free_aligned_sized(void *block, size_t, size_t size) {
 HAKMEM_EXPORT size_t hakmem_usable_size(void *block) { return family::usable_size(block); }
 
 HAKMEM_EXPORT size_t hakmem_purge(int level) {
+  const uint64_t before = release::totals().discarded_bytes;
   if (t_heap != empty_heap()) drain(t_heap);
   if (level < HAKMEM_PURGE_ALL) return 0;
   if constexpr (kHardened) hardened::empty_quarantine();
   heap_registry::drain_unused();
   heap_registry::common_pool().release_empty_slabs();
   const size_t kept_bytes = huge_blocks::release_kept();
-  const uint64_t before = release::totals().discarded_bytes;
   heap_registry::release_free_pages();
   page_heap::purge_all();
   return kept_bytes + release::totals().discarded_bytes - before;
@@ -57,7 +57,9 @@ HAKMEM_EXPORT size_t hakmem_purge(int level) {
 
 HAKMEM_EXPORT int hakmem_configure(const char *name, const char *value) {
   load_config_from_environment();
-  return set_knob(name, value);
+  const int error = set_knob(name, value);
+  page_heap::look_at_clock_anew();
+  return error;
 }
 
 HAKMEM_EXPORT size_t hakmem_stats_json(char *buf, size_t cap) {

@@ -28,6 +28,12 @@ Heap *own_heap() {
   return heap != empty_heap() ? heap : heap_registry::adopt();
 }
 
+// A thread that only frees wants a heap too: to take blocks home in batches.
+Heap *own_heap_to_free() {
+  Heap *heap = t_heap;
+  return heap != empty_heap() ? heap : heap_registry::adopt_to_free();
+}
+
 // Memory or address space has run out. Calls `attempt` (which returns NULL for "still not") again
 // after giving up what is only cached, and again after giving up address space.
 template <class Attempt>
@@ -47,7 +53,7 @@ void age_what_is_free() {
 }
 
 void free_large(Slab *slab, void *block) {
-  Heap *heap = own_heap();
+  Heap *heap = own_heap_to_free();
   if (heap != nullptr && keep_recent(heap, slab)) return;
   if (!page_heap::free_large(slab)) report_double_free(block, 0);
   age_what_is_free();
@@ -59,8 +65,7 @@ void free_huge(HugeBlock *huge, void *block) {
 }
 
 void free_small(Slab *slab, void *block) {
-  // A thread that only frees wants a heap too: to take blocks home in batches.
-  Heap *heap = own_heap();
+  Heap *heap = own_heap_to_free();
   const SizeClass c = slab->size_class;
   if (heap == nullptr) return slab->owner->put(c, &block, 1);
   if (slab->owner != &heap->pool) {
@@ -134,6 +139,7 @@ void *allocate_class(SizeClass c, Lending lending) {
 
 Big allocate_big(size_t size, size_t alignment, Contents wanted) {
   load_config_from_environment();
+  heap_registry::install_fork_hooks();
   if (size > PTRDIFF_MAX) return {no_memory(), false};
   Big big = try_big(size, alignment, wanted);
   if (big.block == nullptr) [[unlikely]] {
@@ -270,6 +276,7 @@ void *resize(void *block, size_t size) {
 void free_checked_size(void *block, size_t size) {
   if (block == nullptr) return;
   if constexpr (kHardened) return hardened::check_size(block, size);
+  if (knob(g_config.check) == 0) return;  // a thread may be without a heap for other reasons
   const size_t usable = usable_bytes(locate_live("free_sized", block));
   // A block may have been shrunk in place by realloc, to no less than half.
   const bool right =

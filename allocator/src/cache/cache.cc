@@ -126,6 +126,7 @@ void give_back_what_aged(Heap *heap, bool burst) {
   }
   heap->depot.begin_age();
   heap->pool.release_empty_slabs();
+  heap_registry::age_unused(heap->ticks_seen);
   if (burst) {
     heap->pool.release_quiet_pages(release::Reason::kAged, kQuietAges, kReleaseCallsPerAge);
   }
@@ -255,7 +256,10 @@ void flush_and_push(Heap *heap, SizeClass c, void *block) {
 }
 
 void free_remote(Heap *heap, Slab *slab, void *block) {
-  if (heap->map_mask == 0) return remote::give_home(&block, 1);
+  if (heap->map_mask == 0) {
+    remote::give_home(&block, 1);
+    return;
+  }
   if (looks_full(heap->top[kRemoteBin] + 1)) {
     flush_remote(heap);
     // Threads that free each other's blocks keep step so, and no inbox runs over into the slabs.
@@ -275,7 +279,9 @@ void flush_remote(Heap *heap) {
   count(heap->counters.remote_flushes);
   count(heap->counters.remote_blocks, n);
   heap->top[kRemoteBin] = sentinel;
-  remote::give_home(sentinel + 1, n);
+  // The next free of a large one shall not wait here again.
+  const size_t large = remote::give_home(sentinel + 1, n);
+  for (size_t i = 1; i <= large; ++i) forget_remote(heap, sentinel[i]);
 }
 
 void empty_inbox(Heap *heap) {

@@ -58,6 +58,7 @@ struct alignas(64) Heap {
   uint64_t now_ms = 0;                  // when ageing was last looked at
   uint32_t calm_ages = UINT32_MAX / 2;  // ages since much waited to go back
   bool in_use = false;                  // a thread has it; under the heap registry's lock
+  uint8_t unused_ages = 0;              // that have begun since none has, up to some; likewise
   Heap *next_unused = nullptr;
   Heap *next = nullptr;     // all heaps, never shortened
   alignas(64) Inbox inbox;  // written by other threads

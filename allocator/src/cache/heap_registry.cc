@@ -36,14 +36,25 @@ namespace {
 // runs destructors in four rounds, and who allocates in the last gets no heap, which nobody would
 // take back.
 constexpr uint8_t kLastExit = 3;
+// After the last round the C library frees what it kept for the thread, as it does in threads that
+// never allocated: so a thread that only frees gets no heap for its first few.
+constexpr uint8_t kFreesWithoutHeap = 16;
+
+// What a heap without a thread caches goes to its slabs after a whole age, for whoever comes next may
+// not need it; and their free pages go back in so many ages more.
+constexpr uint8_t kUnusedAgesToDrain = 2;
+constexpr uint8_t kMostUnusedAges = 16;
+constexpr size_t kQuietCallsPerAge = 256;
 
 constinit os::Lock g_lock;
 constinit Heap *g_heaps = nullptr;
 constinit Heap *g_unused = nullptr;
 constinit SlabPool g_common_pool;
+constinit uint32_t g_unused_ticks = 0;  // when unused heaps last aged
 constinit bool g_hooks_installed = false;
 constinit pthread_key_t g_exit_key = 0;
 constinit __thread uint8_t t_exits __attribute__((tls_model("initial-exec"))) = 0;
+constinit __thread uint8_t t_frees_without_heap __attribute__((tls_model("initial-exec"))) = 0;
 
 // Makes what every heap needs writable: not the depot's later magazines, nor the owner map.
 bool open(void *p) {
@@ -93,6 +104,7 @@ void on_thread_exit(void *) {
   t_heap = const_cast<Heap *>(empty_heap());
   const os::LockGuard guard(g_lock);
   heap->in_use = false;
+  heap->unused_ages = 0;
   heap->next_unused = g_unused;
   g_unused = heap;
 }
@@ -148,19 +160,19 @@ void after_fork_in_child() {
     heap->inbox.set_open(false);
     empty_inbox(heap);
     heap->in_use = false;
+    heap->unused_ages = 0;
     heap->next_unused = g_unused;
     g_unused = heap;
   }
 }
 
-// May allocate: the thread has its heap already, or gets none.
+}  // namespace
+
 void install_fork_hooks() {
   static constinit std::atomic<bool> installed{false};
   if (installed.load(std::memory_order_relaxed) || installed.exchange(true)) return;
   CHECK(pthread_atfork(freeze, thaw, after_fork_in_child) == 0);
 }
-
-}  // namespace
 
 Heap *adopt() {
   if (t_exits >= kLastExit) return nullptr;
@@ -195,12 +207,34 @@ Heap *adopt() {
   return heap;
 }
 
+Heap *adopt_to_free() {
+  if (t_exits > 0) return nullptr;
+  if (t_frees_without_heap == kFreesWithoutHeap) return adopt();
+  ++t_frees_without_heap;
+  return nullptr;
+}
+
 SlabPool &common_pool() { return g_common_pool; }
 
 void drain_unused() {
   const os::LockGuard guard(g_lock);
   for (Heap *heap = g_heaps; heap != nullptr; heap = heap->next) empty_inbox(heap);
   for (Heap *heap = g_unused; heap != nullptr; heap = heap->next_unused) drain(heap);
+}
+
+void age_unused(uint32_t ticks) {
+  if (!g_lock.try_lock()) return;
+  if (ticks != g_unused_ticks) {
+    g_unused_ticks = ticks;
+    for (Heap *heap = g_unused; heap != nullptr; heap = heap->next_unused) {
+      if (heap->unused_ages > kMostUnusedAges) continue;
+      if (++heap->unused_ages == kUnusedAgesToDrain) drain(heap);
+      if (heap->unused_ages > kUnusedAgesToDrain) {
+        heap->pool.release_quiet_pages(release::Reason::kAged, 1, kQuietCallsPerAge);
+      }
+    }
+  }
+  g_lock.unlock();
 }
 
 void release_free_pages() {

@@ -19,10 +19,17 @@ namespace heap_registry {
 
 // The calling thread's heap, adopted now if it has none; NULL if it must do without.
 Heap *adopt();
+// The same for a thread that frees, which gets none at first, nor when it ends.
+Heap *adopt_to_free();
+// fork then takes every lock first. Called without one; may allocate.
+void install_fork_hooks();
 // Serves threads that must do without a heap, one block at a time.
 SlabPool &common_pool();
 // Gives back what heaps without a thread cache, and what waits in the inboxes of all.
 void drain_unused();
+// At the release clock's `ticks`: what unused heaps cache goes home when it is of age, and the free pages
+// of their slabs go back to the kernel.
+void age_unused(uint32_t ticks);
 // Gives the free pages in the slabs of all heaps back to the kernel.
 void release_free_pages();
 

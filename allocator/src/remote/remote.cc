@@ -9,7 +9,7 @@
 namespace hakmem::remote {
 namespace {
 
-// The pool that a small block belongs to. NULL: it was large or huge, and is freed now. `superslab`
+// The pool that a small block belongs to. NULL: it was large, and is freed now. `superslab`
 // is the address of one that is known to exist: most often the next block lies in the same.
 SlabPool *owner_of(void *block, uintptr_t *superslab) {
   if (align_down(address_of(block), kUnitBytes) == *superslab) {
@@ -28,9 +28,8 @@ SlabPool *owner_of(void *block, uintptr_t *superslab) {
     case Location::What::kLarge:
       if (!page_heap::free_large(location.slab)) report_double_free(block, 0);
       break;
-    default:
-      if (!huge_blocks::free(location.huge)) report_double_free(block, 0);
-      break;
+    default:  // a huge block begins where a superslab has its metadata, and never a small slab
+      report_foreign_pointer("free", block);
   }
   return nullptr;
 }
@@ -42,11 +41,16 @@ void deliver(SlabPool *owner, void *const *blocks, size_t count) {
 
 }  // namespace
 
-void give_home(void **blocks, size_t count) {
+size_t give_home(void **blocks, size_t count) {
   SlabPool *owners[kMaxBatch];
   ASSERT(count <= kMaxBatch);
   uintptr_t superslab = 0;
-  for (size_t i = 0; i < count; ++i) owners[i] = owner_of(blocks[i], &superslab);
+  size_t large = 0;
+  void *large_blocks[kMaxBatch];
+  for (size_t i = 0; i < count; ++i) {
+    owners[i] = owner_of(blocks[i], &superslab);
+    if (owners[i] == nullptr) large_blocks[large++] = blocks[i];
+  }
   // Each round delivers to one owner and keeps the rest in order.
   while (count > 0) {
     SlabPool *const owner = owners[0];
@@ -64,6 +68,8 @@ void give_home(void **blocks, size_t count) {
     if (owner != nullptr) deliver(owner, batch, in_batch);
     count = rest;
   }
+  for (size_t i = 0; i < large; ++i) blocks[i] = large_blocks[i];
+  return large;
 }
 
 }  // namespace hakmem::remote

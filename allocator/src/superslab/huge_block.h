@@ -47,7 +47,7 @@ struct HugeBlock {
   uint64_t notes[2];    // the hardened variant's; 0 when allocated
   Seams seams;
   bool live;     // the program holds it
-  bool fresh;    // kept, and not for a whole age yet
+  uint8_t ages;  // that have begun since it is kept; 2 are enough
   bool advised;  // huge pages were asked for
 };
 

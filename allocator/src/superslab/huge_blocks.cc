@@ -38,7 +38,7 @@ size_t mapping_bytes(size_t bytes) {
 
 void keep(HugeBlock *block) {
   block->live = false;
-  block->fresh = true;
+  block->ages = 0;
   huge_cache::put(block);
 }
 
@@ -88,7 +88,7 @@ void follow_live(ptrdiff_t blocks, size_t more_bytes, size_t fewer_bytes) {
   give_excess_back();
 }
 
-// Keeps what is left of a block, if anything, as fresh as it was.
+// Keeps what is left of a block, if anything, as old as it was.
 void keep_rest(HugeBlock *block) {
   if (block->mapped_bytes > 0) {
     huge_cache::put(block);
@@ -230,9 +230,8 @@ bool release_aged(bool age_begins) {
   const os::LockGuard guard(g_lock);
   const size_t an_eighth = huge_cache::totals().bytes / 8;
   const size_t budget = an_eighth > kMinReleaseBytesPerTick ? an_eighth : kMinReleaseBytesPerTick;
-  const bool more = give_back(huge_cache::take_aged, budget) >= budget;
   if (age_begins) huge_cache::begin_age();
-  return more;
+  return give_back(huge_cache::take_aged, budget) >= budget;
 }
 
 size_t release_kept() {

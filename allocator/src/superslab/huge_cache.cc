@@ -9,6 +9,9 @@
 namespace hakmem::huge_cache {
 namespace {
 
+// The age in which a block was put here, and a whole one.
+constexpr uint8_t kAgesKept = 2;
+
 struct State {
   HugeBlock *blocks;  // newest first
   Totals totals;
@@ -85,7 +88,7 @@ HugeBlock *take_smallest() {
 
 HugeBlock *take_aged() {
   for (HugeBlock **link = &g.blocks; *link != nullptr; link = &(*link)->next) {
-    if (!(*link)->fresh) return take(link);
+    if ((*link)->ages >= kAgesKept) return take(link);
   }
   return nullptr;
 }
@@ -95,7 +98,9 @@ HugeBlock *take_any() { return g.blocks != nullptr ? take(&g.blocks) : nullptr; 
 void begin_age() {
   g.last_peak_bytes = g.peak_bytes;
   g.peak_bytes = g.live_bytes;
-  for (HugeBlock *block = g.blocks; block != nullptr; block = block->next) block->fresh = false;
+  for (HugeBlock *block = g.blocks; block != nullptr; block = block->next) {
+    if (block->ages < kAgesKept) ++block->ages;
+  }
 }
 
 bool any() { return g_any.load(std::memory_order_relaxed); }

@@ -27,7 +27,7 @@ namespace huge_cache {
 // How many bytes are live now; to be told at each change.
 void follow_live(size_t live_bytes);
 
-// Its age is as `fresh` says.
+// Its age is as `ages` says.
 void put(HugeBlock *block);
 // The smallest block of at least `bytes`; if there is none, the largest of all. It is aligned to
 // `alignment`. NULL: there is none.

@@ -13,6 +13,7 @@
 #include "superslab/free_runs.h"
 #include "superslab/huge_blocks.h"
 #include "superslab/recent_runs.h"
+#include "superslab/release_clock.h"
 #include "superslab/release_policy.h"
 #include "superslab/slab_states.h"
 #include "superslab/superslabs.h"
@@ -34,7 +35,7 @@ struct State {
   FreeRuns free_runs;
   RecentRuns<8, kMaxRunSlabs> recent;
   Superslabs superslabs;
-  uint64_t next_age_ms;
+  uint64_t age_began_ms;
   // Free and touched, about: counted exactly at each tick and purge, and followed from there.
   ptrdiff_t waiting_slabs;
 };
@@ -43,6 +44,9 @@ constinit State g{};
 constinit std::atomic<uint32_t> g_ages{0};
 constinit std::atomic<uint64_t> g_next_tick_ms{0};
 constinit std::atomic<bool> g_backlog{false};
+
+// A slab goes back when it was free for one to two ages.
+uint64_t age_ms() { return static_cast<uint64_t>(knob(g_config.purge_delay_ms)) / 2; }
 
 void follow_waiting(ptrdiff_t slabs) {
   g.waiting_slabs += slabs;
@@ -136,6 +140,8 @@ bool discard_slabs(Superslab *superslab, size_t index, size_t slabs, Reason reas
   switch (release::discard(as_pointer(superslab->address() + index * kSlabBytes),
                            slabs * kSlabBytes, reason)) {
     case release::Outcome::kKept:
+      // Memory that is locked, or a filter: it would refuse at each age, and a burst never end.
+      if (reason == Reason::kAged) superslab->offered.set(index, slabs);
       return false;
     case release::Outcome::kZeroed:
       slab_states::set_untouched(superslab, index, slabs);
@@ -175,7 +181,7 @@ void prefer_small_pages_locked(Superslab *superslab) {
 // Of a word: the free slabs that are to go back for the reason; on demand all that are resident.
 uint64_t discardable_word(const Superslab *superslab, size_t w, Reason reason) {
   if (reason != Reason::kDemand)
-    return slab_states::waiting_word(superslab, w) & ~superslab->fresh.word(w);
+    return slab_states::waiting_word(superslab, w) & superslab->due.word(w);
   return superslab->free.word(w) & (superslab->touched.word(w) | superslab->warm.word(w));
 }
 
@@ -228,10 +234,10 @@ bool release_aged() {
   return false;
 }
 
-void age_fresh_slabs() {
-  for (Superslab *s = g.superslabs.first(); s != nullptr; s = s->next) {
-    for (size_t w = 0; w < kSlabMaskWords; ++w) s->fresh.set_word(w, 0);
-  }
+// Runs that wait unmerged are as if they were freed now.
+void begin_age() {
+  merge_recent();
+  for (Superslab *s = g.superslabs.first(); s != nullptr; s = s->next) slab_states::begin_age(s);
 }
 
 }  // namespace
@@ -306,28 +312,31 @@ bool resize_large(Slab *slab, size_t new_slabs) {
 }
 
 uint32_t tick() {
-  const uint64_t now = os::g_kernel->now_ms();
+  const uint64_t now = release_clock::now_ms();
   if (now >= g_next_tick_ms.load(std::memory_order_relaxed) && g.lock.try_lock()) {
-    const bool age_begins = now >= g.next_age_ms;
+    const bool age_begins = now >= g.age_began_ms + age_ms();
+    if (age_begins) {
+      begin_age();
+      g.age_began_ms = now;
+    }
     bool more = release_aged();
     if (huge_blocks::release_aged(age_begins)) more = true;
     if (age_begins) {
-      merge_recent();
-      age_fresh_slabs();
       g.superslabs.unmap_aged(&g.free_runs);
       release_unused_bitmaps(Reason::kAged);
-      // A slab goes back when it was free for one to two ages.
-      g.next_age_ms = now + static_cast<uint64_t>(knob(g_config.purge_delay_ms)) / 2;
       g_ages.fetch_add(1, std::memory_order_relaxed);
     }
     const uint64_t soon = now + kBacklogTickMs;
+    const uint64_t next_age_ms = g.age_began_ms + age_ms();
     count_waiting_anew();
-    g_next_tick_ms.store(more && soon < g.next_age_ms ? soon : g.next_age_ms,
+    g_next_tick_ms.store(more && soon < next_age_ms ? soon : next_age_ms,
                          std::memory_order_relaxed);
     g.lock.unlock();
   }
   return g_ages.load(std::memory_order_relaxed);
 }
+
+void look_at_clock_anew() { g_next_tick_ms.store(0, std::memory_order_relaxed); }
 
 bool backlog() { return g_backlog.load(std::memory_order_relaxed) || huge_blocks::keeps_any(); }
 
@@ -341,7 +350,7 @@ void purge_all() {
   merge_recent();
   for (Superslab *s = g.superslabs.first(); s != nullptr; s = s->next) {
     discard_free_slabs(s, SIZE_MAX, Reason::kDemand);
-    for (size_t w = 0; w < kSlabMaskWords; ++w) s->fresh.set_word(w, 0);
+    slab_states::begin_age(s);
   }
   g.superslabs.unmap_free(&g.free_runs);
   release_unused_bitmaps(Reason::kDemand);

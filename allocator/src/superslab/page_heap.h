@@ -2,8 +2,8 @@
 // age.
 //
 // Purpose:    the process-wide store of free slabs, over all superslabs.
-// Owns:       all superslabs; the bins of free runs; the release clock, by which kept huge blocks age
-//             too.
+// Owns:       all superslabs; the bins of free runs; the ages (release_clock.h), by which kept huge
+//             blocks age too.
 // Boundary:   callers get and return runs; what is in them is theirs. Memory goes back only through
 //             the release policy.
 // Invariants: two free runs are never neighbours. A free run is in exactly one bin: runs of n < 64
@@ -45,6 +45,8 @@ bool resize_large(Slab *slab, size_t new_slabs);
 // Gives back what has aged, if the release clock says it is time. Cheap when it is not. Returns the
 // number of ticks so far, so that callers can age what they keep themselves.
 uint32_t tick();
+// The purge delay may have changed: the next tick() is to see whether an age is over by now.
+void look_at_clock_anew();
 // Whether enough memory waits to go back that every slow call should call tick(): after a burst
 // slow calls can be rare.
 bool backlog();
@@ -62,7 +64,8 @@ struct Totals {
   size_t superslabs, mapped_bytes, free_bytes;
   size_t free_touched_bytes;  // of free_bytes: likely resident, but for warm.bytes
   size_t metadata_bytes;
-  size_t offered_bytes;  // of free_touched_bytes: resident until the kernel needs them (MADV_FREE)
+  // Of free_touched_bytes: resident until the kernel needs them (MADV_FREE), or refused by it.
+  size_t offered_bytes;
   warm_pool::Totals warm;
 };
 Totals totals();

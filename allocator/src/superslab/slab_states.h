@@ -22,6 +22,7 @@ inline bool wholly_free(const Superslab *superslab) {
 inline void set_used(Superslab *superslab, size_t index, size_t slabs) {
   superslab->free.clear(index, slabs);
   superslab->fresh.clear(index, slabs);
+  superslab->due.clear(index, slabs);
   superslab->free_slabs = static_cast<uint16_t>(superslab->free_slabs - slabs);
 }
 
@@ -29,6 +30,14 @@ inline void set_free(Superslab *superslab, size_t index, size_t slabs) {
   superslab->free.set(index, slabs);
   superslab->fresh.set(index, slabs);
   superslab->free_slabs = static_cast<uint16_t>(superslab->free_slabs + slabs);
+}
+
+// What was freed in the age that ends now is fresh no more; what was free before is due.
+inline void begin_age(Superslab *superslab) {
+  for (size_t w = 0; w < kSlabMaskWords; ++w) {
+    superslab->due.set_word(w, superslab->free.word(w) & ~superslab->fresh.word(w));
+    superslab->fresh.set_word(w, 0);
+  }
 }
 
 inline void set_untouched(Superslab *superslab, size_t index, size_t slabs) {

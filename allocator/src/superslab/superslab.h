@@ -186,8 +186,9 @@ struct Superslab {
   SlabMask free;          // slabs that are free
   SlabMask touched;       // slabs that were handed out since they were last known to be zero
   SlabMask warm;          // free slabs that were populated ahead: see warm_pool.h
-  SlabMask offered;       // free slabs that the kernel may take when it needs them
-  SlabMask fresh;         // free slabs that were freed since the last tick of the release clock
+  SlabMask offered;       // free slabs that the kernel may take when it needs them, or would not
+  SlabMask fresh;         // free slabs that were freed in this age
+  SlabMask due;           // free slabs that stayed so over a whole age
   SlabMask bitmap_slots;  // bitmap slots in use
   Slab slabs[];
 

@@ -150,7 +150,7 @@ TEST_F(HugeCache, TheShareIsAKnob) {
 }
 
 TEST_F(HugeCache, AgedBlocksGoBackAndFreshOnesStay) {
-  kernel_.advance_ms(100);
+  test::pass_ms(&kernel_, 100);
   give_back(allocate(16 * kMiB));
   EXPECT_TRUE(page_heap::backlog());
   pass_ages(1);  // an age began meanwhile, but this was no whole one
@@ -158,6 +158,30 @@ TEST_F(HugeCache, AgedBlocksGoBackAndFreshOnesStay) {
   pass_ages(3);
   EXPECT_EQ(kept().bytes, 0u);
   EXPECT_FALSE(page_heap::backlog());
+}
+
+// While slabs go back by parts, at several ticks of one age, a huge block has its time all the same.
+TEST_F(HugeCache, WhatIsFreedWhileABurstGoesBackHasItsTime) {
+  std::vector<void *> blocks;
+  for (size_t bytes = 0; bytes < 1024 * kMiB; bytes += kMiB) {
+    blocks.push_back(hakmem_malloc(kMiB));
+    static_cast<volatile char *>(blocks.back())[0] = 1;
+  }
+  char *late = allocate(16 * kMiB);
+  for (void *block : blocks) hakmem_free(block);
+  const uint64_t discards = kernel_.discards();
+  while (kernel_.discards() == discards) test::pass_ms(&kernel_, 10);
+  const auto pass_to_next_age = [&] {
+    for (const uint32_t age = page_heap::tick(); page_heap::tick() == age;) kernel_.advance_ms(10);
+  };
+  test::pass_ms(&kernel_, 90);
+  give_back(late);
+  pass_to_next_age();
+  test::pass_ms(&kernel_, 110);
+  EXPECT_GT(page_heap::totals().free_touched_bytes, 0u) << "there is no burst any more";
+  EXPECT_EQ(resident_bytes(late, 16 * kMiB), 16 * kMiB) << "given back before its time";
+  pass_to_next_age();
+  EXPECT_EQ(resident_bytes(late, 16 * kMiB), 0u);
 }
 
 TEST_F(HugeCache, ABlockInUseAgainAndAgainDoesNotAge) {

@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "fake_kernel.h"
 #include "hakmem/hakmem.h"
+#include "pass_time.h"
 #include "superslab/huge_blocks.h"
 #include "superslab/page_heap.h"
 
@@ -52,12 +53,7 @@ class HugeCache : public testing::Test {
     std::erase(live_, block);
     hakmem_free(block);
   }
-  void pass_ages(int ages) {
-    for (int i = 0; i < ages; ++i) {
-      kernel_.advance_ms(130);
-      page_heap::tick();
-    }
-  }
+  void pass_ages(uint64_t ages) { test::pass_ms(&kernel_, 130 * ages); }
   static huge_cache::Totals kept() { return huge_blocks::totals().kept; }
   static size_t live_bytes() { return huge_blocks::totals().mapped_bytes; }
 

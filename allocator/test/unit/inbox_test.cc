@@ -67,6 +67,7 @@ std::vector<void *> allocate_mixed(size_t count) {
 TEST(RemoteFrees, GoThroughTheOwnersInbox) {
   const std::vector<void *> blocks = allocate_mixed(150);
   std::thread([&] {
+    hakmem_free(hakmem_malloc(1));  // a thread that only frees has no heap at first
     for (void *block : blocks) hakmem_free(block);
   }).join();
   const uint64_t before = heap_registry::totals().mail_blocks;

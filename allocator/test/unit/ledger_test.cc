@@ -142,6 +142,8 @@ TEST_F(LedgerTest, WhatAnotherThreadFreedWaitsInTheInbox) {
   for (size_t i = 0; i < kBlocks; ++i) blocks.push_back(touched(2 * kPage));
   Change change;
   std::thread([&] {
+    hakmem_free(hakmem_malloc(2 * kPage + 1));  // a thread that only frees has no heap at first
+    change = Change();
     for (void *block : blocks) hakmem_free(block);
     change.look();
     EXPECT_EQ(change.of(Owner::kDepotTransfer), int64_t{kBlocks * 2 * kPage})

@@ -79,6 +79,7 @@ TEST(Observe, CountsFreesByOtherThreadsApart) {
   std::vector<void *> blocks;
   for (size_t i = 0; i < kBlocks; ++i) blocks.push_back(hakmem_malloc(kBytes));
   std::thread([&] {
+    hakmem_free(hakmem_malloc(1));  // a thread that only frees has no heap at first
     for (size_t i = 0; i < kRemote; ++i) hakmem_free(blocks[i]);
     EXPECT_EQ(totals_of(kBytes).remote_frees, kRemote);
   }).join();

@@ -13,6 +13,7 @@
 #include "cache/heap.h"
 #include "fake_kernel.h"
 #include "hakmem/hakmem.h"
+#include "pass_time.h"
 #include "slab/locate.h"
 #include "superslab/page_heap.h"
 
@@ -32,8 +33,7 @@ class HeapRecent : public testing::Test {
 
   // The thread's heap has seen the age that it is now, and will not look for a while.
   void settle() {
-    kernel_.advance_ms(10'000);
-    page_heap::tick();
+    test::pass_ms(&kernel_, 10'000);
     t_heap->calls_to_tick = 0;
     come_back_soon(t_heap);
     t_heap->calls_to_tick = kManyCalls;
@@ -106,7 +106,7 @@ TEST_F(HeapRecent, GoBackWithAnAge) {
   come_back_soon(t_heap);
   EXPECT_EQ(kept_bytes(), kSlabBytes) << "within an age";
   t_heap->calls_to_tick = 0;
-  kernel_.advance_ms(10'000);
+  test::pass_ms(&kernel_, 10'000);
   come_back_soon(t_heap);
   EXPECT_EQ(kept_bytes(), 0u);
 }
@@ -116,7 +116,7 @@ TEST_F(HeapRecent, AgeEvenIfEachCallIsServed) {
   t_heap->calls_to_tick = 10;
   const uint32_t ticks = t_heap->ticks_seen;
   for (int i = 0; i < 20; ++i) {
-    kernel_.advance_ms(10'000);
+    test::pass_ms(&kernel_, 10'000);
     hakmem_free(allocate(kSlabBytes));
   }
   EXPECT_NE(t_heap->ticks_seen, ticks);
@@ -218,8 +218,7 @@ TEST_F(HeapRecent, ABurstIsWatchedForWhateverTheCount) {
   for (const size_t size : {size_t{32}, size_t{4096}}) {
     for (uint32_t calls = 0; calls < 10; ++calls) {
       hakmem_purge(HAKMEM_PURGE_ALL);
-      kernel_.advance_ms(10'000);
-      page_heap::tick();
+      test::pass_ms(&kernel_, 10'000);
       t_heap->calm_ages = 1000;
       t_heap->watch = {};
       void *burst = hakmem_malloc(64 * kMiB);

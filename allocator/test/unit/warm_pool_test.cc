@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "fake_kernel.h"
+#include "pass_time.h"
 #include "superslab/page_heap.h"
 
 namespace hakmem {
@@ -84,10 +85,7 @@ TEST_F(WarmPool, ServesGrowthWithMemoryThatIsResidentAndZero) {
 TEST_F(WarmPool, IsKeptWhenItsTimeWouldBeOver) {
   take(kSlabBytes);
   const uint64_t discards = kernel_.discards();
-  for (int i = 0; i < 8; ++i) {
-    kernel_.advance_ms(5000);
-    page_heap::tick();
-  }
+  test::pass_ms(&kernel_, 10'000);
   EXPECT_EQ(kernel_.discards(), discards);
   EXPECT_EQ(now().bytes, kPoolBytes);
   EXPECT_FALSE(page_heap::backlog());
