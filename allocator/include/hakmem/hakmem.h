@@ -99,7 +99,7 @@ size_t hakmem_purge(int level);
  *                                    memory_lean_free, memory_lean_dontneed
  *   HAKMEM_CHECK                   1: check every malloc and free (slow, exact)
  *   HAKMEM_PURGE_DELAY_MS          milliseconds that free memory is kept before the kernel gets it, while
- *                                  the program allocates: a pause counts as an eighth of them (16
+ *                                  the program allocates: a pause counts as a quarter of them (16
  *                                  ms at least), and nothing goes back during it
  *   HAKMEM_SS_MEM_LEAN             1: memory-lean mode, the default: no profile's warm pool
  *   HAKMEM_SS_MEM_LEAN_MODE        in it, an emptied superslab's pages are 0: kept until they age,

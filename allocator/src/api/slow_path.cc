@@ -2,6 +2,7 @@
 // small.
 #include "api/slow_path.h"
 
+#include <bit>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -200,9 +201,21 @@ namespace {
 // Shrinking to less than half is worth a copy.
 bool stays_small(size_t size, size_t usable) { return size <= usable && size >= usable / 2; }
 
+// A block that grows by little is likely to grow on, and gets the rest of half a doubling: then the next
+// steps are in place. What grows by more than this share of itself knows what it does.
+constexpr size_t kLittleGrowthShare = 4;
+
+size_t with_room_to_grow(size_t size, size_t usable) {
+  if (size <= usable || size - usable > usable / kLittleGrowthShare || size > kMaxSmallBytes)
+    return size;
+  return align_up(size, std::bit_floor(size - 1) / 2);
+}
+
 // NULL, and the block as it was, if there is no memory.
 void *copy_and_free(void *block, size_t usable, size_t size) {
-  void *fresh = fast_malloc(size);
+  const size_t roomy = with_room_to_grow(size, usable);
+  void *fresh = fast_malloc(roomy);
+  if (fresh == nullptr && roomy != size) fresh = fast_malloc(size);
   if (fresh == nullptr) return nullptr;
   memcpy(fresh, block, size < usable ? size : usable);
   fast_free(block);

@@ -9,7 +9,7 @@ namespace hakmem::release_clock {
 namespace {
 
 constexpr uint64_t kLeastPauseMs = 16;
-constexpr uint64_t kPausesPerPurgeDelay = 8;
+constexpr uint64_t kPausesPerPurgeDelay = 4;
 
 // The time shown, above the low bits of the kernel's clock when it was last read: both in one word,
 // so that threads that wake together count a pause once. The low bits come round in 4.6 hours; a

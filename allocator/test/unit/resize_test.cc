@@ -1,0 +1,47 @@
+// resize_test.cc - where realloc puts a block that grows.
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "hakmem/hakmem.h"
+#include "sizeclass/sizeclass.h"
+
+namespace hakmem {
+namespace {
+
+// A string that is appended to: two moves a doubling, not one at each class.
+TEST(Resize, WhatGrowsByLittleGrowsInPlaceMostly) {
+  size_t moves = 0, steps = 0;
+  auto *text = static_cast<char *>(hakmem_malloc(1024));
+  memset(text, 'x', 1024);
+  for (size_t size = 1024; size < kMaxSmallBytes; ++steps) {
+    const size_t grown = size + size / 8;
+    if (grown > kMaxSmallBytes) break;
+    auto *moved = static_cast<char *>(hakmem_realloc(text, grown));
+    ASSERT_NE(moved, nullptr);
+    ASSERT_EQ(moved[size - 1], 'x');
+    memset(moved + size, 'x', grown - size);
+    moves += moved != text;
+    text = moved;
+    size = grown;
+    EXPECT_LE(hakmem_usable_size(text), size + size / 2) << size;
+  }
+  EXPECT_GE(steps, 28u);
+  EXPECT_LE(moves, 2 * kDoublings);
+  hakmem_free(text);
+}
+
+// A vector that doubles has its own room, and a block that ends at a power of two wastes nothing.
+TEST(Resize, WhatGrowsByMuchGetsWhatItAsksFor) {
+  for (size_t size = 16; size < kMaxSmallBytes; size *= 2) {
+    void *block = hakmem_malloc(size);
+    for (const size_t grown : {2 * size - size / 4, 2 * size}) {
+      block = hakmem_realloc(block, grown);
+      EXPECT_EQ(hakmem_usable_size(block), class_bytes(class_of(grown))) << size << " to " << grown;
+    }
+    hakmem_free(block);
+  }
+}
+
+}  // namespace
+}  // namespace hakmem
