@@ -68,7 +68,10 @@ void free_huge(HugeBlock *huge, void *block) {
 void free_small(Slab *slab, void *block) {
   Heap *heap = own_heap_to_free();
   const SizeClass c = slab->size_class;
-  if (heap == nullptr) return slab->owner->put(c, &block, 1);
+  if (heap == nullptr) {
+    heap_registry::count_free_without_heap(c);
+    return slab->owner->put(c, &block, 1);
+  }
   if (slab->owner != &heap->pool) {
     count_one(heap, &ClassCounters::remote_frees, c);
     return free_remote(heap, slab, block);
@@ -214,8 +217,12 @@ size_t with_room_to_grow(size_t size, size_t usable) {
 // NULL, and the block as it was, if there is no memory.
 void *copy_and_free(void *block, size_t usable, size_t size) {
   const size_t roomy = with_room_to_grow(size, usable);
+  const int saved_errno = errno;
   void *fresh = fast_malloc(roomy);
-  if (fresh == nullptr && roomy != size) fresh = fast_malloc(size);
+  if (fresh == nullptr && roomy != size) {
+    fresh = fast_malloc(size);
+    if (fresh != nullptr) errno = saved_errno;
+  }
   if (fresh == nullptr) return nullptr;
   memcpy(fresh, block, size < usable ? size : usable);
   fast_free(block);

@@ -41,6 +41,13 @@ struct ClassCounters {
   std::atomic<uint64_t> hits, refills, frees, remote_frees, flushes;
 };
 
+// Of a heap that no thread has.
+struct UnusedState {
+  uint8_t ages = 0;          // that have begun since, up to some
+  bool drained = false;      // it caches nothing any more
+  uint8_t quiet_rounds = 0;  // in which free pages of its slabs could go back
+};
+
 // What other threads cannot use must stay little: a few runs of 512 KiB together.
 using HeapRecentRuns = RecentRuns<4, 8>;
 
@@ -58,7 +65,7 @@ struct alignas(64) Heap {
   uint64_t now_ms = 0;                  // when ageing was last looked at
   uint32_t calm_ages = UINT32_MAX / 2;  // ages since much waited to go back
   bool in_use = false;                  // a thread has it; under the heap registry's lock
-  uint8_t unused_ages = 0;              // that have begun since none has, up to some; likewise
+  UnusedState unused;                   // likewise
   Heap *next_unused = nullptr;
   Heap *next = nullptr;     // all heaps, never shortened
   alignas(64) Inbox inbox;  // written by other threads

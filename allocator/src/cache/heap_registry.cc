@@ -41,10 +41,11 @@ constexpr uint8_t kLastExit = 3;
 constexpr uint8_t kFreesWithoutHeap = 16;
 
 // What a heap without a thread caches goes to its slabs after a whole age, for whoever comes next may
-// not need it; and their free pages go back in so many ages more.
+// not need it; and their free pages go back in some ages more. One slow call pays for a few heaps only.
 constexpr uint8_t kUnusedAgesToDrain = 2;
-constexpr uint8_t kMostUnusedAges = 16;
-constexpr size_t kQuietCallsPerAge = 256;
+constexpr uint8_t kQuietRounds = 16;
+constexpr size_t kDrainsPerCall = 4;
+constexpr size_t kQuietCallsPerCall = 256;
 
 constinit os::Lock g_lock;
 constinit Heap *g_heaps = nullptr;
@@ -53,6 +54,8 @@ constinit SlabPool g_common_pool;
 constinit uint32_t g_unused_ticks = 0;  // when unused heaps last aged
 constinit bool g_hooks_installed = false;
 constinit pthread_key_t g_exit_key = 0;
+// The observe build's count of frees by threads that had no heap.
+constinit std::atomic<uint64_t> g_frees_without_heap[kObserve ? kClassCount : 1] = {};
 constinit __thread uint8_t t_exits __attribute__((tls_model("initial-exec"))) = 0;
 constinit __thread uint8_t t_frees_without_heap __attribute__((tls_model("initial-exec"))) = 0;
 
@@ -104,7 +107,7 @@ void on_thread_exit(void *) {
   t_heap = const_cast<Heap *>(empty_heap());
   const os::LockGuard guard(g_lock);
   heap->in_use = false;
-  heap->unused_ages = 0;
+  heap->unused = {};
   heap->next_unused = g_unused;
   g_unused = heap;
 }
@@ -160,7 +163,7 @@ void after_fork_in_child() {
     heap->inbox.set_open(false);
     empty_inbox(heap);
     heap->in_use = false;
-    heap->unused_ages = 0;
+    heap->unused = {};
     heap->next_unused = g_unused;
     g_unused = heap;
   }
@@ -224,14 +227,23 @@ void drain_unused() {
 
 void age_unused(uint32_t ticks) {
   if (!g_lock.try_lock()) return;
-  if (ticks != g_unused_ticks) {
-    g_unused_ticks = ticks;
-    for (Heap *heap = g_unused; heap != nullptr; heap = heap->next_unused) {
-      if (heap->unused_ages > kMostUnusedAges) continue;
-      if (++heap->unused_ages == kUnusedAgesToDrain) drain(heap);
-      if (heap->unused_ages > kUnusedAgesToDrain) {
-        heap->pool.release_quiet_pages(release::Reason::kAged, 1, kQuietCallsPerAge);
-      }
+  // Threads may come late with the ticks that they have seen.
+  const bool begins = static_cast<int32_t>(ticks - g_unused_ticks) > 0;
+  if (begins) g_unused_ticks = ticks;
+  size_t drains = kDrainsPerCall, calls = kQuietCallsPerCall;
+  for (Heap *heap = g_unused; heap != nullptr; heap = heap->next_unused) {
+    UnusedState &state = heap->unused;
+    if (begins && state.ages < kUnusedAgesToDrain) ++state.ages;
+    if (state.ages < kUnusedAgesToDrain) continue;
+    if (!state.drained) {
+      if (drains == 0) continue;
+      --drains;
+      drain(heap);
+      state.drained = true;
+    } else if (begins && calls > 0 && state.quiet_rounds < kQuietRounds) {
+      ++state.quiet_rounds;
+      const size_t made = heap->pool.release_quiet_pages(release::Reason::kAged, 1, calls);
+      calls -= made < calls ? made : calls;
     }
   }
   g_lock.unlock();
@@ -279,8 +291,13 @@ ClassTotals class_totals(SizeClass c) {
       t.remote_frees += counters.remote_frees.load(std::memory_order_relaxed);
       t.flushes += counters.flushes.load(std::memory_order_relaxed);
     }
+    t.remote_frees += g_frees_without_heap[c].load(std::memory_order_relaxed);
   }
   return t;
+}
+
+void count_free_without_heap(SizeClass c) {
+  if constexpr (kObserve) g_frees_without_heap[c].fetch_add(1, std::memory_order_relaxed);
 }
 
 const Heap *first_heap() { return g_heaps; }

@@ -47,6 +47,9 @@ struct ClassTotals {
 };
 ClassTotals class_totals(SizeClass c);
 
+// Counts a free of another heap's block by a thread without a heap (observe build).
+void count_free_without_heap(SizeClass c);
+
 // Takes every lock of the allocator, as fork does: slabs, runs and mappings then stand still. Not
 // magazines: those are still when their threads are.
 void freeze();

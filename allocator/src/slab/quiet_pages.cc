@@ -40,7 +40,7 @@ size_t release_free_pages(Slab *slab, release::Reason reason) {
 
 }  // namespace
 
-void SlabPool::release_quiet_pages(release::Reason reason, unsigned ages, size_t most_calls) {
+size_t SlabPool::release_quiet_pages(release::Reason reason, unsigned ages, size_t most_calls) {
   const os::LockGuard guard(lock_);
   size_t calls = 0;
   for (Slab *slab : with_room_) {
@@ -55,6 +55,7 @@ void SlabPool::release_quiet_pages(release::Reason reason, unsigned ages, size_t
       }
     }
   }
+  return calls;
 }
 
 }  // namespace hakmem

@@ -50,9 +50,9 @@ class SlabPool {
   // Gives the empty slab of each class to the page heap.
   void release_empty_slabs();
   // Gives back the free pages of slabs to which no block has come back for `ages` calls of this
-  // function, by at most so many calls of the kernel. For the time after a burst: a few blocks that
+  // function, by about so many calls of the kernel at most; returns how many. For the time after a burst: a few blocks that
   // live on then keep their own pages, not their whole slabs.
-  void release_quiet_pages(release::Reason reason, unsigned ages, size_t most_calls);
+  size_t release_quiet_pages(release::Reason reason, unsigned ages, size_t most_calls);
 
   os::Lock &lock() { return lock_; }
 

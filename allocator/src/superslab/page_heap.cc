@@ -336,7 +336,10 @@ uint32_t tick() {
   return g_ages.load(std::memory_order_relaxed);
 }
 
-void look_at_clock_anew() { g_next_tick_ms.store(0, std::memory_order_relaxed); }
+void look_at_clock_anew() {
+  const os::LockGuard guard(g.lock);  // a tick under way would overwrite it
+  g_next_tick_ms.store(0, std::memory_order_relaxed);
+}
 
 bool backlog() { return g_backlog.load(std::memory_order_relaxed) || huge_blocks::keeps_any(); }
 

@@ -2,6 +2,7 @@
 
 #include <atomic>
 
+#include "base/units.h"
 #include "config/config.h"
 #include "os/os.h"
 
@@ -16,19 +17,19 @@ constexpr uint64_t kPausesPerPurgeDelay = 4;
 // pause longer than that may count less, never more.
 constexpr unsigned kKernelBits = 24;
 constexpr uint64_t kKernelMask = (uint64_t{1} << kKernelBits) - 1;
-// Relaxed: nothing else is published with it.
+// Nothing else is published with it. Acquire: the kernel's clock is read after it.
 constinit std::atomic<uint64_t> g_clock{0};
 
 uint64_t longest_pause_ms() {
   const uint64_t share =
-      static_cast<uint64_t>(knob(g_config.purge_delay_ms)) / kPausesPerPurgeDelay;
+      div_up(static_cast<uint64_t>(knob(g_config.purge_delay_ms)), kPausesPerPurgeDelay);
   return share > kLeastPauseMs ? share : kLeastPauseMs;
 }
 
 }  // namespace
 
 uint64_t now_ms() {
-  uint64_t seen = g_clock.load(std::memory_order_relaxed);
+  uint64_t seen = g_clock.load(std::memory_order_acquire);
   const uint64_t kernel_ms = os::g_kernel->now_ms();
   const uint64_t shown = seen >> kKernelBits;
   const uint64_t since = (kernel_ms - seen) & kKernelMask;

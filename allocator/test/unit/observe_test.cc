@@ -89,6 +89,18 @@ TEST(Observe, CountsFreesByOtherThreadsApart) {
   EXPECT_EQ(totals_of(kBytes).frees, kBlocks - kRemote);
 }
 
+// As the C library frees for threads that end.
+TEST(Observe, CountsFreesByThreadsWithoutAHeap) {
+  constexpr size_t kBytes = 416, kBlocks = 8;
+  std::vector<void *> blocks;
+  for (size_t i = 0; i < kBlocks; ++i) blocks.push_back(hakmem_malloc(kBytes));
+  std::thread([&] {
+    for (void *block : blocks) hakmem_free(block);
+  }).join();
+  EXPECT_EQ(totals_of(kBytes).remote_frees, kBlocks);
+  EXPECT_EQ(census_of(kBytes).blocks_held(), 0u);
+}
+
 TEST(Observe, CountsSlabsByState) {
   constexpr size_t kBytes = 208;
   const size_t capacity = kClassInfo[class_of(kBytes)].capacity;

@@ -146,15 +146,18 @@ bool has_settings(const nlohmann::json &profile, const std::string &name) {
 }
 
 // What the plugin calls itself, where that decides which settings it gets: a build that is named by its
-// path is still the allocator that the profile speaks of. Empty: it does not, or the plugin fails,
-// of which its check will tell.
+// path is still the allocator that the profile speaks of. Empty: it does not, or could not be asked.
 std::string own_name(const nlohmann::json &profile, const SubjectConfig &subject,
                      const std::vector<int> &cpus) {
   if (!profile.contains("allocator") || has_settings(profile, subject.plugin.name)) return "";
   if (subject.plugin.path == plugin_folder() + "/" + subject.plugin.name + ".so") return "";
   try {
     return check_in_subject(subject, cpus).name;
-  } catch (const Error &) {
+  } catch (const Error &error) {
+    fmt::print(stderr,
+               "hakbench: warning: what allocator {} is cannot be asked ({}): of the profile's "
+               "settings only those for '{}' reach it\n",
+               subject.plugin.name, error.what(), subject.plugin.name);
     return "";
   }
 }
