@@ -74,7 +74,10 @@ class CheckedLines:
             commas &= outside
             self._within_quotes = not outside[-1]
         ends = np.flatnonzero(ends)
-        separators = np.diff(np.searchsorted(np.flatnonzero(commas), ends), prepend=0)
+        if not len(ends):
+            return
+        begins = np.concatenate(([0], ends[:-1] + 1))
+        separators = np.add.reduceat(commas.view(np.uint8), begins, dtype=np.uint32)
         if began_within:
             separators[:1] = 0
         for row in np.flatnonzero(separators >= self._columns):
