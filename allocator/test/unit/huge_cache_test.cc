@@ -171,16 +171,13 @@ TEST_F(HugeCache, WhatIsFreedWhileABurstGoesBackHasItsTime) {
   for (void *block : blocks) hakmem_free(block);
   const uint64_t discards = kernel_.discards();
   while (kernel_.discards() == discards) test::pass_ms(&kernel_, 10);
-  const auto pass_to_next_age = [&] {
-    for (const uint32_t age = page_heap::tick(); page_heap::tick() == age;) kernel_.advance_ms(10);
-  };
   test::pass_ms(&kernel_, 90);
   give_back(late);
-  pass_to_next_age();
+  test::pass_to_next_age(&kernel_);
   test::pass_ms(&kernel_, 110);
   EXPECT_GT(page_heap::totals().free_touched_bytes, 0u) << "there is no burst any more";
   EXPECT_EQ(resident_bytes(late, 16 * kMiB), 16 * kMiB) << "given back before its time";
-  pass_to_next_age();
+  test::pass_to_next_age(&kernel_);
   EXPECT_EQ(resident_bytes(late, 16 * kMiB), 0u);
 }
 

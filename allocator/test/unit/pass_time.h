@@ -19,6 +19,11 @@ inline void pass_ms(FakeKernel *kernel, uint64_t ms) {
   }
 }
 
+// Until an age begins.
+inline void pass_to_next_age(FakeKernel *kernel) {
+  for (const uint32_t age = page_heap::tick(); page_heap::tick() == age;) kernel->advance_ms(10);
+}
+
 }  // namespace hakmem::test
 
 #endif  // HAKMEM_TEST_UNIT_PASS_TIME_H_

@@ -69,19 +69,16 @@ TEST(Purge, WhatIsFreedWhileABurstGoesBackHasItsTime) {
   for (void *block : blocks) hakmem_free(block);
   const uint64_t discards = kernel.discards();
   while (kernel.discards() == discards) test::pass_ms(&kernel, 10);
-  const auto pass_to_next_age = [&] {
-    for (const uint32_t age = page_heap::tick(); page_heap::tick() == age;) kernel.advance_ms(10);
-  };
   test::pass_ms(&kernel, 90);
   hakmem_free(late);
   page_heap::totals();  // merges what was freed last
-  pass_to_next_age();
+  test::pass_to_next_age(&kernel);
   test::pass_ms(&kernel, 110);
   EXPECT_TRUE(page_heap::backlog()) << "there is no burst any more";
   unsigned char page = 0;
   ASSERT_EQ(mincore(late, kOsPageBytes, &page), 0);
   EXPECT_EQ(page & 1, 1) << "given back before its time";
-  pass_to_next_age();
+  test::pass_to_next_age(&kernel);
   test::pass_ms(&kernel, 110);
   const bool mapped = mincore(late, kOsPageBytes, &page) == 0;
   EXPECT_FALSE(mapped && (page & 1) != 0);

@@ -73,7 +73,7 @@ TEST_F(ReleaseClock, WhatWasFreedIsThereAfterAPauseAndGoesWhenTheProgramDoesWith
   for (const size_t bytes : {size_t{1} << 20, size_t{16} << 20}) {
     hakmem_purge(HAKMEM_PURGE_ALL);
     test::pass_ms(&kernel_, 1000);
-    for (const uint32_t age = page_heap::tick(); page_heap::tick() == age;) kernel_.advance_ms(10);
+    test::pass_to_next_age(&kernel_);
     auto *block = static_cast<volatile char *>(hakmem_malloc(bytes));
     for (size_t at = 0; at < bytes; at += 4096) block[at] = 1;
     hakmem_free(const_cast<char *>(block));
