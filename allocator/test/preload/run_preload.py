@@ -18,7 +18,7 @@ import time
 
 SKIPPED = 77
 FAILED = 2
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 class Difference(Exception):

@@ -1,8 +1,11 @@
 // resize_test.cc - where realloc puts a block that grows.
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <cstring>
+#include <vector>
 
+#include "fake_kernel.h"
 #include "hakmem/hakmem.h"
 #include "sizeclass/sizeclass.h"
 
@@ -41,6 +44,28 @@ TEST(Resize, WhatGrowsByMuchGetsWhatItAsksFor) {
     }
     hakmem_free(block);
   }
+}
+
+// Room is a favour: without memory for it the block grows to the size asked for, and nobody hears of it.
+TEST(Resize, WithoutMemoryForRoomItGrowsToItsSize) {
+  hakmem_purge(HAKMEM_PURGE_ALL);
+  void *block = hakmem_malloc(9216), *live = hakmem_malloc(10240), *spare = hakmem_malloc(10240);
+  std::vector<void *> all;
+  test::FakeKernel kernel;
+  kernel.fail_call(0, true);
+  for (size_t bytes = 4 * kMiB; bytes >= kSlabBytes; bytes /= 2) {
+    while (void *run = hakmem_malloc(bytes)) all.push_back(run);
+  }
+  hakmem_free(spare);
+  ASSERT_EQ(hakmem_malloc(12288), nullptr) << "there is room";
+  errno = 0;
+  void *grown = hakmem_realloc(block, 10000);
+  EXPECT_EQ(errno, 0);
+  EXPECT_EQ(grown, spare);
+  kernel.fail_none();
+  for (void *run : all) hakmem_free(run);
+  hakmem_free(grown != nullptr ? grown : block);
+  hakmem_free(live);
 }
 
 }  // namespace
