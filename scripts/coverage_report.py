@@ -4,7 +4,7 @@
 Purpose:    one table (a row a file) and the lines that were not run and that nobody explained.
 Boundary:   standard library only, any python3 from 3.8 on; runs gcov ($GCOV, default `gcov`) on the files
             that a build with --coverage and its tests left behind; writes nothing. A line counts as run if
-            any variant of the allocator ran it.
+            any variant of the allocator ran it. Tables (.def) have no code of their own.
 Explained:  a text file. `FILE: why` in the first column, below it, indented, the lines meant, as they
             stand in FILE. Explanations follow a line's text, not its number; one without such a line is an
             error.
@@ -49,7 +49,7 @@ def count_lines(documents, root):
         for entry in document["files"]:
             path = os.path.normpath(os.path.join(document["current_working_directory"], entry["file"]))
             name = os.path.relpath(path, root)
-            if name.startswith(FOLDERS):
+            if name.startswith(FOLDERS) and not name.endswith(".def"):
                 for line in entry["lines"]:
                     counts[name][line["line_number"]] += line["count"]
     return counts

@@ -54,6 +54,9 @@ class CoverageReport(unittest.TestCase):
     def test_files_of_others_do_not_count(self):
         self.assertEqual({}, count_lines([document({1: 0}, "/usr/include/c++/12/atomic")], "/house"))
 
+    def test_tables_do_not_count(self):
+        self.assertEqual({}, count_lines([document({1: 0}, "/house/allocator/src/config/knobs.def")], "/house"))
+
     def test_an_explanation_of_a_run_line_is_noted(self):
         code, printed = self.verdict({3: 1}, f"{FILE}: why\n  return 1;\n")
         self.assertEqual(code, 0)

@@ -77,7 +77,7 @@ bool is_foreign(const char *entry) {
 
 bool is_explicit(const std::atomic<int64_t> *knob) {
   for (size_t i = 0; i < kKnobCount; ++i) {
-    if (kKnobs[i].value == knob) return g_explicit[i].load(std::memory_order_relaxed);
+    if (kKnobs[i].value == knob && g_explicit[i].load(std::memory_order_relaxed)) return true;
   }
   return false;
 }

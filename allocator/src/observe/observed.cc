@@ -65,10 +65,9 @@ void print_ledger(Writer *w, const Ledger &ledger) {
   }
   w->print("hakmem: who holds the resident memory\n");
   const auto line = [&](const char *name, int64_t bytes, const char *doc) {
-    const int64_t tenths = bytes * 1000 / static_cast<int64_t>(ledger.rss_bytes);
-    w->print("%-18s %12.1f kB %5lld.%lld %%  %s\n", name, static_cast<double>(bytes) / kKiB,
-             static_cast<long long>(tenths / 10),
-             static_cast<long long>(tenths < 0 ? -tenths % 10 : tenths % 10), doc);
+    const double kb = static_cast<double>(bytes) / kKiB;
+    const double share = 100.0 * static_cast<double>(bytes) / static_cast<double>(ledger.rss_bytes);
+    w->print("%-18s %12.1f kB %6.1f %%  %s\n", name, kb, share, doc);
   };
   for (size_t i = 0; i < kOwnerCount; ++i) {
     line(kOwners[i].name, static_cast<int64_t>(ledger.owner_bytes[i]), kOwners[i].doc);
@@ -118,16 +117,18 @@ void print_warm(Writer *w, const Census &census) {
 
 // --- the ledger's file
 
-// Puts the process's number in place of %p. False: too long.
-bool expand(const char *pattern, const char *suffix, char *path, size_t cap) {
+// Holds any setting with a process's number and a suffix.
+constexpr size_t kPathBytes = kMaxTextBytes + 64;
+
+// Puts the process's number in place of %p.
+void expand(const char *pattern, const char *suffix, char (&path)[kPathBytes]) {
   const char *mark = strstr(pattern, "%p");
-  Writer w(path, cap);
+  Writer w(path, sizeof path);
   if (mark == nullptr) {
     w.print("%s%s", pattern, suffix);
   } else {
     w.print("%.*s%d%s%s", static_cast<int>(mark - pattern), pattern, getpid(), mark + 2, suffix);
   }
-  return w.length() < cap;
 }
 
 // What the program registered to run at exit has run before this.
@@ -181,13 +182,11 @@ void write_observed(Writer *w) {
 void write_ledger_file() {
   load_config_from_environment();
   if (g_texts.ledger_dump[0] == '\0') return;
-  char path[kMaxTextBytes + 64], unfinished[kMaxTextBytes + 64];
+  char path[kPathBytes], unfinished[kPathBytes];
   char suffix[32];  // other threads and processes may write at the same time
   snprintf(suffix, sizeof suffix, ".%d.part", gettid());
-  if (!expand(g_texts.ledger_dump, "", path, sizeof path) ||
-      !expand(g_texts.ledger_dump, suffix, unfinished, sizeof unfinished)) {
-    return warn("HAKMEM_LEDGER_DUMP is too long", "", "; shorten it");
-  }
+  expand(g_texts.ledger_dump, "", path);
+  expand(g_texts.ledger_dump, suffix, unfinished);
   char json[kTextBytes];
   const size_t length = write_ledger_json(take_ledger(), json, sizeof json);
   const int fd = open(unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -196,7 +195,7 @@ void write_ledger_file() {
   close(fd);
   if (written && rename(unfinished, path) == 0) return;
   unlink(unfinished);
-  warn("can't write ", path, "; is the disk full?");
+  warn("can't write ", path, "; is it a directory, or the disk full?");
 }
 
 void dump() {

@@ -16,6 +16,7 @@
 #include <ctime>
 
 #include "hakmem/hakmem.h"
+#include "support/resident.h"
 #include "support/rng.h"
 
 namespace hakmem_test {
@@ -39,14 +40,6 @@ constexpr Kind kKinds[] = {{"small", 1 * kKiB, false},
                            {"large", 200 * kKiB, false},
                            {"huge", 64 * kMiB, false},
                            {"scattered", 16 * kKiB, true}};
-
-size_t rss_bytes() {
-  FILE *statm = fopen("/proc/self/statm", "re");
-  unsigned long resident = 0;
-  if (statm == nullptr || fscanf(statm, "%*s %lu", &resident) != 1) exit(1);
-  fclose(statm);
-  return resident * kPageBytes;
-}
 
 double now_s() {
   timespec t;
@@ -84,7 +77,7 @@ int run(const Kind &kind, size_t burst_bytes) {
   memset(blocks, 0, slots * sizeof(void *));  // resident before the burst
   Traffic traffic;
   for (int i = 0; i < 100; ++i) traffic.run_for_a_moment();
-  const size_t before = rss_bytes();
+  const size_t before = resident_bytes();
 
   Rng rng{1};
   size_t count = 0, allocated = 0, live = 0;
@@ -99,7 +92,7 @@ int run(const Kind &kind, size_t burst_bytes) {
       blocks[count++] = block;
     }
   }
-  const size_t peak = rss_bytes();
+  const size_t peak = resident_bytes();
   for (size_t i = count; i-- > 1;) {
     const size_t j = rng.below(i + 1);
     void *swap = blocks[i];
@@ -110,9 +103,9 @@ int run(const Kind &kind, size_t burst_bytes) {
 
   const double end = now_s() + kSeconds;
   while (now_s() < end) traffic.run_for_a_moment();
-  const size_t after = rss_bytes();
+  const size_t after = resident_bytes();
   hakmem_purge(HAKMEM_PURGE_ALL);
-  const size_t purged = rss_bytes();
+  const size_t purged = resident_bytes();
   const size_t most = before + live + live / 10 + kSlackBytes;
   printf("%s: RSS %zu kB, peak %zu kB, after %g s %zu kB, after purge %zu kB; at most %zu kB\n",
          kind.name, before / kKiB, peak / kKiB, kSeconds, after / kKiB, purged / kKiB, most / kKiB);

@@ -1,8 +1,8 @@
-// refused_calls.cc - hakmem_refused_calls madvise|mremap: the allocator where a sandbox forbids a
-// call.
+// refused_calls.cc - hakmem_refused_calls madvise|mremap|populate: the allocator where a sandbox forbids
+// a call, or an older kernel does not know it.
 //
-// Purpose: under a seccomp filter that answers EPERM to one system call, with every setting that
-//   decides what happens to free pages: contents kept, calloc zero, huge blocks resized, errno kept
+// Purpose: under a seccomp filter that answers EPERM to one system call (EINVAL to the advice
+//   MADV_POPULATE_WRITE, as kernels before 5.14), with every setting that decides what happens to free pages: contents kept, calloc zero, huge blocks resized, errno kept
 //   by free, threads started and ended, memory used again.
 // Boundary: sets the filter, then executes itself, so that even start-up happens under it.
 // Invariants: exit 0 pass, 1 own trouble, 2 hakmem failed, 77 no filter can be set here.
@@ -25,20 +25,27 @@
 #include "hakmem/hakmem.h"
 #include "support/block.h"
 #include "support/pattern.h"
+#include "support/resident.h"
 
 namespace hakmem_test {
 namespace {
 
 constexpr int kExitSkipped = 77;
 constexpr int kErrnoMark = 7777;
+constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE, which older headers do not have
 constexpr size_t kMiB = size_t{1} << 20;
 
-// Answers EPERM to the system call `number` from now on, in programs executed later too.
-bool forbid(unsigned number) {
+// Refuses the call from now on, in programs executed later too.
+bool forbid(const std::string &call) {
+  const bool by_advice = call == "populate";
+  const unsigned number = call == "mremap" ? SYS_mremap : SYS_madvise;
+  const unsigned error = by_advice ? EINVAL : EPERM;
   sock_filter program[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[2])),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kPopulateWrite, 0, by_advice ? 1 : 0),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   const sock_fprog filter{sizeof program / sizeof program[0], program};
@@ -50,9 +57,12 @@ bool forbid(unsigned number) {
 void expect_forbidden(const std::string &call) {
   void *page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   errno = 0;
-  const bool refused = call == "madvise" ? madvise(page, 4096, MADV_DONTNEED) != 0
-                                         : mremap(page, 4096, 8192, MREMAP_MAYMOVE) == MAP_FAILED;
-  if (!refused || errno != EPERM) fail("%s is not forbidden", call.c_str());
+  const bool refused = call == "mremap"    ? mremap(page, 4096, 8192, MREMAP_MAYMOVE) == MAP_FAILED
+                       : call == "madvise" ? madvise(page, 4096, MADV_DONTNEED) != 0
+                                           : madvise(page, 4096, kPopulateWrite) != 0;
+  if (!refused || errno != (call == "populate" ? EINVAL : EPERM)) {
+    fail("%s is not forbidden", call.c_str());
+  }
   munmap(page, 4096);
 }
 
@@ -110,8 +120,18 @@ void resize_huge_blocks() {
   free_block(rng, block);
 }
 
+// The pages are touched one by one instead.
+void expect_warm_pool() {
+  const size_t before = resident_bytes();
+  configure("HAKMEM_SS_WARM_POOL_KB", "1024");
+  hakmem_free(hakmem_malloc(1));  // the first block makes the heap, and the pool with it
+  const size_t grown = resident_bytes() - before;
+  if (grown < kMiB) fail("the warm pool made %zu bytes resident, not 1 MiB", grown);
+}
+
 void live_without(const std::string &call) {
   expect_forbidden(call);
+  if (call == "populate") expect_warm_pool();
   configure("HAKMEM_SS_WARM_POOL_KB", "1024");
   const char *const settings[][3] = {
       {"250", "0", "0"}, {"0", "0", "0"}, {"0", "1", "0"}, {"0", "1", "1"}, {"0", "1", "2"}};
@@ -136,8 +156,8 @@ void live_without(const std::string &call) {
 int main(int argc, char **argv) {
   using namespace hakmem_test;
   const std::string call = argc == 2 || argc == 3 ? argv[argc - 1] : "";
-  if (call != "madvise" && call != "mremap") {
-    std::fprintf(stderr, "usage: hakmem_refused_calls madvise|mremap\n");
+  if (call != "madvise" && call != "mremap" && call != "populate") {
+    std::fprintf(stderr, "usage: hakmem_refused_calls madvise|mremap|populate\n");
     return 1;
   }
   if (argc == 3) {
@@ -145,7 +165,7 @@ int main(int argc, char **argv) {
     std::printf("ok: without %s\n", call.c_str());
     return 0;
   }
-  if (!forbid(call == "madvise" ? SYS_madvise : SYS_mremap)) {
+  if (!forbid(call)) {
     std::printf("skipped: no seccomp filter can be set here: %s\n", std::strerror(errno));
     return kExitSkipped;
   }

@@ -37,6 +37,7 @@ TEST(HeapRegistry, AHeapWhoseMemoryStaysClosedDoesWithoutItsOwnerMap) {
     });
   }
   all_have_heaps.arrive_and_wait();
+  void *const of_another = hakmem_malloc(100);
   std::thread([&] {
     kernel.fail_call(1);  // the call after the one that maps
     void *block = hakmem_malloc(100);
@@ -45,6 +46,10 @@ TEST(HeapRegistry, AHeapWhoseMemoryStaysClosedDoesWithoutItsOwnerMap) {
     ASSERT_NE(t_heap, empty_heap());
     EXPECT_EQ(t_heap->map_mask, 0u);
     hakmem_free(block);
+    // A block of another heap can't wait in a bin that the map says nothing of: it goes home at once.
+    void **const bin = t_heap->top[kRemoteBin];
+    hakmem_free(of_another);
+    EXPECT_EQ(t_heap->top[kRemoteBin], bin);
   }).join();
   EXPECT_EQ(heap_registry::totals().heaps, before.heaps + 1);
   may_end.arrive_and_wait();
