@@ -16,9 +16,9 @@
 namespace hakmem {
 
 void *malloc_slow(size_t size);
-// malloc_slow() in the pass-down variant (passdown/), of a request whose class is known by the
-// shift and whose magazine looked empty. 0: a request of 0 bytes.
-void *malloc_slow_of_class(Heap *heap, size_t shift_class);
+// malloc_slow() in the pass-down variant (passdown/), of a small request whose magazine looked empty.
+// Class 0: a request of 0 bytes.
+void *malloc_slow_of_class(Heap *heap, size_t c);
 void free_slow(void *block);
 // Counts a free of another heap's block (observe build).
 void count_remote_free(Heap *heap, const void *block);
@@ -34,6 +34,9 @@ inline SizeClass own_class(Heap *heap, const void *block) {
 // A block of the class from the thread's magazine, or NULL if it is empty.
 inline void *pop(Heap *heap, size_t c) {
   void **top = heap->top[c];
+#ifdef __x86_64__
+  asm("" : "+c"(top));  // leaves rax to the block, which is what malloc returns
+#endif
   void *block = *top;  // NULL is what lies below the last block
   if (block == nullptr) [[unlikely]]
     return nullptr;
@@ -44,9 +47,9 @@ inline void *pop(Heap *heap, size_t c) {
 
 inline void *fast_malloc(size_t size) {
   Heap *heap = t_heap;
-  if (size <= kMaxShiftBytes) [[likely]] {
+  if (size <= kMaxSmallBytes) [[likely]] {
     // A request of 0 bytes is class 0, whose magazine is always empty.
-    const size_t c = class_by_shift(size);
+    const size_t c = class_by_table(size);
     if (void *block = pop(heap, c)) [[likely]]
       return block;
     if constexpr (kAllocPassdown) return malloc_slow_of_class(heap, c);
@@ -62,7 +65,7 @@ inline void *pop_aligned(size_t alignment, size_t size) {
   if ((alignment & mask) != 0 || padded - 1 >= kMaxSmallBytes) [[unlikely]]
     return nullptr;
   // Slabs are aligned to 64 KiB, so a block is aligned as its class's size is.
-  return pop(t_heap, class_by_select(padded));
+  return pop(t_heap, class_by_table(padded));
 }
 
 inline void fast_free(void *block) {

@@ -42,7 +42,7 @@ class Watch {
   static constexpr uint32_t kMostCallsOfOne = 64 * 1024;
   static constexpr size_t kManyClasses = 8;
   // All places but the last are for small blocks, which a program is most likely to go on using.
-  static constexpr size_t kMaxSmallClass = kShiftClasses;
+  static constexpr size_t kMaxSmallClass = kTinyClasses;
   static bool is_small(SizeClass c) { return c <= kMaxSmallClass; }
   static constexpr size_t kWatched = 3;
 

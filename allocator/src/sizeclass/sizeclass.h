@@ -2,8 +2,9 @@
 //
 // Purpose:    bytes -> size class and back, in one place.
 // Owns:       constexpr tables only.
-// Boundary:   class 0 means "no class". Classes 1..65 are 16, 32 .. 1040 bytes and need no table
-//             (a shift); above, eight classes a doubling up to 32 KiB (a byte table).
+// Boundary:   class 0 means "no class". Sizes rise by 16 bytes up to 128, then by an eighth of a
+//             doubling up to 32 KiB. One byte table gives the class of a request: the fast path's cost
+//             is the same however fine the classes are, so memory alone decided (docs/analysis/0013).
 // Invariants: class_bytes(class_of(n)) >= n; class sizes rise strictly and are multiples of 16.
 #ifndef HAKMEM_SIZECLASS_SIZECLASS_H_
 #define HAKMEM_SIZECLASS_SIZECLASS_H_
@@ -16,12 +17,13 @@ namespace hakmem {
 
 using SizeClass = uint8_t;
 
-inline constexpr size_t kMaxShiftBytes = 1040;       // largest request served by the shift
 inline constexpr size_t kMaxSmallBytes = 32 * kKiB;  // largest request served by a size class
-inline constexpr size_t kShiftClasses = kMaxShiftBytes / kMinAlign;  // 65
 inline constexpr size_t kClassesPerDoubling = 8;
-inline constexpr size_t kDoublings = 5;  // 1024 -> 32 KiB
-inline constexpr size_t kClassCount = 1 + kShiftClasses + kClassesPerDoubling * kDoublings;
+inline constexpr size_t kEvenClasses = kClassesPerDoubling;  // 16, 32 .. 128 bytes
+inline constexpr size_t kDoublings = 8;                      // 128 bytes -> 32 KiB
+inline constexpr size_t kClassCount = 1 + kEvenClasses + kClassesPerDoubling * kDoublings;
+// Up to 1 KiB: what most programs have most blocks of.
+inline constexpr size_t kTinyClasses = kEvenClasses + 3 * kClassesPerDoubling;
 
 inline constexpr size_t kSlabShift = 16;
 inline constexpr size_t kSlabBytes = size_t{1} << kSlabShift;
@@ -40,11 +42,11 @@ struct ClassInfo {
 namespace detail {
 
 constexpr uint32_t class_size(size_t c) {
-  if (c <= kShiftClasses) return static_cast<uint32_t>(c * kMinAlign);
-  const size_t step = c - kShiftClasses;  // 1..40
+  if (c <= kEvenClasses) return static_cast<uint32_t>(c * kMinAlign);
+  const size_t step = c - kEvenClasses;  // 1..64
   const size_t doubling = (step - 1) / kClassesPerDoubling;
   const size_t within = (step - 1) % kClassesPerDoubling + 1;
-  const size_t base = kKiB << doubling;
+  const size_t base = (kEvenClasses * kMinAlign) << doubling;
   return static_cast<uint32_t>(base + within * (base / kClassesPerDoubling));
 }
 
@@ -65,13 +67,12 @@ constexpr auto make_class_info() {
   return info;
 }
 
-inline constexpr size_t kTableStepShift = 7;
-
+// The class of every multiple of 16 bytes; [0] is 0.
 constexpr auto make_class_table() {
-  std::array<SizeClass, (kMaxSmallBytes >> kTableStepShift)> table{};
-  for (size_t i = 0; i < table.size(); ++i) {
-    size_t c = 1;
-    while (class_size(c) < ((i + 1) << kTableStepShift)) ++c;
+  std::array<SizeClass, kMaxSmallBytes / kMinAlign + 1> table{};
+  size_t c = 1;
+  for (size_t i = 1; i < table.size(); ++i) {
+    if (class_size(c) < i * kMinAlign) ++c;
     table[i] = static_cast<SizeClass>(c);
   }
   return table;
@@ -80,7 +81,7 @@ constexpr auto make_class_table() {
 }  // namespace detail
 
 inline constexpr auto kClassInfo = detail::make_class_info();
-inline constexpr auto kClassTable = detail::make_class_table();
+alignas(64) inline constexpr auto kClassTable = detail::make_class_table();
 
 // Whether an offset is a multiple of the block size, from offset * reciprocal: the low 44 bits are
 // the remainder's share of the reciprocal (Lemire, Kaser and Kurz, 2019).
@@ -88,30 +89,22 @@ constexpr bool divides(uint64_t quotient, uint64_t reciprocal) {
   return quotient << (64 - kReciprocalShift) < reciprocal << (64 - kReciprocalShift);
 }
 
-// Request of 1..kMaxShiftBytes bytes; 0 bytes gives class 0.
-constexpr size_t class_by_shift(size_t bytes) { return (bytes + kMinAlign - 1) / kMinAlign; }
-
-// Request of 0..kMaxSmallBytes bytes; 0 bytes is served as 1.
-constexpr SizeClass class_of(size_t bytes) {
-  if (bytes <= kMaxShiftBytes) {
-    return static_cast<SizeClass>(bytes == 0 ? 1 : class_by_shift(bytes));
-  }
-  return kClassTable[(bytes - 1) >> detail::kTableStepShift];
+// Request of 0..kMaxSmallBytes bytes; 0 bytes gives class 0. Of a multiple of a power of two it is a class
+// whose size is one too: classes rise by steps of powers of two, and a multiple of more than the step is
+// a class's size.
+constexpr size_t class_by_table(size_t bytes) {
+  return kClassTable[(bytes + kMinAlign - 1) / kMinAlign];
 }
 
-// class_of() of 1..kMaxSmallBytes bytes without a branch, for callers whose sizes lie on both sides
-// of kMaxShiftBytes by turns. Of a multiple of a power of two it is a class whose size is one too:
-// classes rise by steps of powers of two, and a multiple of more than the step is a class's size.
-constexpr size_t class_by_select(size_t bytes) {
-  const size_t by_table = kClassTable[(bytes - 1) >> detail::kTableStepShift];
-  const size_t by_shift = class_by_shift(bytes);
-  return bytes <= kMaxShiftBytes ? by_shift : by_table;
+// The same; 0 bytes is served as 1.
+constexpr SizeClass class_of(size_t bytes) {
+  return static_cast<SizeClass>(bytes == 0 ? 1 : class_by_table(bytes));
 }
 
 constexpr size_t class_bytes(SizeClass c) { return kClassInfo[c].bytes; }
 
-static_assert(kClassCount == 106 && class_bytes(kClassCount - 1) == kMaxSmallBytes);
-static_assert(class_bytes(kShiftClasses) == kMaxShiftBytes);
+static_assert(kClassCount == 73 && class_bytes(kClassCount - 1) == kMaxSmallBytes);
+static_assert(class_bytes(kTinyClasses) == kKiB);
 
 }  // namespace hakmem
 

@@ -27,13 +27,13 @@ std::string stats() {
 // Each test has a class that nothing else here uses, far from those that could lend it blocks.
 
 TEST(Observe, CountsEveryMallocAndFreeOfAClass) {
-  constexpr size_t kBytes = 912;
+  constexpr size_t kBytes = 960;
   constexpr size_t kBlocks = 1000, kFreed = 700;  // more than a magazine holds
-  ASSERT_EQ(stats().find("\"912\""), std::string::npos) << stats();
+  ASSERT_EQ(stats().find("\"960\""), std::string::npos) << stats();
   std::vector<void *> blocks;
   for (size_t i = 0; i < kBlocks; ++i) blocks.push_back(hakmem_malloc(kBytes));
   for (size_t i = 0; i < kFreed; ++i) hakmem_free(blocks[i]);
-  EXPECT_NE(stats().find(R"("912":{"allocs":1000,"frees":700,"hits":)"), std::string::npos)
+  EXPECT_NE(stats().find(R"("960":{"allocs":1000,"frees":700,"hits":)"), std::string::npos)
       << stats();
   EXPECT_EQ(census_of(kBytes).blocks_held(), kBlocks - kFreed);
   for (size_t i = kFreed; i < kBlocks; ++i) hakmem_free(blocks[i]);
@@ -63,7 +63,7 @@ TEST(Observe, TellsHitsFromRefillsAndFlushes) {
 
 TEST(Observe, CountsTheBlockThatALargerClassLent) {
   // One block of the larger class waits in its magazine; the smaller class has none.
-  constexpr size_t kAsked = 976, kLender = 992;
+  constexpr size_t kAsked = 320, kLender = 352;
   hakmem_free(hakmem_malloc(kLender));
   void *block = hakmem_malloc(kAsked);
   ASSERT_EQ(hakmem_usable_size(block), kLender) << "it was to be lent";
@@ -74,7 +74,7 @@ TEST(Observe, CountsTheBlockThatALargerClassLent) {
 }
 
 TEST(Observe, CountsFreesByOtherThreadsApart) {
-  constexpr size_t kBytes = 400;
+  constexpr size_t kBytes = 416;
   constexpr size_t kBlocks = 200, kRemote = 150;  // more than the bin for them holds
   std::vector<void *> blocks;
   for (size_t i = 0; i < kBlocks; ++i) blocks.push_back(hakmem_malloc(kBytes));
@@ -91,7 +91,7 @@ TEST(Observe, CountsFreesByOtherThreadsApart) {
 
 // As the C library frees for threads that end.
 TEST(Observe, CountsFreesByThreadsWithoutAHeap) {
-  constexpr size_t kBytes = 416, kBlocks = 8;
+  constexpr size_t kBytes = 512, kBlocks = 8;
   std::vector<void *> blocks;
   for (size_t i = 0; i < kBlocks; ++i) blocks.push_back(hakmem_malloc(kBytes));
   std::thread([&] {

@@ -6,6 +6,8 @@
 namespace hakmem {
 namespace {
 
+constexpr SizeClass kLarge = kClassCount - 1;  // above those that are small for the watch
+
 class WatchTest : public testing::Test {
  protected:
   WatchTest() {
@@ -61,10 +63,10 @@ TEST_F(WatchTest, WatchesFewClasses) {
 TEST_F(WatchTest, LargerClassesDoNotPushSmallOnesOut) {
   visit(2, 1000);
   visit(3, 1000);
-  for (int c = 70; c < 100; ++c) visit(static_cast<SizeClass>(c), 1000);
+  for (SizeClass c = kTinyClasses + 1; c <= kLarge; ++c) visit(c, 1000);
   EXPECT_TRUE(is_hidden(2));
   EXPECT_TRUE(is_hidden(3));
-  EXPECT_TRUE(is_hidden(99));
+  EXPECT_TRUE(is_hidden(kLarge));
 }
 
 TEST_F(WatchTest, TheOnlyClassOfAProgramIsLeftAloneForTheRestOfAStep) {
@@ -81,9 +83,9 @@ TEST_F(WatchTest, TheOnlyClassOfAProgramIsLeftAloneForTheRestOfAStep) {
 // After a burst of large blocks the program goes on with small ones.
 TEST_F(WatchTest, OfManyClassesASmallOneStaysWatchedWhicheverIsTheLeastBusy) {
   for (SizeClass c = 1; c <= 20; ++c) visit(c, 1000);
-  visit(90, 1000);
+  visit(kLarge, 1000);
   for (int i = 0; i < 2000; ++i) visit(i % 4 == 0 ? 19 : 20, 1000);
-  EXPECT_FALSE(is_hidden(90));
+  EXPECT_FALSE(is_hidden(kLarge));
   EXPECT_FALSE(is_hidden(20));
   EXPECT_TRUE(is_hidden(19));
 }
@@ -101,9 +103,9 @@ TEST_F(WatchTest, AClassCanBeAddedThatDidNotCome) {
   watch_.add(0);
   watch_.hide_again(tops_, &decoy_, 1000);
   EXPECT_FALSE(watch_.hidden()) << "nothing is";
-  watch_.add(90);
+  watch_.add(kLarge);
   watch_.hide_again(tops_, &decoy_, 1000);
-  EXPECT_TRUE(is_hidden(90));
+  EXPECT_TRUE(is_hidden(kLarge));
   EXPECT_EQ(hidden(), 1u);
 }
 

@@ -10,11 +10,11 @@
 
 namespace hakmem {
 
-void *malloc_slow_of_class(Heap *heap, size_t shift_class) {
+void *malloc_slow_of_class(Heap *heap, size_t size_class) {
   // Its magazine is that of the smallest class, which nobody has looked into yet.
-  if (shift_class == 0) [[unlikely]]
+  if (size_class == 0) [[unlikely]]
     return malloc_slow(0);
-  const auto c = static_cast<SizeClass>(shift_class);
+  const auto c = static_cast<SizeClass>(size_class);
   if (void *block = swap_and_pop(heap, c)) return block;
   if (heap != empty_heap()) [[likely]] {
     if (void *block = refill(heap, c, Lending::kAllowed)) [[likely]] {
