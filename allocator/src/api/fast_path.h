@@ -47,9 +47,9 @@ inline void *pop(Heap *heap, size_t c) {
 
 inline void *fast_malloc(size_t size) {
   Heap *heap = t_heap;
-  if (size <= kMaxFastBytes) [[likely]] {
+  if (size <= kMaxSmallBytes) [[likely]] {
     // A request of 0 bytes is class 0, whose magazine is always empty.
-    const size_t c = heap->fast_classes[size];
+    const size_t c = class_by_table(size);
     if (void *block = pop(heap, c)) [[likely]]
       return block;
     if constexpr (kAllocPassdown) return malloc_slow_of_class(heap, c);
@@ -65,7 +65,7 @@ inline void *pop_aligned(size_t alignment, size_t size) {
   if ((alignment & mask) != 0 || padded - 1 >= kMaxSmallBytes) [[unlikely]]
     return nullptr;
   // Slabs are aligned to 64 KiB, so a block is aligned as its class's size is.
-  return pop(t_heap, class_by_select(padded));
+  return pop(t_heap, class_by_table(padded));
 }
 
 inline void fast_free(void *block) {

@@ -169,12 +169,10 @@ void *take_recent(Heap *heap, size_t size) {
 
 void *malloc_slow(size_t size) {
   if constexpr (kHardened) return hardened::allocate(size, kMinAlign);
+  if (size == 0) return fast_malloc(1);
   if (size <= kMaxSmallBytes) [[likely]] {
     const SizeClass c = class_of(size);
-    Heap *heap = t_heap;
-    // Above kMaxFastBytes this is where the class's own magazine is looked into.
-    if (void *block = pop(heap, c)) return block;
-    if (void *block = swap_and_pop(heap, c)) return block;
+    if (void *block = swap_and_pop(t_heap, c)) return block;
     return allocate_class(c, Lending::kAllowed);
   }
   if (void *block = take_recent(t_heap, size)) return block;
@@ -239,7 +237,7 @@ void *allocate_aligned(size_t alignment, size_t size) {
     // Slabs are aligned to 64 KiB, so a block is aligned if its class size is a multiple.
     const size_t padded = align_up(size == 0 ? 1 : size, alignment);
     if (padded <= kMaxSmallBytes) {
-      const auto c = static_cast<SizeClass>(class_by_select(padded));
+      const auto c = static_cast<SizeClass>(class_by_table(padded));
       Heap *heap = t_heap;
       if (void *block = pop(heap, c)) return block;
       if (void *block = swap_and_pop(heap, c)) return block;

@@ -3,8 +3,8 @@
 // Purpose:    bytes -> size class and back, in one place.
 // Owns:       constexpr tables only.
 // Boundary:   class 0 means "no class". Sizes rise by 16 bytes up to 128, then by an eighth of a
-//             doubling up to 32 KiB. Tables give the class of a request, so that the fast path costs the
-//             same however fine the classes are: memory alone decided (docs/analysis/0013).
+//             doubling up to 32 KiB. One byte table gives the class of a request: the fast path's cost
+//             is the same however fine the classes are, so memory alone decided (docs/analysis/0013).
 // Invariants: class_bytes(class_of(n)) >= n; class sizes rise strictly and are multiples of 16.
 #ifndef HAKMEM_SIZECLASS_SIZECLASS_H_
 #define HAKMEM_SIZECLASS_SIZECLASS_H_
@@ -18,7 +18,6 @@ namespace hakmem {
 using SizeClass = uint8_t;
 
 inline constexpr size_t kMaxSmallBytes = 32 * kKiB;  // largest request served by a size class
-inline constexpr size_t kMaxFastBytes = 2 * kKiB;    // largest on malloc's fast path
 inline constexpr size_t kClassesPerDoubling = 8;
 inline constexpr size_t kEvenClasses = kClassesPerDoubling;  // 16, 32 .. 128 bytes
 inline constexpr size_t kDoublings = 8;                      // 128 bytes -> 32 KiB
@@ -68,28 +67,21 @@ constexpr auto make_class_info() {
   return info;
 }
 
-// The class of every multiple of `step` bytes up to `most`; [0] is 0.
-template <size_t most, size_t step>
+// The class of every multiple of 16 bytes; [0] is 0.
 constexpr auto make_class_table() {
-  std::array<SizeClass, most / step + 1> table{};
+  std::array<SizeClass, kMaxSmallBytes / kMinAlign + 1> table{};
   size_t c = 1;
   for (size_t i = 1; i < table.size(); ++i) {
-    while (class_size(c) < i * step) ++c;
+    if (class_size(c) < i * kMinAlign) ++c;
     table[i] = static_cast<SizeClass>(c);
   }
   return table;
 }
 
-inline constexpr size_t kCoarseStep = 128;
-
 }  // namespace detail
 
 inline constexpr auto kClassInfo = detail::make_class_info();
-// [bytes], of a request on malloc's fast path. A heap has a copy, as fast paths have its address anyway.
-using FastClasses = std::array<SizeClass, kMaxFastBytes + 1>;
-inline constexpr FastClasses kFastClasses = detail::make_class_table<kMaxFastBytes, 1>();
-inline constexpr auto kCoarseTable =
-    detail::make_class_table<kMaxSmallBytes, detail::kCoarseStep>();
+alignas(64) inline constexpr auto kClassTable = detail::make_class_table();
 
 // Whether an offset is a multiple of the block size, from offset * reciprocal: the low 44 bits are
 // the remainder's share of the reciprocal (Lemire, Kaser and Kurz, 2019).
@@ -97,20 +89,16 @@ constexpr bool divides(uint64_t quotient, uint64_t reciprocal) {
   return quotient << (64 - kReciprocalShift) < reciprocal << (64 - kReciprocalShift);
 }
 
-// Request of 0..kMaxSmallBytes bytes; 0 bytes is served as 1.
-constexpr SizeClass class_of(size_t bytes) {
-  if (bytes <= kMaxFastBytes) return kFastClasses[bytes == 0 ? 1 : bytes];
-  return kCoarseTable[(bytes + detail::kCoarseStep - 1) / detail::kCoarseStep];
+// Request of 0..kMaxSmallBytes bytes; 0 bytes gives class 0. Of a multiple of a power of two it is a class
+// whose size is one too: classes rise by steps of powers of two, and a multiple of more than the step is
+// a class's size.
+constexpr size_t class_by_table(size_t bytes) {
+  return kClassTable[(bytes + kMinAlign - 1) / kMinAlign];
 }
 
-// class_of() of 1..kMaxSmallBytes bytes without a branch, for callers whose sizes lie on both sides
-// of kMaxFastBytes by turns. Of a multiple of a power of two it is a class whose size is one too:
-// classes rise by steps of powers of two, and a multiple of more than the step is a class's size.
-constexpr size_t class_by_select(size_t bytes) {
-  const bool is_fast = bytes <= kMaxFastBytes;
-  const size_t fine = kFastClasses[is_fast ? bytes : 0];
-  const size_t coarse = kCoarseTable[(bytes + detail::kCoarseStep - 1) / detail::kCoarseStep];
-  return is_fast ? fine : coarse;
+// The same; 0 bytes is served as 1.
+constexpr SizeClass class_of(size_t bytes) {
+  return static_cast<SizeClass>(bytes == 0 ? 1 : class_by_table(bytes));
 }
 
 constexpr size_t class_bytes(SizeClass c) { return kClassInfo[c].bytes; }
