@@ -2,8 +2,9 @@
 //
 // Purpose:    one Heap a thread: a magazine (a small stack of free blocks) for each size class.
 // Owns:       the magazines, the depot behind them, the owner map, and the thread's slab pool.
-// Boundary:   fast paths read t_heap, one top pointer, one magazine slot and (free) one byte of the
-//             owner map; they touch neither the block nor any slab. Everything else is in cache.cc.
+// Boundary:   fast paths read t_heap, a byte of the class table (malloc) or of the owner map (free),
+//             one top pointer and one magazine slot; they touch neither the block nor any slab.
+//             Everything else is in cache.cc.
 // Invariants: magazine.h: neither path compares with a bound. top[0] and all of the empty heap look
 //             both empty and full, for ever: NULL, foreign, large, huge and other heaps' blocks,
 //             and threads without a heap, reach the slow path by the same two tests, and no
