@@ -177,8 +177,11 @@ TEST_F(ResumeTest, VariablesForAllocatorsAreThoseOfTheFirstShell) {
   const Outcome outcome = run(resume({"--launches", "3"}), second_shell);
   ASSERT_EQ(outcome.exit_code, 0) << outcome.error;
   EXPECT_EQ(outcome.error.find("HAKMEM_DEPOT_KB"), std::string::npos) << outcome.error;
-  for (const Row &row : epochs())  // the warm pool of 2 MiB
-    if (row.at("subject") == "a") EXPECT_GT(std::stoll(row.at("rss_above_base_kb")), 2048);
+  for (const Row &row : epochs()) {  // the warm pool of 2 MiB
+    if (row.at("subject") == "a") {
+      EXPECT_GT(std::stoll(row.at("rss_above_base_kb")), 2048);
+    }
+  }
 }
 
 TEST_F(ResumeTest, WhatDoesNotFitIsRefused) {

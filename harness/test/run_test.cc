@@ -278,7 +278,9 @@ TEST_F(RunTest, CpuTimeIsThatOfThreadsThatEndedToo) {
     const double cpu_s = std::stod(row.at("cpu_time_ns")),
                  elapsed_s = std::stod(row.at("elapsed_ns"));
     EXPECT_LT(cpu_s, 1.1 * elapsed_s) << "one CPU";
-    if (row.at("steal_ns") == "0") EXPECT_GT(cpu_s, 0.5 * elapsed_s);
+    if (row.at("steal_ns") == "0") {
+      EXPECT_GT(cpu_s, 0.5 * elapsed_s);
+    }
     EXPECT_EQ(row.at("run_delay_ns") + row.at("voluntary_switches"), "") << "of some threads only";
   }
   ASSERT_EQ(run({"run", "-a", "glibc", "--threads", "2", "--ops", "300000", "--launches", "1",

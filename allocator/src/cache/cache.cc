@@ -93,7 +93,7 @@ void *borrow(Heap *heap, SizeClass c) {
   if (heap->blocks_carved > kSmallHeapBlocks) return nullptr;
   if (++heap->loans[c] % kLoansPerCarve == 0) return nullptr;
   const size_t largest = class_bytes(c) + class_bytes(c) / 8;
-  for (size_t lender = c + size_t{1}; lender <= kTinyClasses; ++lender) {
+  for (size_t lender = c + size_t{1}; lender < kClassCount; ++lender) {
     if (class_bytes(static_cast<SizeClass>(lender)) > largest) break;
     if (void *block = take_top(heap, static_cast<SizeClass>(lender))) return block;
   }

@@ -63,14 +63,16 @@ TEST(Observe, TellsHitsFromRefillsAndFlushes) {
 
 TEST(Observe, CountsTheBlockThatALargerClassLent) {
   // One block of the larger class waits in its magazine; the smaller class has none.
-  constexpr size_t kAsked = 320, kLender = 352;
-  hakmem_free(hakmem_malloc(kLender));
-  void *block = hakmem_malloc(kAsked);
-  ASSERT_EQ(hakmem_usable_size(block), kLender) << "it was to be lent";
-  EXPECT_EQ(totals_of(kLender).allocs() - totals_of(kLender).frees, 1u);
-  EXPECT_EQ(totals_of(kAsked).allocs(), 0u);
-  hakmem_free(block);
-  EXPECT_EQ(totals_of(kLender).allocs() - totals_of(kLender).frees, 0u);
+  constexpr struct { size_t asked, lender; } kLoans[] = {{320, 352}, {2560, 2816}, {20480, 22528}};
+  for (const auto &[asked, lender] : kLoans) {
+    hakmem_free(hakmem_malloc(lender));
+    void *block = hakmem_malloc(asked);
+    ASSERT_EQ(hakmem_usable_size(block), lender) << "it was to be lent";
+    EXPECT_EQ(totals_of(lender).allocs() - totals_of(lender).frees, 1u);
+    EXPECT_EQ(totals_of(asked).allocs(), 0u);
+    hakmem_free(block);
+    EXPECT_EQ(totals_of(lender).allocs() - totals_of(lender).frees, 0u);
+  }
 }
 
 TEST(Observe, CountsFreesByOtherThreadsApart) {
