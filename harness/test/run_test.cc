@@ -279,7 +279,7 @@ TEST_F(RunTest, CpuTimeIsThatOfThreadsThatEndedToo) {
                  elapsed_s = std::stod(row.at("elapsed_ns"));
     EXPECT_LT(cpu_s, 1.1 * elapsed_s) << "one CPU";
     if (row.at("steal_ns") == "0") {
-      EXPECT_GT(cpu_s, 0.5 * elapsed_s);
+      EXPECT_GT(cpu_s, 0.2 * elapsed_s) << "others want the CPU too";
     }
     EXPECT_EQ(row.at("run_delay_ns") + row.at("voluntary_switches"), "") << "of some threads only";
   }
