@@ -1,9 +1,10 @@
 """Reading CSV: any file, standard input, or a file that a killed run left behind.
 
 Purpose     One reader for every tool, which reports bad cells with file, line and column.
-Boundary    Rows are read in chunks, other columns are skipped, and `keep` drops rows at once. read_chunks()
-            holds one chunk at a time, whatever the file's size; read_columns() all rows of the columns asked
-            for, 8 bytes a row and numeric column, and once more while it joins them.
+Boundary    Rows are read in chunks, other columns are skipped (before the parser sees them as long as the
+            lines are plain: csvnarrow.py), and `keep` drops rows at once. read_chunks() holds one chunk at a
+            time, whatever the file's size; read_columns() all rows of the columns asked for, 8 bytes a row
+            and numeric column, and once more while it joins them.
 Invariants  An empty cell is NaN. No cell is ever guessed: text in a numeric column is an error, and so is a
             row with more cells than the header. Half a last line is no row.
 """
@@ -11,8 +12,10 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import re
 import sys
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterator, Optional, Sequence
 
@@ -20,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from .csvlines import CheckedLines, line_of, note_cut_line
+from .csvnarrow import LEAST_COLUMNS, NarrowLines
 from .errors import InputError
 
 CHUNK_ROWS = 50_000  # of 42 columns: 60 MB in the parser
@@ -90,6 +94,48 @@ def _as_numbers(name: str, column: str, cells: pd.Series) -> pd.Series:
     return numbers.astype(np.float64)
 
 
+def _with_a_neighbour(column: str, header: list) -> list:
+    """A column and one beside it: an empty cell alone in its line would be an empty line, without a cell."""
+    place = min(header.index(column), len(header) - 2)
+    return header[place:place + 2]
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What to make of the rows of a CSV; the names are those of read_chunks()."""
+
+    name: str
+    numbers: list
+    texts: list
+    keep: Optional[Callable[[pd.DataFrame], pd.Series]]
+    left: list
+    exact: bool
+
+    def frames(self, lines, columns: list, row: int = 0, since: int = 0,
+               max_rows: Optional[int] = None) -> Iterator[pd.DataFrame]:
+        """Frames of lines that have these columns, the first of them data row `row`; rows before `since` are
+        left out. None where there is no line. Raises InputError, and pandas' errors."""
+        try:
+            for chunk in pd.read_csv(
+                    lines, names=columns, header=None, usecols=[*self.numbers, *self.texts], index_col=False,
+                    dtype=dict.fromkeys(self.texts, "category"), nrows=max_rows, chunksize=CHUNK_ROWS,
+                    skip_blank_lines=False, low_memory=False, keep_default_na=False, na_values=[""],
+                    float_precision="round_trip" if self.exact else None):
+                chunk.index += row
+                for column in self.numbers:
+                    chunk[column] = _as_numbers(self.name, column, chunk[column])
+                kept = chunk.index >= since
+                yield chunk.loc[kept if self.keep is None else kept & self.keep(chunk), self.left]
+        except pd.errors.EmptyDataError:
+            pass
+        except pd.errors.ParserError as error:
+            if "Calling read" in str(error):  # where Ctrl-C interrupts a read(), pandas loses the exception
+                raise KeyboardInterrupt from None
+            # "EOF inside string starting at row N": it counts from the first line that it was given.
+            words = re.sub(r"(?<=at row )[0-9]+", lambda number: str(row + int(number[0])), str(error))
+            raise pd.errors.ParserError(words) from None
+
+
 def read_chunks(source: str, numbers: Sequence[str] = (), texts: Sequence[str] = (),
                 optional_numbers: Sequence[str] = (), optional_texts: Sequence[str] = (),
                 keep: Optional[Callable[[pd.DataFrame], pd.Series]] = None,
@@ -102,35 +148,33 @@ def read_chunks(source: str, numbers: Sequence[str] = (), texts: Sequence[str] =
     header lacks them. `keep` maps a chunk to a boolean mask of the rows to keep; columns in `forget` serve
     `keep` only. `max_rows` comes from a caller who has looked through the lines; without it they are checked
     here: a row with more cells than the header is an error, a last line that is cut off is left out with a
-    note. Numeric columns come as float64; `exact`: as the one nearest to the text, as Python and numpy read
-    it, else sometimes as its neighbour, in half the time. Raises InputError for a missing, empty or foreign
-    file, and for a bad row or cell.
+    note. Text columns come as categories, numeric ones as float64; `exact`: as the one nearest to the text,
+    as Python and numpy read it, else sometimes as its neighbour, in half the time. Raises InputError for a
+    missing, empty or foreign file, and for a bad row or cell.
     """
     name = source_name(source)
-    wanted_numbers = set(numbers) | set(optional_numbers)
-    wanted = wanted_numbers | set(texts) | set(optional_texts)
+    wanted_numbers, wanted_texts = {*numbers, *optional_numbers}, {*texts, *optional_texts}
     try:
-        with _open(source) as stream:
+        with _open(source) as stream, warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
             header = _read_header(name, stream)
             check_header(name, header, (*numbers, *texts))
-            chosen = [column for column in header if column in wanted]
+            chosen = [column for column in header if column in wanted_numbers | wanted_texts]
             left = [column for column in chosen if column not in forget]
-            yield pd.DataFrame({column: pd.Series(dtype=float if column in wanted_numbers else object)
+            yield pd.DataFrame({column: pd.Series(dtype=float if column in wanted_numbers else "category")
                                 for column in left})
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", pd.errors.ParserWarning)
-                lines = CheckedLines(name, stream, len(header)) if max_rows is None else stream
-                reader = pd.read_csv(
-                    lines, names=header, header=None, usecols=chosen, index_col=False,
-                    dtype={column: str for column in (*texts, *optional_texts)}, nrows=max_rows,
-                    chunksize=CHUNK_ROWS, skip_blank_lines=False, low_memory=False, keep_default_na=False,
-                    na_values=[""], float_precision="round_trip" if exact else None)
-                for chunk in reader:
-                    for column in wanted_numbers.intersection(chosen):
-                        chunk[column] = _as_numbers(name, column, chunk[column])
-                    yield (chunk if keep is None else chunk[keep(chunk)])[left]
-    except pd.errors.EmptyDataError:
-        pass  # a header and nothing else
+            wanted = _Wanted(name, [column for column in chosen if column in wanted_numbers],
+                             [column for column in chosen if column not in wanted_numbers], keep, left, exact)
+            if max_rows is not None:
+                yield from wanted.frames(stream, header, max_rows=max_rows)
+                return
+            row, held, rows = 0, b"", 0
+            if chosen and len(header) >= LEAST_COLUMNS * len(chosen):
+                columns = chosen if len(chosen) > 1 else _with_a_neighbour(chosen[0], header)
+                lines = NarrowLines(stream, len(header), [header.index(column) for column in columns])
+                yield from wanted.frames(lines, columns)
+                row, held, rows = lines.row, lines.held, lines.rows
+            yield from wanted.frames(CheckedLines(name, stream, len(header), row, held), header, row, rows)
     except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error) as error:
         raise InputError(f"{name}: not a readable CSV ({_one_line(error)}); is it the right file?") from None
     except UnicodeDecodeError:
@@ -141,9 +185,13 @@ def read_chunks(source: str, numbers: Sequence[str] = (), texts: Sequence[str] =
 
 
 def read_columns(source: str, **choice) -> pd.DataFrame:
-    """All rows of the named columns of a CSV, numbered anew; the arguments are read_chunks()'s."""
+    """All rows of the named columns of a CSV, numbered anew, texts as str or NaN; the arguments are
+    read_chunks()'s."""
     empty, *frames = read_chunks(source, **choice)
-    return pd.concat(frames, ignore_index=True) if frames else empty
+    frame = pd.concat(frames, ignore_index=True) if frames else empty
+    for column in frame.select_dtypes("category"):
+        frame[column] = frame[column].astype(object)
+    return frame
 
 
 def count_complete_rows(path: Path) -> tuple[int, bool]:

@@ -37,16 +37,17 @@ def _cells(row: bytes) -> int:
 
 
 class CheckedLines:
-    """What pandas reads from in place of the stream. read() raises InputError with file and line."""
+    """What pandas reads from in place of the stream, of which `held` was read already; data row `row` is its
+    first. read() raises InputError with file and line."""
 
-    def __init__(self, name: str, stream, columns: int):
+    def __init__(self, name: str, stream, columns: int, row: int = 0, held: bytes = b""):
         self._name, self._stream, self._columns = name, stream, columns
-        self._rows = 0  # data rows that have ended
+        self._rows, self._held = row, held  # data rows that have ended
         self._within_quotes = False  # at the end of the last block
 
     def read(self, size: int) -> bytes:
         """At least `size` bytes up to the end of a line; b"" at the end of the stream."""
-        block = self._stream.read(size)
+        block, self._held = self._held or self._stream.read(size), b""
         block += self._stream.readline()
         if block and not block.endswith(b"\n"):
             block = self._ended(block)

@@ -47,6 +47,15 @@ class Values:
                 **stats.tail_percentiles(values, tail, percentiles)}
 
 
+def _groups(chunk: pd.DataFrame, by: list, empty: str):
+    """(labels, rows) by columns of categories, in order of appearance; `empty` is the label of empty cells.
+    Without columns all rows, with no label."""
+    codes = [chunk[column].cat.codes.to_numpy() for column in by]
+    for _, rows in chunk.groupby(codes if len(by) > 1 else codes[0], sort=False) if by else [(None, chunk)]:
+        labels = [rows[column].iat[0] for column in by]
+        yield [empty if pd.isna(label) else label for label in labels], rows
+
+
 def _note_few(rows: int, percentiles) -> str:
     """A line for percentiles that these rows cannot support, or ""."""
     lacking = [p for p in percentiles if rows < stats.rows_for_percentile(p)]
@@ -78,12 +87,12 @@ class _Epochs:
     def add(self, rows: pd.DataFrame, options) -> None:
         """Rows with the columns ops_per_s, ns_per_op and excluded."""
         warmup, self.seen = max(0, options.warmup - self.seen), self.seen + len(rows)
-        rows = rows.iloc[warmup:]
+        rate, cost, excluded = (rows[column].to_numpy()[warmup:] for column in
+                                ("ops_per_s", "ns_per_op", "excluded"))
         if not options.keep_quarantined:
-            self.quarantined += int(rows["excluded"].sum())
-            rows = rows[~rows["excluded"]]
-        rate, cost = rows["ops_per_s"], rows["ns_per_op"]
-        self.at_zero += int((((rate == 0) & cost.isna()) | ((cost == 0) & rate.isna())).sum())
+            self.quarantined += int(excluded.sum())
+            rate, cost = rate[~excluded], cost[~excluded]
+        self.at_zero += int((((rate == 0) & np.isnan(cost)) | ((cost == 0) & np.isnan(rate))).sum())
         self.ops_per_s.add(rate)
         self.ns_per_op.add(cost)
 
@@ -114,13 +123,8 @@ def _chunks_of_epochs(source: str, options):
 def _named_groups(chunk: pd.DataFrame):
     """(name, rows) by the columns allocator and subject, or what there is of them: "hakmem (a)"."""
     by = [column for column in ("allocator", "subject") if column in chunk]
-    if not by:
-        yield "", chunk
-    elif len(by) == 1:
-        yield from chunk.fillna({by[0]: ""}).groupby(by[0], sort=False)
-    else:
-        for (allocator, subject), rows in chunk.fillna(dict.fromkeys(by, "")).groupby(by, sort=False):
-            yield f"{allocator} ({subject})", rows
+    for labels, rows in _groups(chunk, by, ""):
+        yield "{} ({})".format(*labels) if len(labels) == 2 else "".join(labels), rows
 
 
 def _gather_epochs(source: str, options) -> dict:
@@ -210,13 +214,6 @@ def _parse_percentiles(words: str) -> list:
     return percentiles
 
 
-def _by_value(chunk: pd.DataFrame, column: str):
-    """(value, rows) of a column; its empty cells are a value too. Without a column all rows, as ""."""
-    if not column:
-        return [("", chunk)]
-    return chunk.groupby(chunk[column].fillna(NO_VALUE), sort=False)
-
-
 def _percentiles(argv) -> int:
     parser = cli.make_parser(
         "calculate_percentiles.py", "Percentiles of one numeric column of any CSV, towards its bad end.",
@@ -256,8 +253,8 @@ def _percentiles(argv) -> int:
     for chunk in csvfile.read_chunks(source, numbers=(options.column,), texts=sorted(texts), exact=True,
                                      keep=keep if conditions else None, max_rows=max_rows,
                                      forget=[column for column, _ in conditions if column != options.by]):
-        for name, rows in _by_value(chunk, options.by):
-            gathered.setdefault(name, Values()).add(rows[options.column])
+        for labels, rows in _groups(chunk, [options.by] if options.by else [], NO_VALUE):
+            gathered.setdefault("".join(labels), Values()).add(rows[options.column])
     if not any(len(part) for values in gathered.values() for part in values.parts):
         raise InputError(f"{csvfile.source_name(source)}: column '{options.column}' has no value"
                          + (" in the rows chosen" if conditions else ""))
