@@ -55,7 +55,8 @@ class CoverageReport(unittest.TestCase):
         self.assertEqual({}, count_lines([document({1: 0}, "/usr/include/c++/12/atomic")], "/house"))
 
     def test_tables_do_not_count(self):
-        self.assertEqual({}, count_lines([document({1: 0}, "/house/allocator/src/config/knobs.def")], "/house"))
+        table = document({1: 0}, "/house/allocator/src/config/knobs.def")
+        self.assertEqual({}, count_lines([table], "/house"))
 
     def test_an_explanation_of_a_run_line_is_noted(self):
         code, printed = self.verdict({3: 1}, f"{FILE}: why\n  return 1;\n")

@@ -7,6 +7,7 @@
 #ifndef HAKMEM_API_FAST_PATH_H_
 #define HAKMEM_API_FAST_PATH_H_
 
+#include "base/result_register.h"
 #include "cache/heap.h"
 
 #define HAKMEM_EXPORT extern "C" __attribute__((visibility("default")))
@@ -34,9 +35,7 @@ inline SizeClass own_class(Heap *heap, const void *block) {
 // A block of the class from the thread's magazine, or NULL if it is empty.
 inline void *pop(Heap *heap, size_t c) {
   void **top = heap->top[c];
-#ifdef __x86_64__
-  asm("" : "+c"(top));  // leaves rax to the block, which is what malloc returns
-#endif
+  keep_out_of_result(top);
   void *block = *top;  // NULL is what lies below the last block
   if (block == nullptr) [[unlikely]]
     return nullptr;
