@@ -212,6 +212,15 @@ def test_an_empty_cell_is_a_group_too(run):
     assert {name: group["rows"] for name, group in found.items()} == {"a": 2, "(none)": 3}
 
 
+def test_groups_come_in_the_order_of_their_first_rows(run):
+    text = "subject,allocator,ops_per_s\n" + "b,q,1\nb,p,2\na,q,3\nb,q,4\n,p,5\n" * 3
+    found = json.loads(run("analyze_epoch_tail_csv.py", "-", "--format", "json", stdin=text).out)
+    assert list(found) == ["q (b)", "p (b)", "q (a)", "p ()"] and found["q (b)"]["ops_per_s"]["rows"] == 6
+    found = json.loads(run("calculate_percentiles.py", "-", "--column", "ops_per_s", "--by", "subject",
+                           "--format", "json", stdin=text).out)
+    assert list(found) == ["b", "a", "(none)"]
+
+
 CALLS = {"analyze_epoch_tail_csv.py": (), "calculate_percentiles.py": ("--column", "ops_per_s"),
          "analyze_soak.py": ()}
 HEADER = "subject,ops_per_s,time_s,rss_kb\n"
