@@ -171,7 +171,7 @@ void *malloc_slow(size_t size) {
   if constexpr (kHardened) return hardened::allocate(size, kMinAlign);
   if (size == 0) return fast_malloc(1);
   if (size <= kMaxSmallBytes) [[likely]] {
-    const SizeClass c = class_of(size);
+    const SizeClass c = class_of(size);  // the fast path found its magazine empty
     if (void *block = swap_and_pop(t_heap, c)) return block;
     return allocate_class(c, Lending::kAllowed);
   }
@@ -200,8 +200,10 @@ void free_slow(void *block) {
 
 namespace {
 
-// Shrinking to less than half is worth a copy.
-bool stays_small(size_t size, size_t usable) { return size <= usable && size >= usable / 2; }
+// Shrinking to less than half is worth a copy, unless there is no smaller block.
+bool stays_small(size_t size, size_t usable) {
+  return size <= usable && (size >= usable / 2 || usable == kMinAlign);
+}
 
 // A block that grows by little is likely to grow on, and gets the rest of half a doubling: then the next
 // steps are in place. What grows by more than this share of itself knows what it does.
@@ -235,14 +237,11 @@ void *allocate_aligned(size_t alignment, size_t size) {
   if (alignment <= kMinAlign) return fast_malloc(size);
   if (size <= kMaxSmallBytes && alignment <= kMaxSmallBytes) {
     // Slabs are aligned to 64 KiB, so a block is aligned if its class size is a multiple.
-    const size_t padded = align_up(size == 0 ? 1 : size, alignment);
-    if (padded <= kMaxSmallBytes) {
-      const auto c = static_cast<SizeClass>(class_by_table(padded));
-      Heap *heap = t_heap;
-      if (void *block = pop(heap, c)) return block;
-      if (void *block = swap_and_pop(heap, c)) return block;
-      return allocate_class(c, Lending::kForbidden);
-    }
+    const SizeClass c = class_of(align_up(size == 0 ? 1 : size, alignment));
+    Heap *heap = t_heap;
+    if (void *block = pop(heap, c)) return block;
+    if (void *block = swap_and_pop(heap, c)) return block;
+    return allocate_class(c, Lending::kForbidden);
   }
   return allocate_big(size, alignment, Contents::kAny).block;
 }

@@ -85,19 +85,20 @@ void drain_magazine(Heap *heap, SizeClass c) {
 void give_back_run(Slab *run) { CHECK(page_heap::free_large(run, SlabKind::kCached)); }
 
 // Classes would each keep the pages of their own highest need. So before new memory is carved, a
-// free block of a slightly larger class serves, if a magazine has one; only after many such loans
-// within one age has the class earned more of its own. Large heaps do not borrow: their pages fill
-// up anyway, and the waste in larger blocks would cost more than it saves. Returns NULL if there is
-// no loan.
+// free block of the next larger class serves, if its magazine has one and it is larger by an eighth at
+// most; only after many such loans within one age has the class earned more of its own. Large heaps do
+// not borrow: their pages fill up anyway, and the waste in larger blocks would cost more than it
+// saves. Returns NULL if there is no loan.
 void *borrow(Heap *heap, SizeClass c) {
-  if (heap->blocks_carved > kSmallHeapBlocks) return nullptr;
-  if (++heap->loans[c] % kLoansPerCarve == 0) return nullptr;
-  const size_t largest = class_bytes(c) + class_bytes(c) / 8;
-  for (size_t lender = c + size_t{1}; lender < kClassCount; ++lender) {
-    if (class_bytes(static_cast<SizeClass>(lender)) > largest) break;
-    if (void *block = take_top(heap, static_cast<SizeClass>(lender))) return block;
+  if (heap->blocks_carved > kSmallHeapBlocks || c < kEvenClasses || c + 1 == kClassCount)
+    return nullptr;
+  if (heap->loans[c] == kLoansPerCarve) {
+    heap->loans[c] = 0;
+    return nullptr;
   }
-  return nullptr;
+  void *block = take_top(heap, static_cast<SizeClass>(c + 1));
+  if (block != nullptr) ++heap->loans[c];
+  return block;
 }
 
 // How many blocks to carve: an eighth of what the class has carved so far, so that what is carved
@@ -300,7 +301,9 @@ void drain(Heap *heap) {
     drain_magazine(heap, c);
     while (void **full = heap->depot.take_any(c)) empty_full_magazine(heap, c, full);
     heap->carved[c] = 0;
+    heap->loans[c] = 0;
   }
+  heap->blocks_carved = 0;
   give_back_recent(heap);
   heap->pool.release_empty_slabs();
 }

@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/check.h"
 #include "cache/depot.h"
 #include "cache/magazine.h"
 #include "cache/watch.h"
@@ -59,8 +60,8 @@ struct alignas(64) Heap {
 
   // Slow paths.
   uint32_t carved[kClassCount] = {};  // blocks
-  uint16_t loans[kClassCount] = {};   // blocks that larger classes have lent
-  size_t blocks_carved = 0;           // over all classes
+  uint16_t loans[kClassCount] = {};   // from the next larger class, since it carved or an age began
+  size_t blocks_carved = 0;           // over all classes, since the heap was made or drained
   uint32_t calls_to_tick = 0;         // slow calls until ageing is looked at
   uint32_t ticks_seen = 0;
   uint64_t now_ms = 0;                  // when ageing was last looked at
@@ -104,6 +105,7 @@ inline void count_one(Heap *heap, std::atomic<uint64_t> ClassCounters::*counter,
 
 // A block of the class, whose magazine is empty; NULL: there is none in reserve.
 inline void *pop_from_reserve(Heap *heap, SizeClass c) {
+  ASSERT(*heap->top[c] == nullptr);  // else its blocks were lost
   void **full = heap->depot.take_full(c, magazine_of(heap->top[c]));
   if (full == nullptr) return nullptr;
   count(heap->counters.depot_refills);

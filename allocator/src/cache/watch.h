@@ -41,8 +41,9 @@ class Watch {
   static constexpr uint32_t kMostCalls = 256;
   static constexpr uint32_t kMostCallsOfOne = 64 * 1024;
   static constexpr size_t kManyClasses = 8;
-  // All places but the last are for small blocks, which a program is most likely to go on using.
-  static constexpr size_t kMaxSmallClass = kTinyClasses;
+  // All places but the last are for blocks of up to 1 KiB, which a program is most likely to go on
+  // using.
+  static constexpr size_t kMaxSmallClass = class_of(kKiB);
   static bool is_small(SizeClass c) { return c <= kMaxSmallClass; }
   static constexpr size_t kWatched = 3;
 

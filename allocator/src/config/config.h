@@ -36,6 +36,7 @@ inline constexpr bool kHardened = HAKMEM_HARDENED != 0;
 #endif
 inline constexpr bool kAllocPassdown = HAKMEM_ALLOC_PASSDOWN != 0;
 static_assert(!(kHardened && kAllocPassdown), "the hardened variant has no thread caches");
+static_assert(!(kObserve && kAllocPassdown), "the pass-down variant counts nothing");
 
 struct Config {
 #define KNOB(field, name, default_value, ...) std::atomic<int64_t> field{default_value};

