@@ -22,7 +22,12 @@ struct Taken {
 TEST(PageHeap, RunsNeverOverlapAndAllComeBack) {
   std::mt19937 rng(3);
   std::map<uintptr_t, Taken> taken;  // by address
-  const auto total_free = [] { return page_heap::totals().free_bytes; };
+  const auto used_bytes = [] {
+    const page_heap::Totals totals = page_heap::totals();
+    return totals.mapped_bytes - totals.metadata_bytes - totals.free_bytes;
+  };
+  page_heap::purge_all();
+  const uint64_t used_before = used_bytes(), superslabs_before = page_heap::totals().superslabs;
   const auto check_and_add = [&](Slab *slab, size_t slabs, size_t align_slabs) {
     const uintptr_t begin = slab_address(slab);
     ASSERT_EQ(begin % (align_slabs * kSlabBytes), 0u);
@@ -57,10 +62,10 @@ TEST(PageHeap, RunsNeverOverlapAndAllComeBack) {
     }
   }
   for (const auto &[address, run] : taken) ASSERT_TRUE(page_heap::free_large(run.slab));
-  const page_heap::Totals totals = page_heap::totals();
-  EXPECT_EQ(total_free(), totals.mapped_bytes - totals.metadata_bytes) << "a run was lost";
+  EXPECT_EQ(used_bytes(), used_before) << "a run was lost";
   page_heap::purge_all();
-  EXPECT_EQ(page_heap::totals().superslabs, 0u) << "free runs did not merge to whole superslabs";
+  EXPECT_EQ(page_heap::totals().superslabs, superslabs_before)
+      << "free runs did not merge to whole superslabs";
 }
 
 TEST(PageHeap, FreedTwiceIsNoticed) {
