@@ -1,4 +1,5 @@
 """hakbench scorecard: what it takes from folders, what it claims, and that it is the same each time."""
+import html
 import json
 import re
 import shlex
@@ -13,7 +14,7 @@ from hakmem_analysis.compare import compare
 from hakmem_analysis.document import to_markdown
 from hakmem_analysis.load import load_result
 from hakmem_analysis.scorecard_data import read_card
-from hakmem_analysis.scorecard_page import Page
+from hakmem_analysis.scorecard_page import DEFAULT_PAGE, Page
 from hakmem_analysis.scorecard_targets import TARGETS, Estimate, judge, milestone_reached
 from scorecard_folders import edit_manifest, make_app, make_soak, make_suite, make_workload
 
@@ -89,13 +90,47 @@ def test_a_suite_meets_milestones_and_says_what_failed(call, suite, tmp_path):
         assert (tmp_path / link).is_dir()
 
 
-def test_the_same_folders_give_the_same_bytes(call, suite, tmp_path, monkeypatch):
+def test_the_same_command_gives_the_same_bytes(call, suite, tmp_path, monkeypatch):
     monkeypatch.chdir(suite.parent)
-    for name in ("one", "two"):
-        assert call(scorecard.main, "suite", "-o", f"{name}.md", "--html", f"{name}.html").code == 0
-    for suffix in ("md", "html"):
-        one, two = (Path(f"{name}.{suffix}").read_text() for name in ("one", "two"))
-        assert one == two and str(suite.parent) not in one
+    made = []
+    for _ in range(2):
+        assert call(scorecard.main, "suite", "-o", "same.md", "--html", "same.html").code == 0
+        made.append([Path(f"same.{suffix}").read_text() for suffix in ("md", "html")])
+    assert made[0] == made[1] and str(suite.parent) not in "".join(made[0])
+
+
+def printed_command(page):
+    return re.search(r"^hakbench scorecard .*$", page.read_text(), re.MULTILINE).group()
+
+
+@pytest.mark.parametrize("more", [(), ("--html", "a card.html")])
+def test_the_printed_command_makes_the_very_files(call, suite, tmp_path, monkeypatch, more):
+    """Word for word: it writes what was written, and not the page that is there by default."""
+    monkeypatch.chdir(tmp_path)
+    assert call(scorecard.main, suite, "-o", "own.md", *more).code == 0
+    files = [Path("own.md"), *map(Path, more[1:])]
+    contents = [path.read_text() for path in files]
+    command = printed_command(files[0])
+    assert command in html.unescape(files[-1].read_text())
+    for path in files:
+        path.unlink()
+    assert call(scorecard.main, *shlex.split(command)[2:]).code == 0
+    assert [path.read_text() for path in files] == contents and not Path("docs").exists()
+
+
+def test_the_command_of_a_measured_suite_writes_into_its_folder(call, suite, monkeypatch):
+    monkeypatch.chdir(suite.parent)
+    monkeypatch.setattr(scorecard.scorecard_suite, "measure", lambda *_, **__: None)
+    assert call(scorecard.main, "--measure", "-o", "suite").code == 0
+    assert printed_command(suite / "scorecard.md") == (
+        "hakbench scorecard suite -o suite/scorecard.md --html suite/scorecard.html")
+
+
+def test_the_default_page_names_no_file(call, suite, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path(DEFAULT_PAGE).parent.mkdir(parents=True)
+    assert call(scorecard.main, suite, "-o", f"./{DEFAULT_PAGE}").code == 0
+    assert " -o " not in printed_command(Path(DEFAULT_PAGE))
 
 
 def test_the_html_needs_nothing_else(call, suite, tmp_path):
@@ -110,6 +145,35 @@ def test_the_html_needs_nothing_else(call, suite, tmp_path):
     assert len(titles[0]) == 1 + 6 * 2 and titles[0][1].startswith("w0: hakmem / mimalloc 1.0")
     assert len(titles[1]) == 1 + 3 and titles[1][2].startswith("mimalloc: throughput 1.000")
     assert html.count("<table>") == html.count("<thead>") and 'data-sort="' in html
+
+
+def test_one_workload_is_judged_by_its_own_interval(call, tmp_path):
+    """Its report says 1.2 with an interval; a scorecard that calls "at least 0.5" open would not believe it."""
+    folder = make_workload(tmp_path / "w", (1.2, 1.0, 1.1), noise=0.002)
+    row = read_card([folder], "hakmem").workloads[0].rows["mimalloc", "throughput"]
+    content = json.loads(call(scorecard.main, folder, "-o", tmp_path / "c.md", "--format", "json").out)
+    targets = {target["name"]: target for target in content["targets"]}
+    assert {targets[name]["verdict"] for name in ("M1", "M2", "M3", "M4", "M5")} == {"met"}
+    assert (targets["M1"]["lower"], targets["M1"]["upper"]) == (row.lower, row.upper)
+    assert targets["M1"]["note"] == "over 1 workload; the interval is its own, over 12 blocks"
+    assert targets["M5"]["note"].startswith("jemalloc, over 1 workload; the interval is its own")
+    page = (tmp_path / "c.md").read_text()
+    assert "Milestone reached: M5" in page and "under a single workload it is that workload's own" in page
+
+
+def test_an_interval_that_is_not_firm_judges_nothing(tmp_path):
+    folder = make_workload(tmp_path / "w", noise=0.002, quarantined=range(2, 12))
+    card = read_card([folder], "hakmem")
+    row = card.workloads[0].rows["mimalloc", "throughput"]
+    assert row.lower is not None and row.noisy, "the folder is not what this test is about"
+    mean = scorecard_measures.throughput_means(card)["mimalloc"]
+    assert mean.lower is None and mean.note == "over 1 workload, whose own interval is not firm"
+
+
+def test_two_workloads_have_no_interval_yet(tmp_path):
+    folders = [make_workload(tmp_path / name, noise=0.002) for name in ("one", "two")]
+    mean = scorecard_measures.throughput_means(read_card(folders, "hakmem"))["mimalloc"]
+    assert mean.lower is None and mean.note == "over 2 workloads; an interval takes 5"
 
 
 def test_pareto_names_who_beats_whom(suite):
@@ -211,12 +275,11 @@ def test_a_page_that_cannot_be_written_is_named(call, suite, tmp_path):
 def test_the_committed_scorecard_is_what_its_folders_say(monkeypatch):
     """Never a number typed by hand: the page's own command makes the page again, byte for byte."""
     monkeypatch.chdir(ROOT)
-    page = Path(scorecard.DEFAULT_PAGE)
+    page = Path(DEFAULT_PAGE)
     if not page.exists():
         pytest.skip(f"no {page} is committed yet")
     committed = page.read_text(encoding="utf-8")
-    command = re.search(r"^hakbench scorecard .*$", committed, re.MULTILINE).group()
-    options = scorecard.make_parser().parse_args(shlex.split(command)[2:])
+    options = scorecard.make_parser().parse_args(shlex.split(printed_command(page))[2:])
     card = read_card(options.folders, options.candidate)
     assert to_markdown(Page(card, options.reference, page.parent).parts(options.folders)) == committed
 

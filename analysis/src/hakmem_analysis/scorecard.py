@@ -3,7 +3,7 @@
 Purpose     Write the scorecard as Markdown and as one HTML page; with --measure, measure it first.
 Boundary    main() is the tool. Reads folders of hakbench ab, app and soak; writes the two pages and nothing
             else, but with --measure a folder that holds all that was measured.
-Invariants  The same folders give the same bytes.
+Invariants  The same command gives the same bytes.
 """
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from pathlib import Path
 from . import cli, document, scorecard_suite
 from .errors import InputError
 from .scorecard_data import Card, read_card
-from .scorecard_page import Page
+from .scorecard_page import DEFAULT_PAGE, Page
 from .scorecard_targets import MILESTONE_REFERENCE, TARGETS
 
 PROG = "hakbench-scorecard"
 SCORECARD_FORMAT = "hakbench-scorecard/1"
 MOST_ALLOCATORS = 8  # as many as hakbench ab takes
-DEFAULT_PAGE = "docs/analysis/PERFORMANCE_TARGETS_SCORECARD.md"
 
 
 def make_parser():
@@ -115,10 +114,10 @@ def _run(argv) -> int:
         folders, markdown, html = [options.output], folder / "scorecard.md", html or folder / "scorecard.html"
     card = read_card(folders, options.candidate)
     page = Page(card, options.reference, markdown.parent)
-    _write(markdown, document.to_markdown(page.parts(folders)))
+    _write(markdown, document.to_markdown(page.parts(folders, markdown, html)))
     if html:
-        _write(html, document.to_html(Page(card, options.reference, html.parent).parts(folders),
-                                      f"Performance scorecard of {card.candidate}", sortable=True))
+        parts = Page(card, options.reference, html.parent).parts(folders, markdown, html)
+        _write(html, document.to_html(parts, f"Performance scorecard of {card.candidate}", sortable=True))
     if options.format == "json":
         print(json.dumps(as_dict(card, page), indent=2))
     else:

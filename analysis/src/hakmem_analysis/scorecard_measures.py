@@ -3,10 +3,10 @@
 Purpose     Geometric means over workloads with their intervals, worst cases, rates.
 Boundary    A Card in, Estimates and Points out; pure.
 Invariants  An interval of a geometric mean is Student's over workloads: what it says is how far another
-            choice of such workloads would move the mean. Fewer than LEAST_WORKLOADS give none. Workloads that
-            lack a value are left out of the mean and counted in the note. The interval of a worst or best
-            case has the extremes of all bounds: the case that is extreme by its point need not be it in
-            truth.
+            choice of such workloads would move the mean. Fewer than LEAST_WORKLOADS give none, but the
+            throughput of a card with one workload has that workload's own. Workloads that lack a value are
+            left out of the mean and counted in the note. The interval of a worst or best case has the
+            extremes of all bounds: the case that is extreme by its point need not be it in truth.
 """
 from __future__ import annotations
 
@@ -71,8 +71,28 @@ def mean_against(card: Card, comparator: str, take: Callable) -> Estimate:
     return geometric_mean([take(workload, comparator) for workload in used], [w.folder for w in used])
 
 
+def _is_firm(row) -> bool:
+    """Whether a Comparison has an interval that covers what was asked of it."""
+    return row.lower is not None and not row.noisy and (row.confidence or 0) >= row.requested_confidence
+
+
+def _of_one(mean: Estimate, row) -> Estimate:
+    """The mean over one workload, with that workload's own interval where it is firm."""
+    if mean.value is None:
+        return mean
+    if not _is_firm(row):
+        return replace(mean, note="over 1 workload, whose own interval is not firm")
+    count = f"{row.launches} launches" if row.unit == "launches" else f"{row.blocks} blocks"
+    return replace(mean, lower=row.lower, upper=row.upper,
+                   note=f"over 1 workload; the interval is its own, over {count}")
+
+
 def throughput_means(card: Card) -> dict:
-    return {name: mean_against(card, name, _row_ratio("throughput")) for name in card.comparators}
+    means = {name: mean_against(card, name, _row_ratio("throughput")) for name in card.comparators}
+    if len(card.workloads) == 1:
+        rows = card.workloads[0].rows
+        means = {name: _of_one(mean, rows.get((name, "throughput"))) for name, mean in means.items()}
+    return means
 
 
 def peak_rss_means(card: Card) -> dict:
@@ -103,7 +123,7 @@ def _worst_workload(card: Card) -> Estimate:
     if not rows:
         return Estimate(note="not measured")
     workload, row = min(rows, key=lambda pair: pair[1].ratio)
-    loose = sum(it.noisy or (it.confidence or 0) < it.requested_confidence for _, it in rows)
+    loose = sum(not _is_firm(it) for _, it in rows)
     lower, upper = (None, None) if loose else _bounds([it for _, it in rows], min)
     return Estimate(row.ratio, lower, upper, f"{workload.name}, {row.reference}"
                     + (f"; {loose} ratios without a firm interval" if loose else ""), (workload.folder,))

@@ -3,7 +3,7 @@
 Purpose     Headline, milestones, targets, a table for each side of the comparison, and the two drawings.
 Boundary    A Card in, document parts out; the writers are document.py's.
 Invariants  No figure is computed here but its wording. No date and no path but links relative to the page
-            and the folders as seen from where the command ran: the same folders give the same bytes.
+            and those of the command, as seen from where it ran: the same command gives the same bytes.
 """
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from .scorecard_data import Card, Programs, conditions
 from .scorecard_targets import (MET, MILESTONE_REFERENCE, MISSED, NOT_MEASURED, OPEN, SYSCALL_BUDGET_PER_OP,
                                 TARGETS, Estimate, Target, judge, milestone_reached)
 
+DEFAULT_PAGE = "docs/analysis/PERFORMANCE_TARGETS_SCORECARD.md"
+
 
 def amount(unit: str, value: Optional[float]) -> str:
     """A value of a target in its unit."""
@@ -31,6 +33,10 @@ def bounds(unit: str, estimate: Estimate) -> str:
     if estimate.lower is None or estimate.upper is None:
         return text.MISSING
     return f"{amount(unit, estimate.lower)} .. {amount(unit, estimate.upper)}"
+
+
+def _from_here(path) -> str:
+    return Path(os.path.relpath(path)).as_posix()
 
 
 class Page:
@@ -64,30 +70,41 @@ class Page:
                      + ", ".join(f"{number} {word}" for word, number in count.items()) + ".")
         return lines
 
-    def parts(self, folders: Sequence[str]) -> list:
-        """The whole page. `folders` are what the command was given."""
+    def parts(self, folders: Sequence[str], markdown=DEFAULT_PAGE, html=None) -> list:
+        """The whole page. `folders` are what the command was given, `markdown` and `html` what it writes."""
         card = self.card
         found = [Heading(f"Performance scorecard of {card.candidate}", 1)]
         found += [Paragraph(line, strong=True) for line in self.headlines()]
         found += [Heading("Milestones"), self._targets(True), Heading("Targets"), self._targets(False),
                   Paragraph("Met and missed are claims of the whole interval; open: the interval holds the "
                             "target, or there is none. An interval of a geometric mean is Student's 95 % "
-                            "over workloads: how far another choice of such workloads would move it.")]
+                            "over workloads: how far another choice of such workloads would move it."
+                            + (" Of throughput under a single workload it is that workload's own."
+                               if len(card.workloads) == 1 else ""))]
         if card.workloads:
             found += self._throughput() + self._memory() + self._pareto() + self._tail()
         found += self._soaks() + self._programs() + self._micros()
         if card.notes:
             found += [Heading("Notes"), Bullets(card.notes)]
-        words = ["hakbench", "scorecard", *(Path(os.path.relpath(folder)).as_posix() for folder in folders)]
-        if card.candidate != "hakmem":
-            words += ["--candidate", card.candidate]
-        if self.reference != MILESTONE_REFERENCE:
-            words += ["--reference", self.reference]
         return [*found, Heading("Where it comes from"), Bullets([
             *(f"machine: {host}" for host in card.hosts),
             *(f"{name} {version}".strip() for name, version in card.versions.items()),
             "each name in the first column links to its folder; how each figure is made: "
-            "docs/design/scorecard.md"]), Paragraph("Made, and made again, by:"), Code(shlex.join(words))]
+            "docs/design/scorecard.md"]), Paragraph("Made, and made again, by:"),
+            Code(shlex.join(self._command(folders, markdown, html)))]
+
+    def _command(self, folders: Sequence[str], markdown, html) -> list:
+        """The words of the command that makes the same page in the same place."""
+        words = ["hakbench", "scorecard", *map(_from_here, folders)]
+        if _from_here(markdown) != DEFAULT_PAGE:
+            words += ["-o", _from_here(markdown)]
+        if html:
+            words += ["--html", _from_here(html)]
+        if self.card.candidate != "hakmem":
+            words += ["--candidate", self.card.candidate]
+        if self.reference != MILESTONE_REFERENCE:
+            words += ["--reference", self.reference]
+        return words
 
     def _targets(self, milestones: bool) -> Table:
         rows = []
