@@ -22,9 +22,10 @@ def run(call):
     return lambda script, *arguments, **options: call(MAINS[script], *arguments, **options)
 
 
-def run_process(script, *arguments, bare=False, stdin=None):
-    """The script as people start it; `bare` by an interpreter without site packages, so without pandas."""
-    return subprocess.run([sys.executable, *(["-S"] if bare else []), SCRIPTS / script, *map(str, arguments)],
+def run_process(script, *arguments, flags=(), stdin=None):
+    """The script as people start it; with the flag -S by an interpreter without site packages, so without
+    pandas."""
+    return subprocess.run([sys.executable, *flags, SCRIPTS / script, *map(str, arguments)],
                           stdin=stdin, text=True, capture_output=True, check=False,
                           env={**os.environ, "HAKMEM_PYTHON": sys.executable})
 
@@ -165,7 +166,7 @@ def test_find_python_says_what_to_install():
 def test_script_started_by_a_python_without_pandas(soak_csv):
     """It hands over to one that has the modules, and standard input goes with it."""
     with open(soak_csv, "rb") as stream:
-        done = run_process("analyze_soak.py", "-", bare=True, stdin=stream)
+        done = run_process("analyze_soak.py", "-", flags=["-S"], stdin=stream)
     assert done.returncode == 0 and "DRIFT" in done.stdout and "720 epochs" in done.stdout
 
 
@@ -225,6 +226,20 @@ CALLS = {"analyze_epoch_tail_csv.py": (), "calculate_percentiles.py": ("--column
          "analyze_soak.py": ()}
 HEADER = "subject,ops_per_s,time_s,rss_kb\n"
 EPOCHS = "".join(f"a,{1e8 + i},{i * 5},33000\n" for i in range(40))
+
+
+@pytest.mark.parametrize("groups", ["", "allocator", "subject,allocator", "subject,allocator,launch"])
+@pytest.mark.parametrize("script", sorted(MAINS))
+def test_no_script_makes_a_library_warn(tmp_path, script, groups):
+    """As a process with -W error, by none of the columns that a CSV may have for groups, one and several; the
+    one is what scripts/soak_mixed_rss.sh writes."""
+    names = list(filter(None, groups.split(",")))
+    path = tmp_path / "rss.csv"
+    write_rows(path, ["run", "ops_per_s", "wall_time_s", "rss_kb", *names],
+               [[at, 1e8 + at, at * 5, 33000, *("0" if name == "launch" else "x" for name in names)]
+                for at in range(40)])
+    done = run_process(script, path, *CALLS[script], flags=["-W", "error"])
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("script", sorted(MAINS))

@@ -94,7 +94,8 @@ def _run(argv) -> int:
             parser.error(f"{option} must be more than 0")
     frame = _read(options)
     by = [column for column in GROUP_COLUMNS if column in frame]
-    groups = frame.groupby(by, sort=False, dropna=False) if by else [((), frame)]
+    grouper = by if len(by) > 1 else by[0] if by else None  # pandas warns of a list of one name
+    groups = frame.groupby(grouper, sort=False, dropna=False) if by else [((), frame)]
     found = {}
     for key, rows in groups:
         key = key if isinstance(key, tuple) else (key,)
