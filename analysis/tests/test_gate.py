@@ -1,5 +1,6 @@
 """gate, experiment, baseline, plan: looks, exit codes, every output, with a stand-in for hakbench."""
 import json
+import re
 from xml.etree import ElementTree as xml
 
 import pandas as pd
@@ -227,13 +228,17 @@ def store(profile, capsys, **fake):
 
 
 def test_baseline_holds_and_catches(profile, capsys):
-    chosen = profile()
+    chosen = profile(metrics=["throughput", "ns_above_floor", "peak_rss_above_base", "syscalls_per_op"])
     stored = store(chosen, capsys, seed=5)
     assert stored["anchor"] == "floor" and stored["ops_per_epoch"] == 30_000_000
     same, slow = FakeHakbench(seed=6), FakeHakbench(seed=7, ratio=0.97)
     sides = ("--candidate", "hak", "--baseline", "b.json", "-p", chosen)
     assert run(same, *sides, "-o", "same") == cli.EXIT_PASS
     assert json.loads(open("same/gate.json").read())["metrics"][0]["unit"] == "of floor"
+    said = capsys.readouterr().out
+    assert re.search(r"^throughput +[\d.]+ of floor +[\d.]+ of floor ", said, re.MULTILINE)
+    assert re.search(r"^ns_above_floor +[-\d.]+ ns +[-\d.]+ ns ", said, re.MULTILINE)
+    assert "change: ratio of the geometric means over launches" in said
     assert same.subjects == ["hak", "floor"] and same.calls[0][same.calls[0].index("--ops") + 1] == "30000000"
     assert run(slow, *sides, "-o", "slow") == cli.EXIT_GATE_FAILED
     assert "throughput fell by" in capsys.readouterr().out
@@ -248,16 +253,84 @@ def test_noise_that_spoils_a_run_is_no_pass_against_a_baseline(profile, capsys):
     assert "INCONCLUSIVE: throughput (too noisy: 0 launch" in capsys.readouterr().out
 
 
+def test_noise_is_named_once_with_the_metrics_it_spoiled(profile, capsys):
+    chosen = profile(looks=[6], metrics=["ns_above_floor", "throughput", "peak_rss_above_base"])
+    run(FakeHakbench(quarantined=tuple(range(1000))), *SIDES, "-p", chosen, "-o", "out")
+    said = capsys.readouterr().out
+    assert said.count("too noisy") == 1 and "note:" not in said
+    assert "INCONCLUSIVE: ns_above_floor, throughput (too noisy: 0 launches left, 4 are needed). Not" in said
+
+
+def test_noise_beside_a_failure_is_one_note_and_the_launches_are_told_apart(profile, capsys):
+    chosen = profile(looks=[6], metrics=["ns_above_floor", "throughput", "peak_rss_above_base"])
+    spoiled = FakeHakbench(quarantined=tuple(range(1000)), rss_kb=(990, 900, 500))
+    assert run(spoiled, *SIDES, "-p", chosen, "-o", "out") == cli.EXIT_GATE_FAILED
+    said = capsys.readouterr().out
+    assert "\nnote: ns_above_floor, throughput: too noisy: 0 launches left, 4 are needed\n" in said
+    assert "(6 launches of each)" in said
+    run(spoiled, *SIDES, "-p", profile(looks=[6], metrics=["throughput"]), "-o", "2")
+    assert "(launches of each: 6 measured, 0 quiet)" in capsys.readouterr().out
+
+
+def test_the_table_says_how_its_change_is_made(profile, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    run(FakeHakbench(), *SIDES, "-p", profile(), "-o", "out", "--github")
+    words = "\nchange: geometric mean of the launches' ratios"
+    assert words in capsys.readouterr().out and words in (tmp_path / "summary.md").read_text()
+
+
+def settings_of(profile_path, **run_part):
+    """A profile with a workload and a run part; stored settings that a baseline made with it would have."""
+    document = json.loads(gate_settings.without_comments(open(profile_path).read()))
+    document["workload"] = {"name": "random_mixed", "ws": 400}
+    document["run"] = {"latency_epochs": 2, "noise": {"steal_share": 0.5}, "launches": 9, **run_part}
+    open(profile_path, "w").write(json.dumps(document))
+    return {"workload": {"name": "random_mixed", "ws": 400, "min_size": 16},
+            "run": {"latency_epochs": 2, "noise": {"steal_share": 0.5}, "warmup_epochs": 1}}
+
+
+@pytest.mark.parametrize("changes, extra, words", [
+    ({"latency_epochs": 4, "noise": {"steal_share": 0.25}}, (),
+     "baseline: latency_epochs: 2 in the baseline, 4 here; noise.steal_share: 0.5 in the baseline, 0.25 here; m"),
+    ({}, ("--", "--ws", "8192"), "baseline: ws: 400 in the baseline, 8192 here; measure"),
+    ({}, ("--", "--latency=1"), "baseline: latency_epochs: 2 in the baseline, 1 here; measure"),
+    ({"latency_epochs": 4}, ("--", "--latency", "2"), None), ({}, ("--", "-w", "batch"), None),
+    ({}, ("--", "--warmup", "1"), None), ({}, (), None)])
+def test_settings_that_differ_from_the_baselines_are_refused_before_anything_is_measured(
+        profile, capsys, changes, extra, words):
+    chosen = profile()
+    stored = store(chosen, capsys)
+    stored["settings"] = settings_of(chosen, **changes)
+    open("b.json", "w").write(json.dumps(stored))
+    fake = FakeHakbench()
+    with pytest.raises(InputError, match=words):  # the stand-in's manifest has other settings in any case
+        run(fake, "--candidate", "hak", "--baseline", "b.json", "-p", chosen, "-o", "again", *extra)
+    assert len(fake.calls) == (0 if words else 1)
+
+
+def test_of_another_workload_only_the_name_is_told(profile, capsys):
+    stored = store(profile(), capsys)
+    result = load_result("stored")
+    stored["settings"]["workload"] = {"name": "random_mixed", "ws": 400}
+    stored["op_stream_hash"] = "another"
+    result.manifest["profile"]["workload"] = {"name": "batch", "count": 100}
+    assert baseline.differences(stored, result) == [
+        "workload: random_mixed in the baseline, batch here"]
+    result.manifest["profile"]["workload"] = stored["settings"]["workload"]
+    assert baseline.differences(stored, result) == [
+        "op stream: another in the baseline, 0123456789abcdef here"]
+
+
 def test_baseline_of_another_machine_is_refused_unless_forced(profile, capsys):
     chosen = profile()
     stored = store(chosen, capsys)
     stored["host_class"]["cpu_model"] = "another CPU"
     open("b.json", "w").write(json.dumps(stored))
     sides = ("--candidate", "hak", "--baseline", "b.json", "-p", chosen)
-    with pytest.raises(InputError, match="cpu_model was another CPU, is A CPU.*--force"):
+    with pytest.raises(InputError, match="cpu_model: another CPU in the baseline, A CPU here;.*--force"):
         run(FakeHakbench(), *sides, "-o", "again")
     assert run(FakeHakbench(), *sides, "-o", "forced", "--force") == cli.EXIT_PASS
-    assert "warning: compared although cpu_model was another CPU" in capsys.readouterr().out
+    assert "warning: compared although cpu_model: another CPU in the baseline" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("text, complaint", [("{", "not valid JSON"), ("{}", "is no baseline")])
@@ -296,6 +369,23 @@ def test_no_early_go_while_memory_leans_to_failing(profile):
         tool=experiment)
     guard = json.loads(open("out/experiment.json").read())["metrics"][1]
     assert guard["verdict"] == "inconclusive" and guard["value"] > 1.0385 and len(fake.calls) == 3
+
+
+def test_an_experiment_that_noise_spoiled_is_inconclusive_and_its_record_says_so(profile, capsys):
+    chosen = profile(looks=[6], metrics=["peak_rss_above_base", "throughput"])
+    noisy = FakeHakbench(quarantined=tuple(range(1000)))
+    assert run(noisy, *SIDES, "-p", chosen, "-o", "out", "--record", "note.md", tool=experiment) == 0
+    said, note = capsys.readouterr().out, open("note.md").read()
+    assert "\nINCONCLUSIVE: throughput was not judged: too noisy: 0 launches left, 4 are needed." in said
+    assert "**INCONCLUSIVE**: throughput was not judged" in note and "NEUTRAL" not in note
+    assert "- launches of each: 6 measured, 0 quiet; gain" in note
+    found = json.loads(open("out/experiment.json").read())
+    assert found["verdict"] == "INCONCLUSIVE" and found["launches_measured"] == 6
+    again = ("-p", chosen, "-o", "out2", "--fail-on-inconclusive")
+    assert run(noisy, *SIDES, *again, tool=experiment) == cli.EXIT_INCONCLUSIVE
+    costly = FakeHakbench(quarantined=tuple(range(1000)), rss_kb=(990, 900, 500))
+    assert run(costly, *SIDES, "-p", chosen, "-o", "out3", tool=experiment) == cli.EXIT_PASS
+    assert json.loads(open("out3/experiment.json").read())["verdict"] == "NO-GO"
 
 
 def test_a_gain_that_is_no_number_is_named(profile, call):

@@ -229,6 +229,6 @@ def test_before_the_last_look_a_failure_must_stand_against_holms_first_step():
 
 def test_few_launches_are_called_noise_only_where_noise_took_them(tmp_path):
     few = judged(run(tmp_path, launches=3))["throughput"]
-    assert few.note == "too few: 3 launch(es) measured, 4 are needed"
+    assert few.note == "too few: 3 launches measured, 4 are needed"
     spoiled = judged(run(tmp_path / "2", quarantined=tuple(range(0, 90))))["throughput"]
-    assert spoiled.note == "too noisy: 2 launch(es) left, 4 are needed"
+    assert spoiled.note == "too noisy: 2 launches left, 4 are needed"

@@ -28,6 +28,13 @@ PROG = "hakbench-baseline"
 BASELINE_FORMAT = "hakbench-baseline/1"
 ANCHOR = "floor"
 CANDIDATE, ANCHOR_LABEL = "a", "b"
+# Arguments of `hakbench ab` that override a profile: with the number that they set, or with what they may.
+NUMBERS = {"--ws": "ws", "--seed": "seed", "--threads": "threads", "--warmup": "warmup_epochs",
+           "--latency": "latency_epochs", "--blocks": "blocks", "--prefault": "prefault"}
+OTHERS = {"-w": ("workload",), "--workload": ("workload",), "--trace": ("workload",),
+          "--param": ("workload",), "--epoch": ("epoch_s",), "-p": ("workload", "run"),
+          "--profile": ("workload", "run")}
+KNOWN_LATER = ("file",)  # a path, which the harness completes
 NOT_OF_THE_PROFILE = ("launches", "ops", "cpus", "schedule_seed", "reference")
 
 
@@ -80,23 +87,83 @@ def read(path: str) -> dict:
     return stored
 
 
+def _flat(settings: dict, prefix: str = "") -> dict:
+    """{"noise": {"steal_share": 0.5}} -> {"noise.steal_share": 0.5}."""
+    found: dict = {}
+    for key, value in settings.items():
+        found.update(_flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value})
+    return found
+
+
+def _phrases(before: dict, now: dict) -> list:
+    """One phrase for each key that differs."""
+    def said(value):
+        return "not set" if value is None else value
+    before, now = _flat(before), _flat(now)
+    return [f"{key}: {said(before.get(key))} in the baseline, {said(now.get(key))} here"
+            for key in dict.fromkeys([*before, *now]) if before.get(key) != now.get(key)]
+
+
+def _workload_phrases(before: dict, now: dict) -> list:
+    """The same of workloads; of another one, whose parameters are others too, only the name."""
+    names = [{"workload": workload["name"]} if "name" in workload else {} for workload in (before, now)]
+    return _phrases(*names) if all(names) and names[0] != names[1] else _phrases(before, now)
+
+
 def differences(stored: dict, result: Result) -> list:
     """What makes a run not comparable with a baseline, one phrase each."""
-    now = {"host_class": host_class(result), "settings": workload_settings(result),
-           "op_stream_hash": {"op stream": result.manifest.get("op_stream_hash")}}
-    before = {"host_class": stored["host_class"], "settings": stored["settings"],
-              "op_stream_hash": {"op stream": stored["op_stream_hash"]}}
-    return [f"{key} was {before[part].get(key)}, is {now[part].get(key)}" for part in now for key in now[part]
-            if before[part].get(key) != now[part].get(key)]
+    now, before = workload_settings(result), stored["settings"]
+    workload = _workload_phrases(before.get("workload") or {}, now["workload"] or {})
+    # Another workload has another stream of operations: that is no second difference.
+    stream = [] if workload else _phrases({"op stream": stored["op_stream_hash"]},
+                                          {"op stream": result.manifest.get("op_stream_hash")})
+    return [*_phrases(stored["host_class"], host_class(result)), *workload,
+            *_phrases(before.get("run") or {}, now["run"]), *stream]
+
+
+def _refuse(found: list):
+    raise InputError(f"not comparable with the baseline: {'; '.join(found)}; measure the baseline anew "
+                     "here, or compare all the same with --force")
 
 
 def check_comparable(stored: dict, result: Result, force: bool) -> list:
     """Warnings for what differs, if forced. Raises InputError otherwise."""
     found = differences(stored, result)
     if found and not force:
-        raise InputError(f"not comparable with the baseline: {'; '.join(found)}; measure the baseline anew "
-                         "here, or compare all the same with --force")
+        _refuse(found)
     return [f"compared although {phrase}" for phrase in found]
+
+
+def check_profile(stored: dict, profile: dict, extra) -> None:
+    """Refuses, before anything is measured, settings that the profile or the arguments in `extra` name and
+    that differ from the baseline's. What they leave open is judged by check_comparable() when the run tells.
+    Raises InputError."""
+    numbers, others = _overridden(extra)
+    found: list = []
+    for part in ("workload", "run"):
+        if part in others:
+            continue
+        before = _flat(stored["settings"].get(part) or {})
+        named = {**_flat(profile.get(part, {})),
+                 **{key: value for key, value in numbers.items() if key in before}}
+        named = {key: value for key, value in named.items()
+                 if key not in (*NOT_OF_THE_PROFILE, *KNOWN_LATER, *others)}
+        found += _workload_phrases({key: before[key] for key in named if key in before}, named)
+    if found:
+        _refuse(found)
+
+
+def _overridden(extra) -> tuple:
+    """(numbers by key, other keys and parts) that arguments of `hakbench ab` set instead of the profile."""
+    numbers: dict = {}
+    others: set = set()
+    for word, following in zip(extra, [*extra[1:], ""]):
+        flag, equals, value = word.partition("=")
+        value = value if equals else following
+        if flag in NUMBERS and value.isdecimal():
+            numbers[NUMBERS[flag]] = int(value)
+        others.update(OTHERS.get(flag, ()))
+    return numbers, others
 
 
 def judge_rows(stored: dict, result: Result, candidate: str, anchor: str, workload: str,

@@ -1,10 +1,11 @@
-"""hakbench experiment: is a change worth having? GO, NO-GO or NEUTRAL, measured and recorded by one command.
+"""hakbench experiment: is a change worth having? GO, NO-GO, NEUTRAL, measured and recorded by one command.
 
 Purpose     Measure a variant against what is there, decide, and write the decision down with its figures.
 Boundary    main() is the tool. Throughput decides; memory, system calls and page faults are guards: a
             variant that fails one of their margins is NO-GO however fast it is.
 Invariants  The gain that is asked for is fixed before anything is measured. No early GO while a guard is open
-            and its estimate beyond its margin: more launches may yet fail it.
+            and its estimate beyond its margin: more launches may yet fail it. Throughput that could not be
+            judged is INCONCLUSIVE, never NEUTRAL: nothing was seen.
 """
 from __future__ import annotations
 
@@ -22,11 +23,13 @@ from .gate_settings import load_settings
 PROG = "hakbench-experiment"
 GUARDS = ("peak_rss_above_base", "rss_above_base", "minor_faults_per_mop", "syscalls_per_op")
 CANDIDATE, REFERENCE = "a", "b"
+INCONCLUSIVE = "INCONCLUSIVE"
 
 
 @dataclass(frozen=True)
 class Decision:
-    """`verdict` is GO, NO-GO or NEUTRAL; `reason` one sentence; `rows` throughput first, then the guards."""
+    """`verdict` is GO, NO-GO, NEUTRAL or INCONCLUSIVE; `reason` one sentence; `rows` throughput first, then
+    the guards; `measured` the launches of each side, those that noise spoiled with them."""
 
     verdict: str
     reason: str
@@ -36,17 +39,22 @@ class Decision:
     reference: str
     folder: str
     workload: str
+    measured: int
+
+    @property
+    def launches(self) -> str:
+        return gate_output.launches_words(self.measured, self.rows[0].launches)
 
 
 def decide(rows: list, gain: float) -> tuple:
-    """(verdict, reason) of judged rows. NEUTRAL where the interval holds 1 + gain, or nothing was
-    measured."""
+    """(verdict, reason) of judged rows: NEUTRAL where the interval holds 1 + gain, INCONCLUSIVE where there
+    is none."""
     throughput = next(row for row in rows if row.metric == "throughput")
     failed = [row for row in rows if row.metric in GUARDS and row.verdict == judge.FAIL]
     if failed:
         return "NO-GO", "; ".join(gate_output.what_failed(row, rows) for row in failed)
     if throughput.decided_lower is None or throughput.launches < judge.LEAST_LAUNCHES:
-        return "NEUTRAL", "throughput could not be judged: " + (throughput.note or "too few launches")
+        return INCONCLUSIVE, f"throughput was not judged: {throughput.note or 'too few launches'}"
     interval = (f"throughput {gate_output.amount(throughput, throughput.value)} "
                 f"({100 * throughput.decided_confidence:.1f} % interval "
                 f"{gate_output.bounds(throughput, throughput.decided_lower, throughput.decided_upper)})")
@@ -68,19 +76,22 @@ def for_people(decision: Decision) -> str:
     rows = [["metric", "reference", "candidate", "change", "95 % interval"]]
     rows += [line[:5] for line in gate_output.table(_as_verdict(decision))[1:]]
     title = f"experiment: {decision.candidate} against {decision.reference}, {decision.workload}"
-    return "\n".join([title, "", gate_output.text.text_table(rows), "",
-                      f"{decision.verdict}: {decision.reason}.", f"data: {decision.folder}"])
+    return "\n".join([title, "", gate_output.text.text_table(rows), gate_output.footnote(), "",
+                      f"{decision.verdict}: {decision.reason}.", f"launches of each: {decision.launches}",
+                      f"data: {decision.folder}"])
 
 
 def _as_verdict(decision: Decision) -> gate_output.Verdict:
     return gate_output.Verdict("experiment", decision.verdict, decision.candidate, decision.reference,
-                               decision.rows, 1, [1], {}, {decision.workload: decision.folder})
+                               decision.rows, 1, [1], {}, {decision.workload: decision.folder}, [],
+                               decision.measured)
 
 
 def as_dict(decision: Decision) -> dict:
     return {"format": "hakbench-experiment/1", "verdict": decision.verdict, "reason": decision.reason,
             "gain": decision.gain, "candidate": decision.candidate, "reference": decision.reference,
             "workload": decision.workload, "folder": decision.folder,
+            "launches_measured": decision.measured,
             "metrics": [row.as_dict() for row in decision.rows]}
 
 
@@ -90,9 +101,10 @@ def record(decision: Decision, title: str, lesson: str, command: str, host: dict
     lines = [f"# {title}", "", f"**{decision.verdict}**: {decision.reason}.", "",
              "| " + " | ".join(cells[0][:5]) + " |", "|" + " --- |" * 5]
     lines += ["| " + " | ".join(row[:5]) + " |" for row in cells[1:]]
-    lines += ["", f"- date: {time.strftime('%Y-%m-%d')}", f"- machine: {host.get('cpu_model', 'unknown')}, "
-              f"{host.get('cpus_online', '?')} CPUs, {host.get('kernel', '')}",
-              f"- launches of each: {decision.rows[0].launches}; gain asked for: {100 * decision.gain:g} %",
+    lines += ["", gate_output.footnote(), "", f"- date: {time.strftime('%Y-%m-%d')}",
+              f"- machine: {host.get('cpu_model', 'unknown')}, {host.get('cpus_online', '?')} CPUs, "
+              f"{host.get('kernel', '')}",
+              f"- launches of each: {decision.launches}; gain asked for: {100 * decision.gain:g} %",
               "", "To repeat:", "", "```sh", command, "```"]
     if lesson:
         lines += ["", f"Lesson: {lesson}"]
@@ -101,12 +113,14 @@ def record(decision: Decision, title: str, lesson: str, command: str, host: dict
 
 def _run(argv, command=looks.run_hakbench) -> int:
     parser = cli.make_parser(
-        PROG, "Measures a variant against what is there and decides: GO, NO-GO or NEUTRAL.",
+        PROG, "Measures a variant against what is there and decides: GO, NO-GO or NEUTRAL; INCONCLUSIVE\n"
+        "where noise left nothing to judge.",
         "examples:\n  hakbench experiment --candidate hakmem_passdown --reference hakmem\n"
         "  hakbench experiment --candidate hakmem --reference hakmem --gain 1% --record note.md \\\n"
         "      --title 'Small depot' -- --env a:HAKMEM_DEPOT_KB=64 --ws 8192\n\n"
         "What stands behind -- is handed to hakbench ab.\n"
-        "exit codes: 0 a decision was reached, whichever, 1 the tool or its input failed")
+        "exit codes: 0 GO, NO-GO or NEUTRAL (or inconclusive), 1 the tool or its input failed,\n"
+        "3 inconclusive with --fail-on-inconclusive")
     parser.add_argument("--candidate", required=True, metavar="ALLOCATOR", help="the variant")
     parser.add_argument("--reference", required=True, metavar="ALLOCATOR", help="what is there")
     parser.add_argument("-p", "--profile", default="ci_gate", metavar="PROFILE", help="(default ci_gate)")
@@ -117,6 +131,8 @@ def _run(argv, command=looks.run_hakbench) -> int:
     parser.add_argument("--lesson", default="", help="one sentence for the record")
     parser.add_argument("-o", "--output", metavar="DIR",
                         help="folder of the result (default out/experiment-TIME)")
+    parser.add_argument("--fail-on-inconclusive", action="store_true",
+                        help="exit 3 when throughput could not be judged")
     cli.add_format(parser)
     options, extra = cli.parse_with_rest(parser, argv)
     settings = load_settings(options.profile)
@@ -132,12 +148,14 @@ def _run(argv, command=looks.run_hakbench) -> int:
     def decided(measured) -> bool:
         judged = judge.judge_same_run(measured.result, CANDIDATE, REFERENCE, None, Path(options.profile).stem,
                                       settings, len(settings.looks))
-        rows[:] = [row for row in judged if row.metric == "throughput" or row.metric in GUARDS]
+        rows[:] = sorted((row for row in judged if row.metric in ("throughput", *GUARDS)),
+                         key=lambda row: row.metric != "throughput")
         return is_over(rows, gain)
 
     result = looks.grow(plan, settings.looks, decided, command).result
     decision = Decision(*decide(rows, gain), gain, rows, result.display_name(CANDIDATE),
-                        result.display_name(REFERENCE), str(folder), Path(options.profile).stem)
+                        result.display_name(REFERENCE), str(folder), Path(options.profile).stem,
+                        looks.launches_of(result, CANDIDATE))
     try:
         content = json.dumps(as_dict(decision), indent=2) + "\n"
         (folder / "experiment.json").write_text(content, encoding="utf-8")
@@ -150,7 +168,8 @@ def _run(argv, command=looks.run_hakbench) -> int:
         raise InputError(f"{error.filename}: cannot be written ({error.strerror}); the measurement is kept "
                          f"in {folder}") from None
     print(json.dumps(as_dict(decision), indent=2) if options.format == "json" else for_people(decision))
-    return cli.EXIT_PASS
+    undecided = decision.verdict == INCONCLUSIVE and options.fail_on_inconclusive
+    return cli.EXIT_INCONCLUSIVE if undecided else cli.EXIT_PASS
 
 
 def main(argv=None) -> int:

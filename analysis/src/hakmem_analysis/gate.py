@@ -16,7 +16,7 @@ from pathlib import Path
 from . import baseline, cli, gate_output, judge, looks
 from .errors import InputError
 from .gate_output import Verdict
-from .gate_settings import load_settings
+from .gate_settings import load_document, load_settings
 
 PROG = "hakbench-gate"
 DEFAULT_PROFILE = "ci_gate"
@@ -50,7 +50,7 @@ def measure(plan: looks.Plan, gate, judged, command, workloads=None) -> tuple:
 
 def same_run(options, settings: dict, command) -> Verdict:
     """Candidate against reference, interleaved in the same run; one growing run a profile."""
-    rows, folders, warnings, used, names = [], {}, [], 1, {}
+    rows, folders, warnings, used, launches, names = [], {}, [], 1, 0, {}
     workloads = Counter(metric for gate in settings.values() for metric in gate.metrics)
     for profile, gate in settings.items():
         workload = Path(profile).stem
@@ -64,14 +64,15 @@ def same_run(options, settings: dict, command) -> Verdict:
             partial(judge.judge_same_run, candidate=CANDIDATE, reference=REFERENCE, floor=floor,
                     workload=workload, settings=gate, looks=len(gate.looks)), command, workloads)
         used = max(used, measured.look)
+        launches = max(launches, looks.launches_of(measured.result, CANDIDATE))
         rows += found
         folders[workload] = str(folder)
         warnings += measured.result.warnings
         names = {label: measured.result.display_name(label) for label in (CANDIDATE, REFERENCE)}
     first = next(iter(settings.values()))
     rows = judge.with_holm(rows, first, len(first.looks))
-    return Verdict("same-run", judge.overall(rows), names[CANDIDATE], names[REFERENCE], rows, used,
-                   list(first.looks), first.as_dict(), folders, warnings)
+    return Verdict(gate_output.SAME_RUN, judge.overall(rows), names[CANDIDATE], names[REFERENCE], rows, used,
+                   list(first.looks), first.as_dict(), folders, warnings, launches)
 
 
 def against_baseline(options, settings: dict, command) -> Verdict:
@@ -81,6 +82,8 @@ def against_baseline(options, settings: dict, command) -> Verdict:
     stored = baseline.read(options.baseline)
     profile, gate = next(iter(settings.items()))
     workload = Path(profile).stem
+    if not options.force:
+        baseline.check_profile(stored, load_document(profile), options.extra)
     warnings: list = []
 
     def judged(result) -> list:
@@ -90,9 +93,10 @@ def against_baseline(options, settings: dict, command) -> Verdict:
     plan = looks.Plan({CANDIDATE: options.candidate, REFERENCE: baseline.ANCHOR}, REFERENCE, profile,
                       (*options.extra, "--ops", str(stored["ops_per_epoch"])), options.folder)
     measured, rows = measure(plan, gate, judged, command)
-    return Verdict("stored-baseline", judge.overall(rows), measured.result.display_name(CANDIDATE),
+    return Verdict(gate_output.BASELINE, judge.overall(rows), measured.result.display_name(CANDIDATE),
                    f"{stored['candidate']} of {options.baseline}", rows, measured.look, list(gate.looks),
-                   gate.as_dict(), {workload: str(options.folder)}, [*warnings, *measured.result.warnings])
+                   gate.as_dict(), {workload: str(options.folder)}, [*warnings, *measured.result.warnings],
+                   looks.launches_of(measured.result, CANDIDATE))
 
 
 def publish(verdict: Verdict, options) -> None:

@@ -16,11 +16,15 @@ from .judge import FAIL, INCONCLUSIVE, NOT_MEASURED, PASS, Row
 from .metrics import RATIO
 
 GATE_FORMAT = "hakbench-gate/1"
+SAME_RUN, BASELINE = "same-run", "stored-baseline"
+OF_FLOOR = "of floor"  # unit of a throughput that is stored relative to the anchor
+WITH_THE_VALUE = ("ns", OF_FLOOR)  # units that stand beside the values; those of rates stand with the change
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The whole answer of a gate. `kind` is "same-run" or "stored-baseline"; `folders` by workload."""
+    """The whole answer of a gate. `kind` is "same-run" or "stored-baseline"; `folders` by workload;
+    `measured` the launches of each subject, those that noise spoiled with them."""
 
     kind: str
     verdict: str
@@ -32,6 +36,7 @@ class Verdict:
     settings: dict
     folders: dict
     warnings: list = field(default_factory=list)
+    measured: int = 0
 
 
 def as_dict(verdict: Verdict) -> dict:
@@ -72,7 +77,31 @@ def caught(row: Row) -> str:
 
 
 def _why_open(row: Row) -> str:
-    return row.note or bounds(row, row.decided_lower, row.decided_upper)
+    return row.note or (f"{bounds(row, row.decided_lower, row.decided_upper)}, "
+                        f"allowed {allowed(row)}")
+
+
+def by_note(rows: list, everything: list) -> list:
+    """(names, note) of the rows that have one, in the order of the rows: a note that holds for several of
+    them once."""
+    groups: dict = {}
+    for row in rows:
+        if row.note:
+            groups.setdefault(row.note, []).append(row)
+    return [(_names(found, everything), note) for note, found in groups.items()]
+
+
+def _names(rows: list, everything: list) -> str:
+    """One metric in words, several by their short names."""
+    if len(rows) == 1:
+        return rows[0].words + _where(rows[0], everything)
+    return ", ".join(row.metric + _where(row, everything) for row in rows)
+
+
+def _open_words(rows: list, everything: list) -> str:
+    """Why each of the rows is open: those with an interval one by one, the others by their note."""
+    told = [f"{_names([row], everything)} ({_why_open(row)})" for row in rows if not row.note]
+    return "; ".join([*told, *(f"{names} ({note})" for names, note in by_note(rows, everything))])
 
 
 def _where(row: Row, rows: list) -> str:
@@ -94,8 +123,7 @@ def sentence(verdict: Verdict) -> str:
         return "FAIL: " + "; ".join(what_failed(row, verdict.rows) for row in failed) + "."
     open_rows = [row for row in verdict.rows if row.verdict == INCONCLUSIVE]
     if verdict.verdict == INCONCLUSIVE:
-        named = "; ".join(f"{row.words}{_where(row, verdict.rows)} ({_why_open(row)}, allowed {allowed(row)})"
-                          for row in open_rows)
+        named = _open_words(open_rows, verdict.rows)
         return (f"INCONCLUSIVE: {named or 'nothing was measured'}. Not a failure and not a pass: measure on "
                 "a quieter machine, or with more launches.")
     power = [f"a loss of throughput of {caught(row)}{_where(row, verdict.rows)}" for row in verdict.rows
@@ -124,22 +152,42 @@ def _plain(row: Row, value: Optional[float]) -> str:
         return text.rate(value)
     if row.unit == "kB":
         return text.memory(value)
-    return text.plain(value, "{:.4g}")
+    unit = f" {row.unit}" if row.unit in WITH_THE_VALUE and value is not None else ""
+    return text.plain(value, "{:.4g}") + unit
+
+
+def footnote(baseline: bool = False) -> str:
+    """How the columns of table() are made that do not follow from each other."""
+    if baseline:
+        how = "ratio of the geometric means over launches or, where it has a unit, difference of the means"
+    else:
+        how = "geometric mean of the launches' ratios or, where it has a unit, mean of their differences"
+    return f"change: {how}; the values beside it are medians over launches"
 
 
 def for_people(verdict: Verdict) -> str:
     lines = [f"gate: {verdict.candidate} against {verdict.reference}, look {verdict.looks} of "
-             f"{len(verdict.looks_planned)} ({_launches(verdict)})", "", text.text_table(table(verdict)), "",
-             sentence(verdict)]
-    lines += [f"note: {row.metric}: {row.note}" for row in verdict.rows
-              if row.note and row.verdict != NOT_MEASURED]
+             f"{len(verdict.looks_planned)} ({_launches(verdict)})", "", text.text_table(table(verdict)),
+             footnote(verdict.kind == BASELINE), "", sentence(verdict)]
+    # What is inconclusive is named by the sentence already, unless something failed.
+    noted = [row for row in verdict.rows if row.verdict != NOT_MEASURED
+             and not (verdict.verdict == INCONCLUSIVE and row.verdict == INCONCLUSIVE)]
+    lines += [f"note: {names}: {note}" for names, note in by_note(noted, verdict.rows)]
     lines += [f"warning: {warning}" for warning in verdict.warnings]
     lines += [f"data: {folder}" for folder in verdict.folders.values()]
     return "\n".join(lines)
 
 
 def _launches(verdict: Verdict) -> str:
-    return f"{max((row.launches for row in verdict.rows), default=0)} launches of each"
+    quiet = max((row.launches for row in verdict.rows), default=0)
+    if quiet >= verdict.measured:
+        return f"{quiet} launches of each"
+    return f"launches of each: {launches_words(verdict.measured, quiet)}"
+
+
+def launches_words(measured: int, quiet: int) -> str:
+    """"6 measured, 2 quiet"."""
+    return f"{measured} measured, {quiet} quiet"
 
 
 def markdown(verdict: Verdict) -> str:
@@ -148,7 +196,8 @@ def markdown(verdict: Verdict) -> str:
     lines = [f"### hakbench gate: {verdict.verdict.upper()}", "", sentence(verdict), "",
              "| " + " | ".join(cells[0]) + " |", "|" + " --- |" * len(cells[0])]
     lines += ["| " + " | ".join(row) + " |" for row in cells[1:]]
-    lines += ["", *[f"- warning: {warning}" for warning in verdict.warnings]]
+    lines += ["", footnote(verdict.kind == BASELINE), ""]
+    lines += [f"- warning: {warning}" for warning in verdict.warnings]
     return "\n".join(lines) + "\n"
 
 

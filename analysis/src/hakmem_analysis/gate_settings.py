@@ -77,6 +77,11 @@ def load_settings(profile: Optional[str]) -> GateSettings:
     """The gate part of a profile; the defaults without one. Raises InputError."""
     if profile is None:
         return GateSettings()
+    return check_settings(load_document(profile).get("gate", {}), str(find_profile(profile)))
+
+
+def load_document(profile: str) -> dict:
+    """All that a profile says. Raises InputError."""
     path = find_profile(profile)
     try:
         document = json.loads(without_comments(path.read_text(encoding="utf-8")))
@@ -84,7 +89,7 @@ def load_settings(profile: Optional[str]) -> GateSettings:
         raise InputError(f"{path}: cannot be read as JSON ({error}); mend the profile") from None
     if not isinstance(document, dict):
         raise InputError(f"{path}: a profile must be an object {{ ... }}; mend the profile")
-    return check_settings(document.get("gate", {}), str(path))
+    return document
 
 
 def check_settings(gate: dict, where: str) -> GateSettings:

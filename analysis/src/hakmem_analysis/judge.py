@@ -133,9 +133,9 @@ def make_row(name: str, workload: str, estimate: Estimate, candidate_value, refe
     if estimate.launches == 0 and not measured:
         note, verdict = "not measured in this run", NOT_MEASURED
     elif estimate.launches < LEAST_LAUNCHES:
-        note = (f"too noisy: {estimate.launches} launch(es) left" if measured >= LEAST_LAUNCHES else
-                f"too few: {max(measured, estimate.launches)} launch(es) measured") + (
-                    f", {LEAST_LAUNCHES} are needed")
+        few = max(measured, estimate.launches)
+        note = (f"too noisy: {_launches(estimate.launches)} left" if measured >= LEAST_LAUNCHES else
+                f"too few: {_launches(few)} measured") + f", {LEAST_LAUNCHES} are needed"
     else:
         verdict = hold_against(metric, deciding.lower, deciding.upper, bound)
     shown = math.exp if metric.scale == RATIO else float
@@ -158,6 +158,10 @@ def make_row(name: str, workload: str, estimate: Estimate, candidate_value, refe
         p_equivalent=number(launch_stats.equivalence_p(estimate, -abs(bound), abs(bound)))
         if judged else None,
         note=note, estimate=estimate)
+
+
+def _launches(count: int) -> str:
+    return f"{count} launch" + ("" if count == 1 else "es")
 
 
 def _worsening(metric: Metric, estimate: Estimate, confidence: float, beyond: float) -> Optional[float]:

@@ -58,6 +58,11 @@ def run_hakbench(arguments: Sequence[str]) -> int:
     return done.returncode
 
 
+def launches_of(result: Result, label: str) -> int:
+    """How many launches of a subject were measured, those that noise spoiled with them."""
+    return int(result.measured(label)["launch"].nunique())
+
+
 def first_arguments(plan: Plan, launches: int) -> list:
     words = ["ab"]
     for label, allocator in plan.subjects.items():
