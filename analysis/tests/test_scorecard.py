@@ -3,6 +3,7 @@ import html
 import json
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as xml
 
@@ -118,6 +119,16 @@ def test_the_printed_command_makes_the_very_files(call, suite, tmp_path, monkeyp
     assert [path.read_text() for path in files] == contents and not Path("docs").exists()
 
 
+def test_each_row_of_the_index_links_to_its_own_folder():
+    """A page that is made from another folder says nothing of this one."""
+    lines = (ROOT / "results" / "INDEX.md").read_text().splitlines()
+    rows = [re.findall(r"\[([^]]+)\]\(([^)]+)\)", line.split("|")[1]) for line in lines if line.startswith("| [")]
+    assert len(rows) > 20
+    for name, link in (pair for row in rows for pair in row):
+        folder = Path(link).parts[0]
+        assert folder.endswith(name) and (ROOT / "results" / link).is_file(), f"{name}: {link}"
+
+
 def test_the_command_of_a_measured_suite_writes_into_its_folder(call, suite, monkeypatch):
     monkeypatch.chdir(suite.parent)
     monkeypatch.setattr(scorecard.scorecard_suite, "measure", lambda *_, **__: None)
@@ -205,6 +216,15 @@ def test_soaks_and_system_calls(tmp_path):
     assert judge(BY_NAME["T8"], rate) == "met" and judge(BY_NAME["T9"], rate) == "missed"
     parts = Page(card, "mimalloc", tmp_path).parts(["x"])
     assert any(getattr(part, "text", "") == "Soaks" for part in parts)
+
+
+def test_slopes_of_soaks_have_no_exponent(tmp_path):
+    card = read_card([make_soak(tmp_path / "soak")], "hakmem")
+    drift = replace(card.soaks[0].drift, slope_kb_per_h=13737.4, slope_lower_kb_per_h=-16495.0,
+                    slope_upper_kb_per_h=43988.0)
+    card.soaks[0] = replace(card.soaks[0], drift=drift)
+    page = to_markdown(Page(card, "mimalloc", tmp_path).parts(["x"]))
+    assert "| 13737 kB/h | -16495 .. 43988 |" in page and not re.search(r"\de\+\d", page)
 
 
 def test_the_worst_of_several_is_as_uncertain_as_any_of_them():

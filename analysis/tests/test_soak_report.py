@@ -1,6 +1,7 @@
 """The report of a soak from end to end, on folders whose truth is known."""
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from folders import BASE_KB
-from hakmem_analysis import causes, decay, plot, report as report_tool, soak_judge
+from hakmem_analysis import causes, decay, plot, report as report_tool, soak_judge, soak_page
 from hakmem_analysis.load import load_result
 from hakmem_analysis.soak import main as analyze_soak
 from soak_folders import make_soak, tile_soak
@@ -137,6 +138,29 @@ def test_the_floor_accuses_the_harness(tmp_path):
     folder = make_soak(tmp_path / "soak", {"hakmem": leaking, "floor": leaking})
     hakmem, floor = soak_judge.judge(load_result(folder))
     assert hakmem.cause.name == causes.HARNESS and floor.drift.verdict == "DRIFT"
+
+
+def test_slopes_of_one_line_are_in_one_unit(tmp_path, call):
+    """A short, noisy soak, whose slopes are in tens of thousands of kB/h, as its interval and what it sees."""
+    rng = np.random.default_rng(4)
+    folder = make_soak(tmp_path / "soak", {"hakmem": lambda hours: 8000 * hours + rng.normal(0, 60)}, soak_s=40)
+    out = call(analyze_soak, folder).out
+    line = next(line for line in out.splitlines() if line.lstrip().startswith("slope"))
+    found = re.search(r"slope +([+-]\d+) kB/h \(99 % interval (-\d+) kB/h \.\. (\+\d+) kB/h\), .*; smallest "
+                      r"slope visible (\d+) kB/h$", line)
+    assert found, line
+    assert int(found.group(2)) < int(found.group(1)) < int(found.group(3)) and int(found.group(4)) > 10_000
+    assert f"could see, {found.group(4)} kB/h, is above the budget of 64 kB/h" in out.splitlines()[0]
+    row = soak_page.table_rows(soak_judge.judge(load_result(folder)))
+    cells = dict(zip(*row))
+    assert cells["99 % interval"] == f"{found.group(2)} kB/h .. {found.group(3)} kB/h"
+    assert cells["slope"] == f"{found.group(1)} kB/h" and cells["smallest visible"] == f"{found.group(4)} kB/h"
+
+
+def test_a_huge_slope_has_its_interval_in_mb_too(tmp_path):
+    folder = make_soak(tmp_path / "soak", {"hakmem": lambda hours: 200_000 * hours})
+    words = report_tool.build(folder).headlines[1]
+    assert re.match(r"hakmem: DRIFT by \+195 MB/h \(99 % interval \+19\d MB/h \.\. \+19\d MB/h\)", words), words
 
 
 def test_half_life_of_a_decay(tmp_path):

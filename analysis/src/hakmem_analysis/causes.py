@@ -151,8 +151,8 @@ def _harness(rss: Growth, found: dict, drift: Drift, floor: Optional[Drift]) -> 
     """Why the growth is the harness's; "" where it is not."""
     if floor is not None and floor.slope_lower_kb_per_h > 0 and (
             floor.slope_kb_per_h >= HALF * drift.slope_kb_per_h):
-        return (f"the floor, which is no allocator, grows too: by {text.slope(floor.slope_kb_per_h)} where "
-                f"this grows by {text.slope(drift.slope_kb_per_h)}")
+        of_floor, own = text.slopes(floor.slope_kb_per_h, drift.slope_kb_per_h)
+        return f"the floor, which is no allocator, grows too: by {of_floor} where this grows by {own}"
     grown = found.get("harness_rss_kb")
     if grown is not None and grown.explains(rss.kb):
         return f"the harness itself grew by {text.memory(grown.kb)}, RSS by {text.memory(rss.kb)}"

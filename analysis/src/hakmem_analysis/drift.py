@@ -80,6 +80,15 @@ class Drift:
                 for key, value in asdict(self).items()}
 
 
+def slope_words(drift: Drift) -> tuple:
+    """(slope, its interval, the smallest slope visible) in words and in one unit."""
+    slope, lower, upper, smallest = text.slopes(
+        drift.slope_kb_per_h, drift.slope_lower_kb_per_h, drift.slope_upper_kb_per_h,
+        drift.smallest_slope_kb_per_h)
+    interval = text.MISSING if text.MISSING in (lower, upper) else f"{lower} .. {upper}"
+    return slope, interval, smallest.lstrip("+")
+
+
 @dataclass(frozen=True)
 class Line:
     """The slope of one series and how it was found; `at_h` and `level` are its block medians."""
@@ -240,6 +249,7 @@ class _Case:
 def _judge(case: _Case) -> tuple:
     """(verdict, reason, hours of a soak that would settle it or NaN) by the budget, symmetric about 0."""
     slope, budget, nan = case.line.slope, case.budget, float("nan")
+    tolerated = f"the budget of {text.kb_per_h(budget)} kB/h"
     blocks = len(case.line.level)
     if blocks < trend.MIN_TREND_POINTS:
         needed_h = max(1.25 * case.total_h * trend.MIN_TREND_POINTS / max(blocks, 1), _shortest_h(budget))
@@ -248,7 +258,7 @@ def _judge(case: _Case) -> tuple:
                           + _about(needed_h)), needed_h
     beyond = slope.lower > budget or slope.upper < -budget
     if beyond and case.least_rate() > budget and not case.slowing:
-        words = f"the whole interval of the slope is beyond the budget of {budget:g} kB/h"
+        words = f"the whole interval of the slope is beyond {tolerated}"
         if np.isfinite(case.step_kb):
             words += f", also without one step of {case.step_kb:+.0f} kB"
         return "DRIFT", words, nan
@@ -269,13 +279,13 @@ def _judge(case: _Case) -> tuple:
                           + _about(needed_h)), needed_h
     if case.smallest > budget:
         needed_h = _needed_for_width(case)
-        return "EXTEND", (f"the smallest slope this soak could see, {case.smallest:.3g} kB/h, is above the "
-                          f"budget of {budget:g} kB/h" + _about(needed_h)), needed_h
+        return "EXTEND", (f"the smallest slope this soak could see, {text.kb_per_h(case.smallest)} kB/h, is "
+                          f"above {tolerated}" + _about(needed_h)), needed_h
     if slope.lower >= -budget and slope.upper <= budget:
-        return "STABLE", f"the whole interval of the slope is within the budget of {budget:g} kB/h", nan
+        return "STABLE", f"the whole interval of the slope is within {tolerated}", nan
     needed_h = _needed_for_width(case)
-    return "EXTEND", (f"the interval of the slope reaches beyond the budget of {budget:g} kB/h, but not all "
-                      "of it" + _about(needed_h)), needed_h
+    return "EXTEND", (f"the interval of the slope reaches beyond {tolerated}, but not all of it"
+                      + _about(needed_h)), needed_h
 
 
 def _about(needed_h: float) -> str:

@@ -14,6 +14,7 @@ from typing import Optional, Sequence
 
 from . import scorecard_measures as measure
 from . import scorecard_svg, text
+from .describe import finite
 from .document import Bullets, Cell, Code, Drawing, Heading, Paragraph, Table
 from .scorecard_data import Card, Programs, conditions
 from .scorecard_targets import (MET, MILESTONE_REFERENCE, MISSED, NOT_MEASURED, OPEN, SYSCALL_BUDGET_PER_OP,
@@ -24,9 +25,11 @@ DEFAULT_PAGE = "docs/analysis/PERFORMANCE_TARGETS_SCORECARD.md"
 
 def amount(unit: str, value: Optional[float]) -> str:
     """A value of a target in its unit."""
+    if not finite(value):
+        return text.MISSING
     return {"ratio": text.ratio, "share": text.percent, "kB": text.memory,
             "per op": lambda number: text.plain(number, "{:.3g}"),
-            "kB/h": lambda number: text.plain(number, "{:.3g} kB/h")}[unit](value)
+            "kB/h": lambda number: f"{text.kb_per_h(number)} kB/h"}[unit](value)
 
 
 def bounds(unit: str, estimate: Estimate) -> str:
@@ -221,7 +224,7 @@ class Page:
             rows.append([self._folder_cell(f"{soak.allocator}, {soak.workload}, launch {soak.launch}",
                                            soak.folder),
                          f"{it.span_s:.0f} s", it.verdict, amount("kB/h", it.slope_kb_per_h),
-                         text.plain(slope.lower, "{:.3g}") + " .. " + text.plain(slope.upper, "{:.3g}"),
+                         f"{text.kb_per_h(slope.lower)} .. {text.kb_per_h(slope.upper)}",
                          text.memory(it.rss_peak_kb), text.percent(it.cv),
                          text.plain(it.syscalls_per_op, "{:.3g}")])
         return [Heading("Soaks"), Table(["soak", "after warm-up", "verdict", "slope of RSS", "interval, kB/h",

@@ -171,13 +171,14 @@ def run_all(folder: Path, settings: dict, records: list, keep: bool, runner: Run
 
 def record_rows(records: Sequence[dict]) -> list:
     """Header and rows of the table of subjects, as cells; the clean ones by their verdict."""
-    rows = [["planted", "soak", "verdict", "cause", "slope", "99 % interval, kB/h", "truth", "as it must be"]]
+    rows = [["planted", "soak", "verdict", "cause", "slope", "99 % interval", "truth", "as it must be"]]
     for record in records:
         plant = PLANTS.get(record["name"])
+        slope, lower, upper, truth = text.slopes(
+            *(record[f"slope_{part}kb_per_h"] for part in ("", "lower_", "upper_")),
+            plant.kb_per_h if plant else 0.0)
         rows.append([plant.words if plant else "nothing", str(record["soak"] + 1), record["verdict"],
-                     record["cause"], text.slope(record["slope_kb_per_h"]),
-                     text.slopes(record["slope_lower_kb_per_h"], record["slope_upper_kb_per_h"]),
-                     text.slope(plant.kb_per_h) if plant else "0 kB/h",
+                     record["cause"], slope, f"{lower} .. {upper}", truth,
                      ("yes" if is_named(record) else "no") if plant else
                      ("no" if record["verdict"] == DRIFT else "yes")])
     return rows

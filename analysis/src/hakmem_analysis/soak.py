@@ -11,7 +11,7 @@ import pandas as pd
 
 from . import causes, cli, csvfile, text
 from .causes import Cause
-from .drift import Drift, analyse
+from .drift import Drift, analyse, slope_words
 from .errors import InputError
 from .gate_settings import RSS_DRIFT_KB_PER_H
 
@@ -50,10 +50,10 @@ def _read(options) -> pd.DataFrame:
 
 
 def _text(name: str, drift: Drift, cause: Cause) -> str:
-    slope = (f"{text.slope(drift.slope_kb_per_h)} ({100 * drift.confidence:g} % interval "
-             f"{text.slopes(drift.slope_lower_kb_per_h, drift.slope_upper_kb_per_h)}), Mann-Kendall p "
-             f"{drift.mann_kendall_p:.2g}; smallest slope visible {text.slope(drift.smallest_slope_kb_per_h)}"
-             ) if np.isfinite(drift.slope_kb_per_h) else text.MISSING
+    slope, interval, smallest = slope_words(drift)
+    if slope != text.MISSING:
+        slope += (f" ({100 * drift.confidence:g} % interval {interval}), Mann-Kendall p "
+                  f"{drift.mann_kendall_p:.2g}; smallest slope visible {smallest}")
     rows = [
         ["throughput", f"mean {text.rate(drift.ops_per_s_mean)}, CV {text.percent(drift.cv)}"],
         ["RSS", f"first {text.memory(drift.rss_first_kb)}, last {text.memory(drift.rss_last_kb)}, peak "

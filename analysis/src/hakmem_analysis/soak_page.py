@@ -9,6 +9,7 @@ from typing import Sequence
 
 from . import causes, document, text
 from .describe import finite
+from .drift import slope_words
 from .soak_judge import DRIFT, EXTEND, STABLE, SoakSubject, overall
 
 NAMED_AT_MOST = 6
@@ -30,7 +31,7 @@ def headline(judged: Sequence[SoakSubject], conditions: str) -> str:
     """The verdict of the whole soak in one line."""
     drifts, undecided, steady = (_of(judged, verdict) for verdict in (DRIFT, EXTEND, STABLE))
     over = text.duration(max(subject.drift.span_s for subject in judged))
-    budget = f"budget {judged[0].drift.budget_kb_per_h:g} kB/h"
+    budget = f"budget {text.kb_per_h(judged[0].drift.budget_kb_per_h)} kB/h"
     verdict = overall(judged)
     if verdict == DRIFT:
         words = f"Memory drifts: {names(drifts)}"
@@ -46,23 +47,16 @@ def headline(judged: Sequence[SoakSubject], conditions: str) -> str:
     return f"STABLE. Memory does not drift: {names(steady)} on {conditions}, over {over} ({budget})."
 
 
-def slope_words(subject: SoakSubject) -> str:
-    drift = subject.drift
-    if not finite(drift.slope_kb_per_h):
-        return "no slope could be found"
-    return (f"{text.slope(drift.slope_kb_per_h)} ({100 * drift.confidence:g} % interval "
-            f"{text.slopes(drift.slope_lower_kb_per_h, drift.slope_upper_kb_per_h)})")
-
-
 def sentence(subject: SoakSubject) -> str:
     """One subject: verdict, slope, why, and what else a soak shows."""
     drift = subject.drift
     verdict = f"{subject.name}: {drift.verdict}"
+    slope, interval, smallest = slope_words(drift)
+    slope += f" ({100 * drift.confidence:g} % interval {interval})"
     if drift.verdict == STABLE:
-        words = (f"{verdict}: {slope_words(subject)}; it would have shown "
-                 f"{text.slope(drift.smallest_slope_kb_per_h)}")
+        words = f"{verdict}: {slope}; it would have shown {smallest}"
     elif drift.verdict == DRIFT:
-        words = f"{verdict} by {slope_words(subject)}; cause: {subject.cause.name} ({subject.cause.reason})"
+        words = f"{verdict} by {slope}; cause: {subject.cause.name} ({subject.cause.reason})"
     else:
         words = f"{verdict}: {drift.reason}"
         if subject.cause.name != causes.NONE:
@@ -82,15 +76,13 @@ def sentences(judged: Sequence[SoakSubject]) -> list:
 def table_rows(judged: Sequence[SoakSubject]) -> list:
     """Header and rows of the table of drifts, as cells."""
     decays = any(subject.decay for subject in judged)
-    rows = [["", "verdict", "cause", "slope", "99 % interval, kB/h", "smallest visible", "RSS first", "last",
+    rows = [["", "verdict", "cause", "slope", "99 % interval", "smallest visible", "RSS first", "last",
              "judged over", "CV", "system calls/op", "failed allocs"]
             + (["after a drain", "falls while idle", "half-life"] if decays else [])]
     for subject in judged:
         drift, decay = subject.drift, subject.decay
-        row = [subject.name, drift.verdict, subject.cause.name, text.slope(drift.slope_kb_per_h),
-               text.slopes(drift.slope_lower_kb_per_h, drift.slope_upper_kb_per_h),
-               text.plain(drift.smallest_slope_kb_per_h, "{:.3g} kB/h"), text.memory(drift.rss_first_kb),
-               text.memory(drift.rss_last_kb),
+        row = [subject.name, drift.verdict, subject.cause.name, *slope_words(drift),
+               text.memory(drift.rss_first_kb), text.memory(drift.rss_last_kb),
                f"{text.duration(drift.span_s)}, {drift.epochs - drift.warmup_epochs} epochs",
                text.percent(drift.cv), text.plain(drift.syscalls_per_op, "{:.3g}"),
                text.plain(subject.failed_allocs, "{:.0f}")]

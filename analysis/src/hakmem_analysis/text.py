@@ -80,13 +80,19 @@ def signed(kb_per_h) -> str:
     return f"{kb_per_h:+.0f}" if abs(kb_per_h) >= 100 else f"{kb_per_h:+.3g}"
 
 
+def slopes(*kb_per_h) -> list:
+    """Slopes that stand in one line, all in one unit: ["+256 kB/h", "-3.2 kB/h"]; in MB/h of 1024 kB/h where
+    the largest is 100,000 kB/h or more."""
+    large = any(finite(value) and abs(value) >= 100_000 for value in kb_per_h)
+    scale, unit = (1024, "MB/h") if large else (1, "kB/h")
+    return [f"{signed(value / scale)} {unit}" if finite(value) else MISSING for value in kb_per_h]
+
+
 def slope(kb_per_h) -> str:
-    """A growth: "+256 kB/h"; from 10,000 kB/h on in MB/h."""
-    if finite(kb_per_h) and abs(kb_per_h) >= 10_000:
-        return f"{signed(kb_per_h / 1024)} MB/h"
-    return f"{signed(kb_per_h)} kB/h" if finite(kb_per_h) else MISSING
+    """A growth: "+256 kB/h"."""
+    return slopes(kb_per_h)[0]
 
 
-def slopes(lower, upper) -> str:
-    """An interval of slopes: "-3.2 .. +4.1"."""
-    return f"{signed(lower)} .. {signed(upper)}" if finite(lower) and finite(upper) else MISSING
+def kb_per_h(value) -> str:
+    """A size of slopes, as a budget, always in kB/h and without an exponent: "64", "0.5", "30208"."""
+    return plain(value, "{:.0f}" if finite(value) and abs(value) >= 100 else "{:.3g}")
