@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from folders import make_folder
+from hakmem_analysis import plot
 from hakmem_analysis import report as report_tool
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
@@ -170,3 +171,17 @@ def test_nothing_above_the_floor_is_a_dash_and_few_blocks_say_what_they_cover(tm
     few_verdict = json.loads((few / "verdict.json").read_text())
     assert few_verdict["subjects"][0]["ns_above_floor_confidence"] == 0.75
     assert any("ns above floor: 3 block(s) reach 75.0 %" in note for note in few_verdict["notes"])
+
+
+def test_eight_subjects_have_eight_looks_and_blocks_are_whole_numbers(tmp_path, monkeypatch):
+    names = ("hakmem", "mimalloc", "glibc", "jemalloc", "one", "two", "three", "four")
+    folder = make_folder(tmp_path / "run", names, (1.0,) * 8, launches=1, blocks_per_launch=3)
+    drawn = []
+    monkeypatch.setattr(plot.plt, "close", drawn.append)
+    report_tool.write(report_tool.build(folder), plot=True)
+    throughput, _, ratios = drawn[-1].axes
+    handles = throughput.get_legend_handles_labels()[0]
+    assert len({handle.get_color() for handle in handles}) == 8
+    assert len({handle.get_marker() for handle in handles}) == 8
+    drawn[-1].canvas.draw()
+    assert all(float(tick).is_integer() for tick in ratios.get_xticks()) and len(ratios.get_xticks()) >= 3

@@ -2,7 +2,7 @@
 
 Purpose     Throughput and memory of all subjects over time, and the block ratios with the interval.
 Boundary    Result and comparisons in, one PNG out. Headless (Agg), no network.
-Invariants  Colours are of the Okabe-Ito set, told apart by colour-blind people, and every subject has its
+Invariants  Colours are told apart by colour-blind people (Okabe and Ito's set), and every subject has its
             own marker too. Quarantined epochs are drawn hollow, never dropped. Legends lie outside the data.
             Every epoch is a point; of a series too dense for a line from point to point, the running median
             is drawn through them.
@@ -17,12 +17,14 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402  (the backend comes first)
 import numpy as np  # noqa: E402
+from matplotlib.ticker import MaxNLocator  # noqa: E402
 
 from .compare import block_table  # noqa: E402
 from .load import Result  # noqa: E402
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+# One for each subject of `hakbench ab`. The eighth is a dark red: the set's own, yellow, is pale on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#B10026")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
 MARKED_EPOCHS = 400  # more in one series are too dense to be joined, or to be told by their markers
 MEDIANS = 120  # that many windows of a running median are a series' width
 LINE_CHARACTERS = 105  # of the figure's width, in the font of the legends
@@ -160,6 +162,7 @@ def _draw_ratios(axis, result: Result, ratios: list, styles: dict) -> None:
     axis.set_title(f"Ratio to {ratios[0].reference}, a point a block (1: as fast)")
     axis.set_ylabel("ratio of ops/s")
     axis.set_xlabel("block")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.grid(axis="y", color="#dddddd", linewidth=0.6)
     axis.margins(x=0.01)
     legend(axis)
