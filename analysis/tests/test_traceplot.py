@@ -45,3 +45,17 @@ def test_refuses_a_folder_without_info(tmp_path, capsys):
 def test_bucket_names():
     assert [traceplot.bucket_name(low) for low in (0, 1, 512, 1024, 1 << 21, 1 << 33)] == [
         "0", "1", "512", "1Ki", "2Mi", "8Gi"]
+
+
+@pytest.mark.parametrize("peak, words, unit", [
+    (300, "peak 300 bytes)", "bytes"), (12_256, "peak 12 kB)", "kB"), (2_338_431, "peak 2284 kB)", "kB"),
+    (24 << 20, "peak 24.0 MB)", "MB of 1024 kB")])
+def test_memory_is_in_the_projects_units(tmp_path, monkeypatch, peak, words, unit):
+    drawn = []
+    monkeypatch.setattr(traceplot.plt, "close", drawn.append)
+    live = [{"ops": 10, "live_bytes": peak, "live_blocks": 1}]
+    traceplot.draw({**FULL, "peak_live_bytes": peak, "live": live}, tmp_path / "trace.png")
+    axis = drawn[-1].axes[0]
+    assert axis.get_title(loc="left").endswith(words) and axis.get_ylabel() == unit
+    size = {"bytes": 1, "kB": 1024, "MB of 1024 kB": 1 << 20}[unit]
+    assert axis.lines[0].get_ydata()[-1] == pytest.approx(peak / size)

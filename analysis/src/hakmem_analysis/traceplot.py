@@ -17,7 +17,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402  (the backend comes first)
 from matplotlib.ticker import FuncFormatter  # noqa: E402
 
-from . import cli  # noqa: E402
+from . import cli, text  # noqa: E402
 from .errors import InputError  # noqa: E402
 
 PROG = "hakbench-traceplot"
@@ -40,11 +40,23 @@ def load(folder: Path) -> dict:
 
 
 def short(value: float) -> str:
-    """1536 -> "1.5k"; decimal, for axes."""
+    """1536 -> "1.54k"; decimal, for axes that count."""
     for unit, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if abs(value) >= factor:
             return f"{value / factor:.3g}{unit}"
     return f"{value:.3g}"
+
+
+def bytes_words(count: int) -> str:
+    """Bytes as people read them: "300 bytes", "12 kB" (of 1024 bytes), "22.3 MB" (of 1024 kB)."""
+    return f"{count} bytes" if count < 1024 else text.memory(count / 1024)
+
+
+def _unit(largest: int) -> tuple:
+    """(name, bytes) of the unit that an axis up to `largest` bytes has; bytes_words() changes at the same."""
+    if largest < 1024:
+        return "bytes", 1
+    return ("kB", 1024) if largest < 10_000 * 1024 else ("MB of 1024 kB", 1 << 20)
 
 
 def bucket_name(low: int) -> str:
@@ -57,16 +69,17 @@ def bucket_name(low: int) -> str:
 
 def _draw_live(axis, info: dict) -> None:
     points = [{"ops": 0, "live_bytes": 0}] + info["live"]
-    axis.plot([point["ops"] for point in points], [point["live_bytes"] for point in points], color=BLUE,
+    peak = info["peak_live_bytes"]
+    unit, size = _unit(peak)
+    axis.plot([point["ops"] for point in points], [point["live_bytes"] / size for point in points], color=BLUE,
               linewidth=1.2)
-    axis.axhline(info["peak_live_bytes"], color=GREY, linewidth=0.8, linestyle="--")
-    axis.set_title(f"Live bytes (peak {short(info['peak_live_bytes'])}B)")
+    axis.axhline(peak / size, color=GREY, linewidth=0.8, linestyle="--")
+    axis.set_title(f"Live bytes (peak {bytes_words(peak)})")
     axis.set_xlabel("calls, all threads")
-    axis.set_ylabel("bytes")
+    axis.set_ylabel(unit)
     axis.set_xlim(0, info["ops"])
-    axis.set_ylim(0, 1.08 * max(1, info["peak_live_bytes"]))
+    axis.set_ylim(0, 1.08 * max(1, peak) / size)
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
 
 
 def _draw_buckets(axis, buckets: list, title: str, label: str) -> None:
