@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from folders import BASE_KB
-from hakmem_analysis import causes, decay, plot, report as report_tool, soak_judge, soak_page
+from hakmem_analysis import causes, decay, plot, report as report_tool, soak_judge, soak_page, soak_plot
 from hakmem_analysis.load import load_result
 from hakmem_analysis.soak import main as analyze_soak
 from soak_folders import make_soak, tile_soak
@@ -176,6 +176,76 @@ def test_half_life_of_a_decay(tmp_path):
     assert mimalloc.decay.fallen_kb == 0 and np.isnan(mimalloc.decay.half_life_s)
     page = "\n".join(str(part) for part in report_tool.page(report_tool.build(folder), None))
     assert "half-life" in page
+
+
+SINCE_S = np.geomspace(0.001, 3, 20)
+
+
+def drained_soak(folder, drains=10, **more):
+    """hakmem falls from 5000 kB, 5010 in the second drain and so on, to 3000; mimalloc stays at 3000."""
+    samples = [[seq, label, 0, seq, round(at, 6), round(3000 + share * (2000 + 10 * seq) * 0.5 ** (at / 0.3))]
+               for seq in range(drains) for label, share in (("a", 1), ("b", 0)) for at in SINCE_S]
+    return make_soak(folder, {"hakmem": still, "mimalloc": still}, samples=samples, **more)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The axes of the picture of a folder, with the file written too."""
+    figures = []
+    monkeypatch.setattr(soak_plot.plt, "close", figures.append)
+
+    def draw(folder):
+        built = report_tool.build(folder)
+        report_tool.write(built, plot=True)
+        return figures[-1].axes
+    yield draw
+    monkeypatch.undo()
+    for figure in figures:
+        plot.plt.close(figure)
+
+
+def test_a_ratchet_soak_says_what_stays_and_for_how_long(tmp_path, call):
+    done = call(report_tool.main, drained_soak(tmp_path / "soak"), "--summary", "--no-plot")
+    first, last = (np.median([round(3000 + (2000 + 10 * seq) * 0.5 ** (at / 0.3)) for seq in range(10)]) - BASE_KB
+                   for at in (SINCE_S[0], SINCE_S[-1]))
+    lines = [line for line in done.out.splitlines() if "everything freed" in line]
+    assert len(lines) == 2
+    assert lines[0].startswith(f"hakmem, everything freed: RSS {first:.0f} kB right after a drain, {last:.0f} kB "
+                               "after 3 s of idling (medians of 10 drains); half-life of the fall 0.3")
+    assert lines[1] == ("mimalloc, everything freed: RSS 500 kB right after a drain, 500 kB after 3 s of idling "
+                        "(medians of 10 drains); most drains show no fall of more than a page, so no half-life.")
+    steady = report_tool.build(make_soak(tmp_path / "steady", {"hakmem": still}))
+    assert not any("freed" in line for line in steady.headlines)
+
+
+def test_the_decay_is_drawn_for_a_ratchet_soak_only(tmp_path, drawn):
+    panel = drawn(drained_soak(tmp_path / "soak"))[3]
+    hakmem, mimalloc = (line.get_ydata() for line in panel.lines)
+    assert panel.lines[0].get_xdata() == pytest.approx(SINCE_S, abs=1e-6)
+    assert hakmem == pytest.approx(500 + 2045 * 0.5 ** (SINCE_S / 0.3), abs=1)
+    assert (mimalloc == 500).all() and len(panel.collections) == 2
+    band = panel.collections[0].get_paths()[0].vertices[:, 1]
+    assert band.max() == pytest.approx(500 + (2000 + 81) * 0.5 ** (SINCE_S[0] / 0.3), abs=1)
+    assert len(drawn(make_soak(tmp_path / "steady", {"hakmem": still}))) == 3
+
+
+def test_a_drain_that_was_cut_short_is_no_part_of_the_course(tmp_path):
+    folder = drained_soak(tmp_path / "soak")
+    path = folder / "samples.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-7]))
+    course = decay.course(decay.read(load_result(folder)), "b", 0, BASE_KB)
+    assert course.drains == 9 and len(course.median_kb) == 20
+    assert decay.course(None, "a", 0, BASE_KB) is None
+
+
+def test_too_few_epochs_for_a_slope_are_said_in_words(tmp_path, drawn):
+    panel = drawn(drained_soak(tmp_path / "few", soak_s=8))[2]
+    words = [written.get_text() for written in panel.texts]
+    assert words == ["Too few epochs for a slope of hakmem and mimalloc; a soak of about 5 min would have one"]
+    assert not panel.lines
+    panel = drawn(make_soak(tmp_path / "some", {"hakmem": still, "mimalloc": still}, soak_s=40, every=6))[2]
+    words = [written.get_text() for written in panel.texts]
+    assert words == ["hakmem: 0 kB/h", "mimalloc: too few epochs for a slope"] and panel.lines
 
 
 def test_half_life_is_linear_between_samples():

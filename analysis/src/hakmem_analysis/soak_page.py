@@ -67,10 +67,21 @@ def sentence(subject: SoakSubject) -> str:
             f"{text.plain(subject.failed_allocs, '{:.0f}')} failed allocations.")
 
 
+def drain_sentence(subject: SoakSubject) -> str:
+    """What stays resident of a subject when everything is freed, and for how long."""
+    decay = subject.decay
+    fall = (f"half-life of the fall {decay.half_life_s:.3g} s" if finite(decay.half_life_s)
+            else "most drains show no fall of more than a page, so no half-life")
+    drains = f"medians of {decay.drains} drains" if decay.drains > 1 else "1 drain"
+    return (f"{subject.name}, everything freed: RSS {text.memory(decay.drained_kb)} right after a drain, "
+            f"{text.memory(decay.idle_kb)} after {decay.idle_s:.3g} s of idling ({drains}); {fall}.")
+
+
 def sentences(judged: Sequence[SoakSubject]) -> list:
-    """Of each subject that does not rest; of all where there are few."""
+    """Of each subject that does not rest; of all where there are few. Then of each that was drained."""
     return [sentence(subject) for subject in judged
-            if len(judged) <= NAMED_AT_MOST or subject.drift.verdict != STABLE]
+            if len(judged) <= NAMED_AT_MOST or subject.drift.verdict != STABLE] + [
+                drain_sentence(subject) for subject in judged if subject.decay]
 
 
 def table_rows(judged: Sequence[SoakSubject]) -> list:

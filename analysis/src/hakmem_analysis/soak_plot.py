@@ -1,4 +1,4 @@
-"""The picture of a soak: throughput, memory, and how memory moved against the budget.
+"""The picture of a soak: throughput, memory, how it moved against the budget, how it falls after a drain.
 
 Boundary    Result and SoakSubjects in, one PNG out.
 Invariants  As plot.py's. Of many subjects, those that rest are grey: what drifts stands out.
@@ -10,14 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from . import text
+from . import decay, text
 from .drift import SECONDS_PER_HOUR
 from .load import Result
 from .plot import COLOURS, GREY, MARKERS, draw_memory, draw_throughput, plt
 from .soak_judge import STABLE
+from .soak_page import names
 
 COLOURED_AT_MOST = len(COLOURS)
 LEGEND_COLUMNS = 4
+TOO_FEW = "too few epochs for a slope"
 
 
 def _styles(result: Result, judged: list) -> dict:
@@ -35,21 +37,27 @@ def draw(result: Result, judged: list, headline: str, path: Path) -> None:
     """Writes the PNG. Raises OSError if the path cannot be written."""
     styles = _styles(result, judged)
     rows = -(-sum(colour != GREY for colour, _ in styles.values()) // LEGEND_COLUMNS)
-    heights = [2.7, 2.2, 2.9]
+    drained = [subject for subject in judged if subject.decay]
+    heights = [2.7, 2.2, 2.9] + ([2.6] if drained else [])
     style = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
              "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.titlesize": 10.5}
     start_s = result.epochs["wall_time_s"].min()
     with plt.rc_context(style):
-        figure, axes = plt.subplots(3, 1, figsize=(10, sum(heights) + 0.9 + 0.22 * rows),
-                                    layout="constrained", sharex=True, height_ratios=heights)
+        figure, axes = plt.subplots(len(heights), 1, figsize=(10, sum(heights) + 0.9 + 0.22 * rows),
+                                    layout="constrained", height_ratios=heights)
+        for axis in axes[1:3]:
+            axis.sharex(axes[0])
         figure.suptitle(textwrap.fill(headline, 105), fontsize=11, x=0.01, ha="left")
         draw_throughput(axes[0], result, styles, start_s)
         draw_memory(axes[1], result, styles, start_s)
         axes[1].set_xlabel("")
+        axes[1].tick_params(labelbottom=False)
         _draw_change(axes[2], result, judged, styles, start_s)
+        if drained:
+            _draw_decay(axes[3], result, drained, styles)
         handles, labels = _legend_entries(axes[0], styles)
-        axes[2].legend(handles, labels, loc="upper left", bbox_to_anchor=(0, -0.2), ncol=LEGEND_COLUMNS,
-                       frameon=False, fontsize=9, markerscale=2)
+        axes[-1].legend(handles, labels, loc="upper left", bbox_to_anchor=(0, -0.58 / heights[-1]),
+                        ncol=LEGEND_COLUMNS, frameon=False, fontsize=9, markerscale=2)
         figure.savefig(path, dpi=130)
         plt.close(figure)
 
@@ -67,18 +75,24 @@ def _legend_entries(axis, styles: dict) -> tuple:
 
 def _draw_change(axis, result: Result, judged: list, styles: dict, start_s: float) -> None:
     """RSS less its level when the warm-up ended, the slope with its interval, and the budget as a cone."""
+    axis.set_xlabel("seconds since the first epoch")
+    sloped = [subject for subject in judged if np.isfinite(subject.drift.slope_kb_per_h)]
+    if not sloped:
+        _say_why_no_slope(axis, judged)
+        return
     axis.set_title("Change of resident memory since the warm-up: slope, its interval, the budget (dotted)")
     axis.set_ylabel("kB")
-    axis.set_xlabel("seconds since the first epoch")
     axis.grid(axis="y", color="#dddddd", linewidth=0.6)
     labels = 0
     for subject in judged:
         drift, (colour, marker) = subject.drift, styles[subject.subject]
+        if subject not in sloped:
+            _label(axis, f"{subject.name}: {TOO_FEW}", labels, colour)
+            labels += 1
+            continue
         epochs = result.measured(subject.subject)
         epochs = epochs[(epochs["launch"] == subject.launch) & epochs["rss_above_base_kb"].notna()]
         epochs = epochs.iloc[drift.warmup_epochs:]
-        if epochs.empty or not np.isfinite(drift.slope_kb_per_h):
-            continue
         at_s, rss = epochs["wall_time_s"].to_numpy() - start_s, epochs["rss_above_base_kb"].to_numpy()
         centre_s = at_s[0] + drift.span_s / 2
         slopes = np.array([drift.slope_kb_per_h, drift.slope_lower_kb_per_h, drift.slope_upper_kb_per_h])
@@ -92,7 +106,7 @@ def _draw_change(axis, result: Result, judged: list, styles: dict, start_s: floa
         if colour != GREY:
             axis.fill_between([at_s[0], at_s[-1]], lines[1:].min(axis=0), lines[1:].max(axis=0), color=colour,
                               alpha=0.18, linewidth=0)
-            _label(axis, subject, labels, colour)
+            _label(axis, _slope_words(subject), labels, colour)
             labels += 1
     _draw_budget(axis, judged, result, start_s)
 
@@ -105,13 +119,51 @@ def _step_s(drift, result: Result, subject) -> float:
     return epochs.loc[epochs["launch"] == subject.launch, "wall_time_s"].min() + drift.step_at_s
 
 
-def _label(axis, subject, number: int, colour: str) -> None:
-    """In lines from the upper left corner down, where no data is yet: the warm-up is left out."""
+def _say_why_no_slope(axis, judged: list) -> None:
+    """In place of a drawing: no cone without a slope."""
+    needed_s = max(subject.drift.needed_s for subject in judged)
+    axis.set_title("Change of resident memory since the warm-up")
+    axis.set_yticks([])
+    axis.text(0.5, 0.5, f"{TOO_FEW[0].upper()}{TOO_FEW[1:]} of {names(judged)}; a soak of about "
+                        f"{text.duration(needed_s)} would have one", transform=axis.transAxes, ha="center",
+              va="center", color=GREY)
+
+
+def _slope_words(subject) -> str:
     words = f"{subject.name}: {text.slope(subject.drift.slope_kb_per_h)}"
     if np.isfinite(subject.drift.step_kb):
         words += f", one step of {text.memory(subject.drift.step_kb)} taken off"
+    return words
+
+
+def _label(axis, words: str, number: int, colour: str) -> None:
+    """In lines from the upper left corner down, where no data is yet: the warm-up is left out."""
     axis.annotate(words, (0, 1), xycoords="axes fraction", xytext=(6, -6 - 12 * number),
                   textcoords="offset points", ha="left", va="top", color=colour, fontsize=8.5)
+
+
+def _draw_decay(axis, result: Result, drained: list, styles: dict) -> None:
+    """RSS above the process's own since a drain: the median over drains, with a band that holds most."""
+    samples, courses = decay.read(result), []
+    for subject in drained:
+        epochs = result.measured(subject.subject)
+        base_kb = epochs.loc[epochs["launch"] == subject.launch, "rss_base_kb"].median()
+        courses.append(decay.course(samples, subject.subject, subject.launch, base_kb))
+    largest = max(course.high_kb.max() for course in courses)
+    unit, scale = ("MB of 1024 kB", 1 / 1024) if largest >= 10_000 else ("kB", 1.0)
+    axis.set_title("Resident memory after a drain: median over the drains; 8 of 10 are within the band")
+    axis.set_ylabel(unit)
+    axis.set_xlabel("seconds since everything was freed, idling; log scale")
+    axis.set_xscale("log")
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.grid(axis="y", color="#dddddd", linewidth=0.6)
+    for subject, course in zip(drained, courses):
+        colour, marker = styles[subject.subject]
+        axis.fill_between(course.since_s, course.low_kb * scale, course.high_kb * scale, color=colour,
+                          alpha=0.18, linewidth=0)
+        axis.plot(course.since_s, course.median_kb * scale, color=colour, linewidth=1.4, marker=marker,
+                  markersize=3.5)
+    axis.set_ylim(0, 1.08 * max(largest * scale, 1.0))
 
 
 def _draw_budget(axis, judged: list, result: Result, start_s: float) -> None:
