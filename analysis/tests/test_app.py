@@ -111,6 +111,37 @@ def test_few_blocks_give_no_verdict(tmp_path):
         app._run(["-a", "glibc", "--margin", "2%", "--blocks", "5"])
 
 
+def test_intervals_of_less_than_95_percent_say_what_they_are_worth(tmp_path):
+    runs, outcome = run(FakeProgram({"a": 1.0, "b": 1.25, "c": 0.5}), tmp_path, blocks=2)
+    rows = app_report.compare_all(runs, "abc")
+    assert app_report.table(rows, "speed")[1][2] == "1.250 (1.250..1.250, 50 % interval)"
+    assert app_report.notes(outcome, rows) == [
+        "Every program gave the same output under every allocator.",
+        "warning: too little was measured: 2 blocks give 50 % intervals, and no verdict (fake); --blocks 6 "
+        "or more give 95 %"]
+    cases = export_formats.junit("verdict.json", {"comparisons": [row.as_dict() for row in rows]})
+    assert "ratio 1.25 (1.25 .. 1.25, a 50 % interval: too little was measured)" in cases
+    runs, outcome = run(FakeProgram({"a": 1.0, "b": 1.25, "c": 0.5}), tmp_path, blocks=6)
+    rows = app_report.compare_all(runs, "abc")
+    assert app_report.table(rows, "speed")[1][2] == "1.250 (1.250..1.250)"
+    assert len(app_report.notes(outcome, rows)) == 1
+    assert "too little" not in export_formats.junit("verdict.json",
+                                                    {"comparisons": [row.as_dict() for row in rows]})
+
+
+def test_a_program_that_hardly_runs_is_named(tmp_path):
+    runs, outcome = run(FakeProgram({"a": 0.06, "b": 0.06, "c": 0.04}), tmp_path)
+    rows = app_report.compare_all(runs, "abc")
+    assert app_report.notes(outcome, rows)[1:] == [
+        "warning: fake runs for 40 ms of CPU time: below 50 ms start-up, page faults and noise outweigh "
+        "malloc; give it more to do"]
+    app._finish(tmp_path, LIBRARIES, outcome, {"allocators": {}, "host": app.host(), "blocks": 6, "cpus": "0",
+                                               "argv": []})
+    for name in ("verdict.json", "report.md"):
+        assert "fake runs for 40 ms" in (tmp_path / name).read_text()
+    assert "fake runs for 40 ms" in app.for_people(rows, outcome, tmp_path)
+
+
 def test_a_failure_ends_the_turns_of_its_allocator_only(tmp_path):
     program = FakeProgram(dict.fromkeys("abc", 1.0), fails=lambda label, n: label == "b" and n > 8)
     runs, outcome = run(program, tmp_path)

@@ -162,7 +162,7 @@ def _finish(folder: Path, libraries, outcome: Outcome, manifest: dict) -> list:
                    for (program, label), reason in outcome.failed.items()],
         "different": [{"program": program, "allocator": label}
                       for program, label in sorted(outcome.different)],
-        "notes": app_report.notes(outcome)}, indent=1) + "\n")
+        "notes": app_report.notes(outcome, comparisons)}, indent=1) + "\n")
     parts = app_report.parts(comparisons, outcome, manifest)
     _write(folder / "report.md", document.to_markdown(parts))
     _write(folder / "report.html", document.to_html(parts, "Real programs"))
@@ -173,7 +173,7 @@ def for_people(comparisons, outcome: Outcome, folder: Path) -> str:
     lines = []
     for metric, title in app_report.TITLES[:2] if comparisons else ():
         lines += [title, text.text_table(app_report.table(comparisons, metric)), ""]
-    return "\n".join([*lines, *app_report.notes(outcome), f"report: {folder / 'report.md'}"])
+    return "\n".join([*lines, *app_report.notes(outcome, comparisons), f"report: {folder / 'report.md'}"])
 
 
 def _run(argv) -> int:

@@ -20,6 +20,8 @@ from . import document, stats, text, verdicts
 METRICS = {"speed": ("cpu_s", "higher"), "wall_speed": ("wall_s", "higher"),
            "peak_rss": ("peak_rss_kb", "lower"), "minor_faults": ("minor_faults", "lower")}
 
+SHORT_CPU_S = 0.05  # of a run; below, the start of the process is most of it
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -98,8 +100,19 @@ def _value(row: Comparison, value: float) -> str:
 
 
 def _ratio(row: Comparison) -> str:
-    bounds = f" ({row.lower:.3f}..{row.upper:.3f})" if np.isfinite(row.lower) else ""
-    return text.ratio(row.ratio) + bounds
+    if not np.isfinite(row.lower):
+        return text.ratio(row.ratio)
+    worth = f", {_percent(row.confidence)} interval" if is_weak(row) else ""
+    return f"{text.ratio(row.ratio)} ({row.lower:.3f}..{row.upper:.3f}{worth})"
+
+
+def is_weak(row: Comparison) -> bool:
+    """Whether its interval is worth less than 95 %, so that it decides nothing."""
+    return bool(np.isfinite(row.lower)) and row.confidence < stats.DEFAULT_CONFIDENCE
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.3g} %"
 
 
 def table(comparisons: Sequence[Comparison], metric: str) -> list:
@@ -118,14 +131,34 @@ def table(comparisons: Sequence[Comparison], metric: str) -> list:
     return lines
 
 
-def notes(outcome) -> list:
+def warnings(comparisons: Sequence[Comparison]) -> list:
+    """What makes figures worth less than they look, a line each."""
+    speeds = [row for row in comparisons if row.metric == "speed"]
+    weak: dict = {}
+    for row in filter(is_weak, speeds):
+        weak.setdefault((row.blocks, row.confidence), {})[row.program] = True
+    lines = [f"warning: too little was measured: {blocks} block{'s' * (blocks != 1)} give "
+             f"{_percent(confidence)} intervals, and no verdict ({', '.join(programs)}); --blocks 6 or more "
+             "give 95 %" for (blocks, confidence), programs in weak.items()]
+    cpu_s: dict = {}
+    for row in speeds:
+        values = [value for value in (row.candidate_value, row.reference_value) if np.isfinite(value)]
+        cpu_s[row.program] = min([*values, cpu_s.get(row.program, np.inf)])
+    return [*lines, *(f"warning: {program} runs for {1000 * value:.0f} ms of CPU time: below "
+                      f"{1000 * SHORT_CPU_S:.0f} ms start-up, page faults and noise outweigh malloc; give it "
+                      "more to do"
+                      for program, value in cpu_s.items() if value < SHORT_CPU_S)]
+
+
+def notes(outcome, comparisons: Sequence[Comparison] = ()) -> list:
     """What the reader must know beside the figures, a line each."""
     lines = [f"{program} under {label} FAILED: {why}" for (program, label), why in outcome.failed.items()]
     lines += [f"{program} under {label}: its OUTPUT DIFFERS from that under the first allocator"
               for program, label in sorted(outcome.different)]
     lines += [f"{program}: its output is not the same from run to run, so it was not compared"
               for program in sorted(outcome.varying)]
-    return lines or ["Every program gave the same output under every allocator."]
+    same = ["Every program gave the same output under every allocator."]
+    return [*(lines or same), *warnings(comparisons)]
 
 
 TITLES = (("speed", "Speed (CPU time)"), ("peak_rss", "Peak resident memory of the whole process"),
@@ -141,7 +174,7 @@ def parts(comparisons: Sequence[Comparison], outcome, manifest: dict) -> list:
         found.append(document.Paragraph(" ".join(
             f"{comparisons[0].candidate} is {text.ratio(mean)}x as fast as {reference} (CPU time, geometric "
             f"mean of {programs} program(s))." for (_, reference), mean in means.items()), strong=True))
-    found.append(document.Bullets(notes(outcome)))
+    found.append(document.Bullets(notes(outcome, comparisons)))
     for metric, title in TITLES if comparisons else ():
         head, *rows = table(comparisons, metric)
         found += [document.Heading(title), document.Table(head, rows)]

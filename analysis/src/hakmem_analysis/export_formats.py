@@ -14,6 +14,7 @@ import pandas as pd
 
 from .load import Result
 from .schema import COLUMNS
+from .stats import DEFAULT_CONFIDENCE
 
 BENCHRES_HEADER = "# benchmark allocator elapsed rss user sys page-faults page-reclaims"
 _TIDY_KEYS = ("subject", "allocator", "workload", "threads", "launch", "block", "slot", "epoch", "kind",
@@ -167,7 +168,12 @@ def _comparison_words(row: dict) -> str:
     if row["ratio"] is None:
         return row.get("note") or "not measured"
     words = f"ratio {row['ratio']:.4g}"
-    return words if row["lower"] is None else f"{words} ({row['lower']:.4g} .. {row['upper']:.4g})"
+    if row["lower"] is None:
+        return words
+    bounds, confidence = f"{row['lower']:.4g} .. {row['upper']:.4g}", row.get("confidence") or 1
+    if row["verdict"] == "inconclusive" and confidence < row.get("requested_confidence", DEFAULT_CONFIDENCE):
+        return f"{words} ({bounds}, a {100 * confidence:.3g} % interval: too little was measured)"
+    return f"{words} ({bounds})"
 
 
 def _tidy(frame: pd.DataFrame, keys: list, values: list) -> pd.DataFrame:
