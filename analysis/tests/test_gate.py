@@ -291,7 +291,7 @@ def settings_of(profile_path, **run_part):
 
 @pytest.mark.parametrize("changes, extra, words", [
     ({"latency_epochs": 4, "noise": {"steal_share": 0.25}}, (),
-     "baseline: latency_epochs: 2 in the baseline, 4 here; noise.steal_share: 0.5 in the baseline, 0.25 here; m"),
+     "latency_epochs: 2 in the baseline, 4 here; noise.steal_share: 0.5 in the baseline, 0.25 here; meas"),
     ({}, ("--", "--ws", "8192"), "baseline: ws: 400 in the baseline, 8192 here; measure"),
     ({}, ("--", "--latency=1"), "baseline: latency_epochs: 2 in the baseline, 1 here; measure"),
     ({"latency_epochs": 4}, ("--", "--latency", "2"), None), ({}, ("--", "-w", "batch"), None),

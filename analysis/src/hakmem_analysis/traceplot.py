@@ -71,8 +71,8 @@ def _draw_live(axis, info: dict) -> None:
     points = [{"ops": 0, "live_bytes": 0}] + info["live"]
     peak = info["peak_live_bytes"]
     unit, size = _unit(peak)
-    axis.plot([point["ops"] for point in points], [point["live_bytes"] / size for point in points], color=BLUE,
-              linewidth=1.2)
+    axis.plot([point["ops"] for point in points], [point["live_bytes"] / size for point in points],
+              color=BLUE, linewidth=1.2)
     axis.axhline(peak / size, color=GREY, linewidth=0.8, linestyle="--")
     axis.set_title(f"Live bytes (peak {bytes_words(peak)})")
     axis.set_xlabel("calls, all threads")
