@@ -19,7 +19,8 @@ struct Gate {
 
 // What kind of value a unit stands for.
 std::string type_of(const std::string &unit) {
-  if (unit == "switch" || unit == "choice") return unit;
+  if (unit == "switch") return unit;
+  if (unit.find('/') != std::string::npos) return "choice";
   return unit == "name" ? "text" : "number";
 }
 

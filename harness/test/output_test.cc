@@ -1,6 +1,7 @@
 // The CSV writer, the line file and the result folder.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -247,6 +248,20 @@ TEST_F(OutputTest, AFolderThatAnotherRunWroteToMeanwhileIsNotContinued) {
   }
   EXPECT_THROW(ResultFolder(folder_, nlohmann::json::object(), before), Error);
   EXPECT_NO_THROW(ResultFolder(folder_, nlohmann::json::object(), find_resume_point(folder_)));
+}
+
+TEST_F(OutputTest, OnlyARegularFileIsReplacedAndALinkStays) {
+  fs::create_directories(folder_);
+  const std::string file = folder_ + "/file", link = folder_ + "/link", pipe = folder_ + "/pipe";
+  replace_file(file, "one");
+  fs::create_symlink("file", link);
+  replace_file(link, "two");
+  EXPECT_TRUE(fs::is_symlink(link));
+  EXPECT_EQ(read_file(file), "two");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THROW(replace_file(pipe, "three"), Error);
+  EXPECT_THROW(replace_file(folder_, "three"), Error);
+  EXPECT_TRUE(fs::is_fifo(pipe));
 }
 
 TEST_F(OutputTest, FolderThatIsNotEmptyIsRefusedUnlessForced) {

@@ -382,7 +382,10 @@ TEST_F(RunTest, InitSettingsReachTheirPlugin) {
   EXPECT_EQ(manifest()["profile"]["allocator"]["b"]["init"], b);
   // The plugin itself refuses what it does not know, so it has read the settings, text as text.
   fs::remove_all(result_);
-  expect_refused(with({"--init", "a:HAKMEM_NOSUCH=1k"}), R"({"HAKMEM_NOSUCH":"1k"})");
+  const std::string build = fs::path(HAKBENCH_BINARY).parent_path() / "../plugins/hakmem.so";
+  expect_refused({"run", "-a", build, "--init", "HAKMEM_NOSUCH=1k", "--ops", "9", "-o", result_},
+                 R"({"HAKMEM_NOSUCH":"1k"}: it knows no such setting)");
+  fs::remove_all(result_);
   expect_refused(with({"--init", "z:HAKMEM_DEPOT_KB=64"}), "there is no subject 'z'");
   expect_refused(with({"--init", "b:=64"}), "--init b:=64");
   expect_refused(with({"--init", "HAKMEM_DEPOT_KB"}), "--init HAKMEM_DEPOT_KB");
@@ -455,6 +458,42 @@ TEST_F(RunTest, DoctorInformsAndRunsRecordItsWarnings) {
   EXPECT_NE(std::find(later.begin(), later.end(), "address-space layout is not random"),
             later.end())
       << later;
+}
+
+// No number is taken for another, and a shell variable that is unset is no default.
+TEST_F(RunTest, RefusesValuesThatCannotBeMeant) {
+  for (const char *option : {"--ops", "--seed", "--prefault", "--warmup", "--ws", "--launches"}) {
+    expect_refused({"run", "-a", "floor", option, "-1"}, "-1 is not a whole number of 0 or more");
+    expect_refused({"run", "-a", "floor", option, ""}, "the value is empty");
+  }
+  expect_refused({"loop", "-a", "floor", "--ops", "-1"}, "-1 is not a whole number");
+  expect_refused({"ledger", "-a", "hakmem_observe", "--ops", "-1"}, "-1 is not a whole number");
+  expect_refused({"run", "-a", "floor", "--seed", "18446744073709551616"}, "64 bits can hold");
+  expect_refused({"run", "-a", "floor", "--ops", "18446744073709551615"}, "give at most");
+  expect_refused({"run", "-a", "floor", "--epoch", ""}, "--epoch: the value is empty");
+  expect_refused({"run", "-a", "floor", "-o", ""}, "--output: the value is empty");
+  expect_refused({"--nosuch"}, "unknown option '--nosuch'");
+  EXPECT_FALSE(fs::exists(result_));
+}
+
+// Messages go nowhere then; above all not into the result.
+TEST_F(RunTest, MeasuresWithItsStandardStreamsClosed) {
+  const std::string command = "exec " HAKBENCH_BINARY
+                              " run -a floor --ops 1000 --launches 1 --epochs 3 "
+                              "--no-report -o " +
+                              result_;
+  ASSERT_EQ(std::system((command + " <&- >&- 2>&-").c_str()), 0);
+  EXPECT_EQ(epochs().size(), 4u);
+  fs::remove_all(result_);
+  ASSERT_EQ(std::system((command + " 2>&-").c_str()), 0);
+  EXPECT_EQ(read_file(result_ + "/events.csv").find("hakbench"), std::string::npos);
+}
+
+TEST_F(RunTest, SaysThatStandardOutputIsFull) {
+  const std::string error = folder_ + "/error";
+  const int status = std::system((HAKBENCH_BINARY " list columns >/dev/full 2>" + error).c_str());
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+  EXPECT_NE(read_file(error).find("cannot write to standard output: No space"), std::string::npos);
 }
 
 TEST_F(RunTest, UnknownCommandsRunToolsOfThatName) {

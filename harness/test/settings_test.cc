@@ -70,6 +70,33 @@ TEST_F(SettingsTest, AProfileThatIsNotThereOrSaysNothingIsRefused) {
   expect_refused({"run", "-a", "hakmen@mixed_speed_first"}, "no plugin 'hakmen'");
 }
 
+TEST_F(SettingsTest, AProfileHasItsOtherNameToo) {
+  ASSERT_EQ(run(quick_ab("hakmem@MIXED_TINYV3_C7_SAFE", "floor")).exit_code, 0);
+  EXPECT_EQ(manifest()["subjects"][0]["init"]["HAKMEM_PROFILE"], "mixed_speed_first");
+}
+
+// What hakmem would only warn of is not measured as if it had been set.
+TEST_F(SettingsTest, WhatHakmemWouldIgnoreIsRefused) {
+  const auto with = [&](const std::string &setting, const char *option) {
+    return std::vector<std::string>{"run",   "-a", "hakmem", option, setting,
+                                    "--ops", "9",  "-o",     result_};
+  };
+  for (const char *option : {"--env", "--init"}) {
+    expect_refused(with("HAKMEM_DEPOT_KBX=64", option), "did you mean 'HAKMEM_DEPOT_KB'?");
+    expect_refused(with("HAKMEM_DEPOT_KB=abc", option), "takes 0 to 1048576 (KiB)");
+    expect_refused(with("HAKMEM_DEPOT_KB=-1", option), "takes 0 to 1048576 (KiB)");
+    expect_refused(with("HAKMEM_SS_MEM_LEAN_MODE=3", option), "takes 0 to 2 (off/free/dontneed)");
+    expect_refused(with("HAKMEM_PROFILE=fast", option), "hakmem has no profile 'fast'");
+  }
+  EXPECT_FALSE(fs::exists(result_));
+  for (const char *setting :
+       {"HAKMEM_SS_MEM_LEAN_MODE=DONTNEED", "HAKMEM_SS_MEM_LEAN=off",
+        "HAKMEM_PROFILE=MIXED_TINYV3_C7_SAFE", "HAKMEM_BENCH_X=1", "OTHER=x"}) {
+    EXPECT_EQ(run(with(setting, "--env")).exit_code, 0) << setting;
+    fs::remove_all(result_);
+  }
+}
+
 TEST_F(SettingsTest, ListsTheGatesWithDefaultRangeVerdictAndNote) {
   const Outcome outcome = run({"list", "gates"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.error;

@@ -26,9 +26,13 @@ read_arguments() {
     *) die "unknown argument '$1': see --help" ;;
   esac
   local variable
-  for variable in DURATION_SEC EPOCH_SEC WS; do
+  for variable in DURATION_SEC EPOCH_SEC; do
     [[ ${!variable} =~ ^[0-9]+([.][0-9]+)?$ && ! ${!variable} =~ ^0*[.]?0*$ ]] ||
       die "$variable=${!variable} is no number above zero; give one, or unset it"
+  done
+  for variable in WS CYCLES; do
+    [[ ${!variable-} =~ ^0*[1-9][0-9]*$ || -z ${!variable-} ]] ||
+      die "$variable=${!variable} is no whole number above zero; give one, or unset it"
   done
 }
 

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <initializer_list>
 
 #include "base/check.h"
 #include "config/nearest.h"
@@ -15,10 +16,11 @@ constinit Config g_config;
 constinit Texts g_texts{};
 
 const KnobRow kKnobs[kKnobCount] = {
+#define TAKES(min, max, unit) ", ignored; it takes " #min " to " #max " (" unit ")"
 #define KNOB(field, name, default_value, min, max, unit, doc, ...) \
-  {name, &g_config.field, default_value, min, max, doc},
+  {name, &g_config.field, default_value, min, max, unit, TAKES(min, max, unit), doc},
 #define OBSERVE_KNOB(field, name, default_value, min, max, unit, doc, ...) \
-  {name, &g_config.field, default_value, min, max, doc, true},
+  {name, &g_config.field, default_value, min, max, unit, TAKES(min, max, unit), doc, true},
 #include "config/knobs.def"
 };
 
@@ -55,9 +57,28 @@ constexpr const char *kForeignNames[] = {"HAKMEM_BENCH_", "HAKMEM_PYTHON", "HAKM
 
 bool equals(const char *a, const char *b) { return strcmp(a, b) == 0; }
 
-bool parse(const char *text, int64_t *out) {
-  if (equals(text, "on") || equals(text, "true") || equals(text, "yes")) return *out = 1, true;
-  if (equals(text, "off") || equals(text, "false") || equals(text, "no")) return *out = 0, true;
+// Whether `text` is one of the names in a unit like "off/free/dontneed"; its place is the value.
+bool parse_choice(const char *unit, const char *text, int64_t *out) {
+  const size_t length = strlen(text);
+  int64_t value = 0;
+  for (const char *name = unit; strchr(unit, '/') != nullptr; ++value) {
+    const char *end = strchrnul(name, '/');
+    if (length == static_cast<size_t>(end - name) && strncasecmp(name, text, length) == 0)
+      return *out = value, true;
+    if (*end == '\0') return false;
+    name = end + 1;
+  }
+  return false;
+}
+
+bool parse(const KnobRow &row, const char *text, int64_t *out) {
+  if (parse_choice(row.unit, text, out)) return true;
+  for (const char *name : {"on", "true", "yes"}) {
+    if (strcasecmp(text, name) == 0) return *out = 1, true;
+  }
+  for (const char *name : {"off", "false", "no"}) {
+    if (strcasecmp(text, name) == 0) return *out = 0, true;
+  }
   if (*text == '\0') return false;
   int64_t value = 0;
   for (; *text != '\0'; ++text) {
@@ -102,6 +123,14 @@ int set_profile(const char *name) {
   return EINVAL;
 }
 
+const char *what_it_takes(const char *name) {
+  if (equals(name, kProfileVariable)) return kIgnoredNoProfile;
+  for (const KnobRow &row : kKnobs) {
+    if (equals(row.name, name)) return row.takes;
+  }
+  return ", ignored; it is too long";
+}
+
 void warn_of_unknown(const char *name) {
   const char *known[kKnobCount + 1 + sizeof kTexts / sizeof kTexts[0]] = {kProfileVariable};
   size_t count = 1;
@@ -126,8 +155,7 @@ void read_entry(const char *entry) {
     case ENOENT:
       return warn_of_unknown(name);
     case EINVAL:
-      return warn("bad value in ", entry,
-                  equals(name, kProfileVariable) ? kIgnoredNoProfile : ", ignored");
+      return warn("bad value in ", entry, what_it_takes(name));
     case ENOTSUP:
       return warn(name, " is only in the observe build", ", ignored");
     default:
@@ -149,7 +177,7 @@ int set_knob(const char *name, const char *text) {
     if (!equals(row.name, name)) continue;
     if (row.observe_only && !kObserve) return ENOTSUP;
     int64_t value = 0;
-    if (!parse(text, &value) || value < row.min || value > row.max) return EINVAL;
+    if (!parse(row, text, &value) || value < row.min || value > row.max) return EINVAL;
     row.value->store(value, std::memory_order_relaxed);
     g_explicit[i].store(true, std::memory_order_relaxed);
     return 0;

@@ -49,6 +49,8 @@ struct KnobRow {
   const char *name;
   std::atomic<int64_t> *value;
   int64_t default_value, min, max;
+  const char *unit;   // of a choice: the names of 0, 1 ... with slashes between
+  const char *takes;  // what is said of a value that it does not take
   const char *doc;
   bool observe_only = false;
 };

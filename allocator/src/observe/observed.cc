@@ -1,6 +1,7 @@
 #include "observe/observed.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -187,6 +188,11 @@ void write_ledger_file() {
   snprintf(suffix, sizeof suffix, ".%d.part", gettid());
   expand(g_texts.ledger_dump, "", path);
   expand(g_texts.ledger_dump, suffix, unfinished);
+  struct stat now;
+  if (lstat(path, &now) == 0 && !S_ISREG(now.st_mode)) {
+    // It would be replaced by a file.
+    return warn("can't write ", path, ": it is no regular file; HAKMEM_LEDGER_DUMP must name one");
+  }
   char json[kTextBytes];
   const size_t length = write_ledger_json(take_ledger(), json, sizeof json);
   const int fd = open(unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

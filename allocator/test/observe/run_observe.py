@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -153,7 +154,12 @@ def case_file_refused(bench):
     expect(said.count("\n") == 1 and "bad value in HAKMEM_LEDGER_DUMP" in said, said)
     (bench.ledger / "something").mkdir(parents=True)
     said = bench.run(HAKMEM_LEDGER_DUMP=str(bench.ledger))
-    expect(said.count("\n") == 1 and "is it a directory, or the disk full?" in said, said)
+    expect(said.count("\n") == 1 and "it is no regular file" in said, said)
+    pipe = bench.directory / "pipe"
+    os.mkfifo(pipe)
+    said = bench.run(HAKMEM_LEDGER_DUMP=str(pipe))
+    expect("it is no regular file" in said and stat.S_ISFIFO(pipe.stat().st_mode), said)
+    pipe.unlink()
     left = [path.name for path in bench.directory.iterdir()]
     expect(left == [bench.ledger.name], f"unfinished files are left: {left}")
 

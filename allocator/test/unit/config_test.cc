@@ -40,6 +40,23 @@ TEST(Config, RefusesWhatIsNoNumber) {
   EXPECT_EQ(set_knob("HAKMEM_NO_SUCH_KNOB", "1"), ENOENT);
 }
 
+TEST(Config, AChoiceIsKnownByItsNamesToo) {
+  const char *const kMode = "HAKMEM_SS_MEM_LEAN_MODE";
+  const char *const kNames[] = {"off", "free", "dontneed"};
+  for (int64_t i = 2; i >= 0; --i) {
+    EXPECT_EQ(set_knob(kMode, kNames[i]), 0);
+    EXPECT_EQ(knob(g_config.mem_lean_mode), i) << kNames[i];
+  }
+  EXPECT_EQ(set_knob(kMode, "DONTNEED"), 0);
+  EXPECT_EQ(knob(g_config.mem_lean_mode), 2);
+  for (const char *bad : {"", "fre", "freed", "free/dontneed", "/", "need", "3"}) {
+    EXPECT_EQ(set_knob(kMode, bad), EINVAL) << bad;
+  }
+  EXPECT_EQ(set_knob("HAKMEM_CHECK", "switch"), EINVAL);
+  EXPECT_EQ(set_knob(kMode, "OFF"), 0);
+  EXPECT_EQ(knob(g_config.mem_lean_mode), 0);
+}
+
 TEST(Config, KnobsOfTheObserveBuildAreKnownButRefusedElsewhere) {
   const int expected = kObserve ? 0 : ENOTSUP;
   EXPECT_EQ(set_knob("HAKMEM_TINY_MEM_DUMP", "0"), expected);

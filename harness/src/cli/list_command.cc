@@ -5,9 +5,9 @@
 #include <set>
 
 #include "cli/commands.h"
+#include "cli/gates_table.h"
 #include "cli/locations.h"
 #include "coordinator/profile.h"
-#include "coordinator/text_file.h"
 #include "model/error.h"
 #include "output/csv.h"
 #include "subject/plugin_loader.h"
@@ -64,18 +64,14 @@ void list_columns() {
 
 // From the table that hakmem's build wrote: the harness knows no allocator's inside.
 void list_gates() {
-  const std::string path = gates_file();
-  const auto text = read_text_file(path);
-  const nlohmann::json table = nlohmann::json::parse(text.value_or(""), nullptr, false);
-  if (!table.is_object())
-    throw Error("cannot read hakmem's table of gates " + path +
-                "; build or install this project whole, the target gates_json writes it");
+  const nlohmann::json table = read_gates();
   for (const char *kind : {"environment", "build"}) {
     fmt::print("{}:\n", kind);
     for (const nlohmann::json &gate : table.at("gates")) {
       if (gate.at("kind") != kind) continue;
       const auto of = [&](const char *key) { return gate.at(key).get<std::string>(); };
-      const std::string unit = of("type") == "number" ? " " + of("unit") : "";
+      const std::string unit =
+          of("type") != "switch" && of("unit") != "name" ? " " + of("unit") : "";
       fmt::print("  {:<30} {}\n  {:<30} {}, default {}, {}{}; verdict {}, {}\n", of("name"),
                  of("doc"), "", of("type"), of("default"), of("range"), unit, of("verdict"),
                  of("note"));

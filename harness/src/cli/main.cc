@@ -1,9 +1,13 @@
 // main.cc - the command `hakbench`.
 //
 // The hidden subject argument is looked at first: a subject shares this binary but none of this code.
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <charconv>
 
 #include "cli/commands.h"
 #include "cli/locations.h"
@@ -41,6 +45,37 @@ bool is_built_in(const CLI::App &app, const std::string &name) {
   return !app.get_subcommands([&](const CLI::App *c) { return c->get_name() == name; }).empty();
 }
 
+// What every option's value is held to before it is read: a number of operations or epochs that is
+// negative or too large is refused, and so is a value that is empty, as of an unset shell variable.
+void check_values(CLI::App *app) {
+  const CLI::Validator present(
+      [](std::string &value) { return value.empty() ? "the value is empty" : ""; }, "");
+  const CLI::Validator whole(
+      [](std::string &value) -> std::string {
+        uint64_t number = 0;
+        const char *end = value.data() + value.size();
+        const auto [at, code] = std::from_chars(value.data(), end, number);
+        if (code == std::errc() && at == end) return "";
+        return value + " is not a whole number of 0 or more" +
+               (code == std::errc::result_out_of_range ? " that 64 bits can hold" : "");
+      },
+      "");
+  for (CLI::App *command : app->get_subcommands({})) {
+    check_values(command);
+    for (CLI::Option *option : command->get_options()) {
+      if (option->get_items_expected_max() == 0 || option->get_positional()) continue;
+      option->check(present);
+      if (option->get_type_name().rfind("UINT", 0) == 0) option->check(whole);
+    }
+  }
+}
+
+// Result files must not get the numbers of standard streams that were closed, and with them messages.
+void open_standard_streams() {
+  for (int fd = 0; fd <= STDERR_FILENO; ++fd)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd) _exit(1);
+}
+
 int run(int argc, char **argv) {
   int exit_code = 0;
   CLI::App app("Honest benchmarks of memory allocators.", "hakbench");
@@ -59,12 +94,15 @@ int run(int argc, char **argv) {
   add_check_command(&app, &exit_code);
   add_doctor_command(&app, &exit_code);
   add_list_command(&app, &exit_code);
+  check_values(&app);
 
   if (argc > 1 && argv[1][0] != '-' && !is_built_in(app, argv[1])) {
     exec_tool(argv[1], argv + 1);
     return fail("unknown command '" + std::string(argv[1]) + "', and no program hakbench-" +
                 argv[1] + " in " + executable_folder() + " or $PATH; see hakbench --help");
   }
+  if (argc == 2 && argv[1][0] == '-' && app.get_option_no_throw(argv[1]) == nullptr)
+    return fail("unknown option '" + std::string(argv[1]) + "'; see hakbench --help");
   if (argc == 1) {
     printf("%s", app.help().c_str());
     return fail("a command is needed; for example: hakbench ab --a hakmem --b mimalloc");
@@ -84,10 +122,13 @@ int run(int argc, char **argv) {
 }  // namespace hakbench
 
 int main(int argc, char **argv) {
+  hakbench::open_standard_streams();
   if (argc == 3 && strcmp(argv[1], hakbench::kSubjectArgument) == 0)
     return hakbench::subject_main(argv[2]);
   try {
-    return hakbench::run(argc, argv);
+    const int exit_code = hakbench::run(argc, argv);
+    if (fflush(stdout) == 0 && ferror(stdout) == 0) return exit_code;
+    return hakbench::fail("cannot write to standard output: " + std::string(strerror(errno)));
   } catch (const hakbench::Interrupted &interrupted) {
     return 128 + interrupted.signal;
   } catch (const std::exception &error) {

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "cli/duration.h"
+#include "cli/gates_table.h"
 #include "cli/locations.h"
 #include "cli/soak_options.h"
 #include "coordinator/cpus.h"
@@ -20,6 +21,7 @@ namespace {
 
 constexpr char kPrefaultVariable[] = "HAKMEM_BENCH_PREFAULT";
 constexpr uint32_t kMaxBlocks = 1'000'000;
+constexpr uint64_t kMostOps = 1'000'000'000'000;  // hours of them
 constexpr char kWhatIsRun[] = "What is run";
 constexpr char kHowLong[] = "How long, how often";
 
@@ -125,10 +127,16 @@ void for_subjects(const char *option, const std::string &text, std::vector<Subje
     throw Error(fmt::format("{} {}: there is no subject '{}' in this run", option, text, label));
 }
 
+// A build of this project, whose settings are known.
+bool is_own_hakmem(const SubjectConfig &subject) {
+  return subject.plugin.path.rfind(plugin_folder() + "/hakmem", 0) == 0;
+}
+
 void merge_env(const MeasureOptions &options, std::vector<SubjectConfig> *subjects) {
   for (const std::string &text : options.env)
     for_subjects("--env", text, subjects,
-                 [](SubjectConfig *subject, const std::string &name, const std::string &value) {
+                 [&](SubjectConfig *subject, const std::string &name, const std::string &value) {
+                   if (is_own_hakmem(*subject)) check_hakmem_setting("--env " + text, name, value);
                    subject->env[name] = value;
                  });
 }
@@ -136,7 +144,8 @@ void merge_env(const MeasureOptions &options, std::vector<SubjectConfig> *subjec
 void merge_init(const MeasureOptions &options, std::vector<SubjectConfig> *subjects) {
   for (const std::string &text : options.init)
     for_subjects("--init", text, subjects,
-                 [](SubjectConfig *subject, const std::string &name, const std::string &value) {
+                 [&](SubjectConfig *subject, const std::string &name, const std::string &value) {
+                   if (is_own_hakmem(*subject)) check_hakmem_setting("--init " + text, name, value);
                    add_init_setting(name, value, &subject->init_json);
                  });
 }
@@ -181,6 +190,12 @@ void warn_of_unknown(const nlohmann::json &profile, const std::string &name,
           name, allocator, suggest(allocator, known));
 }
 
+// By its name, another name that hakmem has for it, or its file.
+nlohmann::json load_named(const std::string &name) {
+  const std::string own_name = profile_of_alias(name);
+  return load_profile(find_profile(own_name.empty() ? name : own_name));
+}
+
 // PLUGIN@PROFILE: the plugin with the settings that the profile's part `allocator` has for it.
 void resolve_subject(const std::string &text, const nlohmann::json &profile,
                      const std::vector<int> &cpus, SubjectConfig *subject) {
@@ -194,7 +209,7 @@ void resolve_subject(const std::string &text, const nlohmann::json &profile,
   apply_profile(profile, subject, own_name(profile, *subject, cpus));
   if (!has_profile) return;
   const std::string name = text.substr(at + 1);
-  const nlohmann::json own = load_profile(find_profile(name));
+  const nlohmann::json own = load_named(name);
   const std::string own_plugin = own_name(own, *subject, cpus);
   if (!has_settings(own, subject->plugin.name) && !has_settings(own, own_plugin))
     throw Error(
@@ -288,7 +303,7 @@ MergedRun merge_options(const MeasureOptions &options, const RunConfig &defaults
   RunConfig &config = merged.config;
   config.workload.threads = 0;  // the workload's own default, if nobody says otherwise
   nlohmann::json profile = nlohmann::json::object();
-  if (!options.profile.empty()) profile = load_profile(find_profile(options.profile));
+  if (!options.profile.empty()) profile = load_named(options.profile);
   apply_profile(profile, &config);
   if (options.soak != nullptr) merge_soak(*options.soak, chosen_workload(options), &config);
   merge_workload(options, &config.workload);
@@ -302,6 +317,10 @@ MergedRun merge_options(const MeasureOptions &options, const RunConfig &defaults
   if (!options.timeout.empty()) config.grace_s = parse_seconds("--timeout", options.timeout);
   if (options.ops == 0u) throw Error("--ops 0 measures nothing; give at least 1");
   if (options.ops) config.ops = options.ops;
+  for (const auto &[name, value] :
+       {std::pair("--ops", config.ops), std::pair("--prefault", config.prefault_ops)})
+    if (value > kMostOps)
+      throw Error(fmt::format("{} {} is out of range; give at most {}", name, *value, kMostOps));
   take(options.launches, "--launches", 1, 10'000, &config.launches);
   take(options.blocks, "--blocks", 1, kMaxBlocks, &config.blocks);
   take(options.warmup, "--warmup", 0, 1000, &config.warmup_epochs);

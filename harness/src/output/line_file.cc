@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "model/error.h"
 
@@ -19,6 +20,17 @@ namespace {
                          ? "free space or name another folder with -o; earlier rows are kept"
                          : "check the folder's permissions or name another with -o";
   throw Error("cannot write " + path + ": " + strerror(code) + "; " + mend);
+}
+
+// Where a link leads. A device or a pipe must not be replaced by a file.
+std::string regular_file(const std::string &name) {
+  struct stat now = {};
+  if (stat(name.c_str(), &now) != 0) return name;
+  if (!S_ISREG(now.st_mode))
+    throw Error("cannot write " + name + ": it is no regular file; name another");
+  std::error_code code;
+  const std::string target = std::filesystem::canonical(name, code).string();
+  return code ? name : target;
 }
 
 // Up to the last line feed and with it.
@@ -78,7 +90,8 @@ void LineFile::append(const std::string &line) {
   throw_write_error(path_, code);
 }
 
-void replace_file(const std::string &path, const std::string &content) {
+void replace_file(const std::string &name, const std::string &content) {
+  const std::string path = regular_file(name);
   const std::string temporary = path + ".new";
   const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) throw_write_error(temporary, errno);

@@ -30,8 +30,9 @@ class LineFile {
   int fd_;
 };
 
-// Replaces the file's content in one step: readers see the old or the new one. Throws Error.
-void replace_file(const std::string &path, const std::string &content);
+// Replaces the content of a regular file, or of the one that a link leads to, in one step: readers see
+// the old or the new one. Throws Error.
+void replace_file(const std::string &name, const std::string &content);
 
 // False, with errno, if not all could be written.
 bool write_all(int fd, const std::string &text);

@@ -196,6 +196,21 @@ allocator_plugin whole_table(const allocator_plugin &table) {
   return whole;
 }
 
+namespace {
+
+// What the codes of plugins mean, where the C library's words would mislead.
+std::string why_refused(int code) {
+  if (code == ENOENT)
+    return "it knows no such setting, or a file that one names is missing; `hakbench list gates` "
+           "shows hakmem's settings";
+  if (code == EINVAL)
+    return "it takes no such value; `hakbench list gates` shows what hakmem takes";
+  if (code == ENOTSUP) return "this build of it has no such setting; hakmem_observe may have it";
+  return std::strerror(code);
+}
+
+}  // namespace
+
 bool init_plugin(const LoadedPlugin &plugin, const std::string &init_json, std::string *error) {
   const bool takes_settings = plugin.table->init != nullptr && !plugin.generic;
   if (!takes_settings && init_json != "{}") {
@@ -205,7 +220,7 @@ bool init_plugin(const LoadedPlugin &plugin, const std::string &init_json, std::
   if (plugin.table->init == nullptr) return true;
   const int code = plugin.table->init(init_json.c_str());
   if (code == 0) return true;
-  *error = "init refused the settings " + init_json + ": " + std::strerror(code);
+  *error = "init refused the settings " + init_json + ": " + why_refused(code);
   return false;
 }
 

@@ -99,8 +99,8 @@ bool allocator_offers(const WorkloadConfig &config, const allocator_plugin &allo
 // WorkloadInfo::written_bytes of config.name.
 uint64_t written_bytes(const WorkloadConfig &config);
 
-// Fingerprint of the first `ops` operations that each thread would run after prefault: kind of
-// operation is implied by the hashed (slot, size) pairs. Allocates nothing from any allocator under
+// Fingerprint of the first `ops` operations (of 2^30 at most) that each thread would run after prefault:
+// kind of operation is implied by the hashed (slot, size) pairs. Allocates nothing from any allocator under
 // test. Returns 0 on a configuration that make_workload refuses.
 uint64_t op_stream_hash(const WorkloadConfig &config, uint64_t ops);
 
