@@ -50,7 +50,8 @@ LATE = {"nothing": "", "a quoted cell": '1,"p,q",,,7,,,,\n', "a quoted newline":
         "a short row": "1,p\n", "a blank line": "\n", "an empty cell": "1,,,,,,,,\n",
         "carriage returns": "1,p,,,7,,,,\r\n", "a lone carriage return": "1,p,,,7\r,,,,\n",
         "a row with more cells": "1,p,,,7,,,,,10\n", "one for a short row": f"1,p\n{'1,' * 15}1\n",
-        "no number": "1,p,,,fast,,,,\n", "no number within quotes": '1,p,,,"fast",,,,\n',
+        "no number": "1,p,,,fast,,,,\n", "infinity": "1,p,,,-inf,,,,\n",
+        "no number within quotes": '1,p,,,"fast",,,,\n',
         "no UTF-8": "1,\udcff,,,7,,,,\n", "a quote that does not end": '1,"p,,,7,,,,\n'}
 ENDS = {"whole": "", "cut off": "1,p,,,7", "without its newline": "1,p,,,7,,,,", "a quote": '1,p,,,7,,,,"\n'}
 
@@ -94,7 +95,8 @@ def test_both_ways_read_the_same_and_say_the_same(both_ways, late, end, row):
 
 def test_an_error_in_a_later_block_names_its_row(both_ways):
     for late, words in (("no number", "column 'x' holds 'fast'"), ("a row with more cells", "10 cells"),
-                        ("no number within quotes", "column 'x' holds 'fast'")):
+                        ("no number within quotes", "column 'x' holds 'fast'"),
+                        ("infinity", "column 'x' holds '-inf', not a finite number")):
         for found, _ in both_ways("".join([HEADER, *PLAIN[:150], LATE[late], *PLAIN[150:]])):
             assert "x.csv:152: " in found and words in found
 

@@ -100,6 +100,12 @@ def test_newer_columns_are_ignored_and_older_folders_load(spoiled):
     assert epochs["psi_cpu_us"].isna().all() and "new" not in epochs
 
 
+@pytest.mark.parametrize("cell", ["inf", "-inf", "nan"])
+def test_a_number_that_is_not_finite(spoiled, cell):
+    set_cell(spoiled, 4, "ops_per_s", cell)
+    assert f"epochs.csv:4: column 'ops_per_s' holds '{cell}', not a " in error_of(spoiled)
+
+
 def test_no_such_folder(tmp_path):
     assert "no such folder" in error_of(tmp_path / "none")
 

@@ -5,8 +5,8 @@ Boundary    Rows are read in chunks, other columns are skipped (before the parse
             lines are plain: csvnarrow.py), and `keep` drops rows at once. read_chunks() holds one chunk at a
             time, whatever the file's size; read_columns() all rows of the columns asked for, 8 bytes a row
             and numeric column, and once more while it joins them.
-Invariants  An empty cell is NaN. No cell is ever guessed: text in a numeric column is an error, and so is a
-            row with more cells than the header. Half a last line is no row.
+Invariants  An empty cell is NaN. No cell is ever guessed: text in a numeric column is an error, `nan` and
+            `inf` too, and so is a row with more cells than the header. Half a last line is no row.
 """
 from __future__ import annotations
 
@@ -82,16 +82,17 @@ def _read_header(name: str, stream) -> list:
 
 
 def _as_numbers(name: str, column: str, cells: pd.Series) -> pd.Series:
-    """float64 with NaN for empty cells, or an error that names the first cell that is no number."""
-    if cells.dtype.kind in "fiu":
-        return cells.astype(np.float64)
-    numbers = pd.to_numeric(cells, errors="coerce")
-    bad = cells.notna() & numbers.isna()
+    """float64 with NaN for empty cells, or an error that names the first cell that is no finite number."""
+    numbers = pd.to_numeric(cells, errors="coerce").astype(np.float64)
+    bad = np.isinf(numbers)
+    if cells.dtype.kind not in "fiu":
+        bad |= cells.notna() & numbers.isna()
     if bad.any():
         row = bad.idxmax()
-        raise InputError(f"{name}:{line_of(row)}: column '{column}' holds '{cells[row]}', not a number; "
+        kind = "finite number" if np.isinf(numbers[row]) else "number"
+        raise InputError(f"{name}:{line_of(row)}: column '{column}' holds '{cells[row]}', not a {kind}; "
                          "correct that line or remove it")
-    return numbers.astype(np.float64)
+    return numbers
 
 
 def _with_a_neighbour(column: str, header: list) -> list:

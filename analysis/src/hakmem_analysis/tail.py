@@ -105,7 +105,7 @@ def _inverse(values: pd.Series) -> pd.Series:
 def _chunks_of_epochs(source: str, options):
     """Frames of throughput epochs with the columns ops_per_s, ns_per_op, excluded and, where the source has
     them, allocator and subject; whichever rate column is missing is made from the other, since ns/op = 1e9 /
-    (ops/s). A cell that says it is infinite is one without a value."""
+    (ops/s)."""
     rate, ns = options.throughput, options.ns
     for chunk in csvfile.read_chunks(
             source, optional_numbers=(rate, ns, "quarantined"), exact=True,
@@ -113,10 +113,8 @@ def _chunks_of_epochs(source: str, options):
         if rate not in chunk and ns not in chunk:
             raise InputError(f"{csvfile.source_name(source)}:1: no column '{rate}' and none '{ns}'; name "
                              "yours with --throughput or --ns")
-        given = {column: chunk[column].where(np.isfinite(chunk[column])) for column in (rate, ns)
-                 if column in chunk}
-        yield chunk.assign(ops_per_s=given[rate] if rate in given else _inverse(given[ns]),
-                           ns_per_op=given[ns] if ns in given else _inverse(given[rate]),
+        yield chunk.assign(ops_per_s=chunk[rate] if rate in chunk else _inverse(chunk[ns]),
+                           ns_per_op=chunk[ns] if ns in chunk else _inverse(chunk[rate]),
                            excluded=chunk["quarantined"] > 0 if "quarantined" in chunk else False)
 
 
