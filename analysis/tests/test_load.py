@@ -106,6 +106,13 @@ def test_a_number_that_is_not_finite(spoiled, cell):
     assert f"epochs.csv:4: column 'ops_per_s' holds '{cell}', not a " in error_of(spoiled)
 
 
+def test_a_missing_latency_csv_is_told_where_latency_epochs_were_run(spoiled):
+    set_cell(spoiled, 4, "kind", "latency")
+    assert any("latency.csv is missing" in warning for warning in load_result(spoiled).warnings)
+    (spoiled / "latency.csv").touch()
+    assert load_result(spoiled).warnings == []
+
+
 def test_no_such_folder(tmp_path):
     assert "no such folder" in error_of(tmp_path / "none")
 

@@ -161,6 +161,8 @@ def load_result(folder) -> Result:
         cause = manifest.get("error") or "events.csv may say why"
         raise InputError(f"{folder / 'epochs.csv'}: no throughput epoch was measured (status "
                          f"{manifest['status']}: {cause}); measure again")
+    if (epochs["kind"] == "latency").any() and not (folder / "latency.csv").exists():
+        warnings.append("latency.csv is missing: the service times of its latency epochs are unknown")
     blocks = _quarantined_blocks(epochs, events)
     epochs["excluded"] = (epochs["quarantined"] > 0) | epochs["block"].isin(blocks)
     if manifest["status"] == "running":
