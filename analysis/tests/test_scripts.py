@@ -156,6 +156,15 @@ def test_infinity_in_a_folder_names_file_and_line(run, spoiled, script, argument
         assert f"{path}:8: column 'ops_per_s' holds 'inf', not a finite number; correct" in done.err
 
 
+@pytest.mark.parametrize("script", sorted(MAINS))
+def test_closed_standard_input_is_one_line(script):
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", sys.executable, SCRIPTS / script, "-", *CALLS[script]],
+        text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"{script}: error: standard input is closed; name a file\n"
+
+
 @pytest.mark.parametrize("arguments", [
     ("--column", "x", "--percentiles", "50,101"), ("--column", "x", "--where", "q"), (),
     ("--column", "x", "--by", "x")])

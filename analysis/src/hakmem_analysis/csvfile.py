@@ -65,8 +65,12 @@ def check_header(name: str, found: Sequence[str], needed: Sequence[str]) -> None
 
 
 def _open(source: str):
-    """A binary stream of the source, as a context manager; standard input stays open."""
-    return contextlib.nullcontext(sys.stdin.buffer) if source == "-" else open(source, "rb")
+    """A binary stream of the source, as a context manager; standard input stays open. Raises InputError."""
+    if source != "-":
+        return open(source, "rb")
+    if sys.stdin is None:
+        raise InputError(f"{STDIN_NAME} is closed; name a file")
+    return contextlib.nullcontext(sys.stdin.buffer)
 
 
 def _read_header(name: str, stream) -> list:
