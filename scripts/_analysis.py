@@ -3,14 +3,19 @@
 Standard library only: the `python3` that started the script may lack pandas; then find_python.sh names
 one that has it, and the script starts over with that.
 """
-import importlib
-import importlib.util
 import os
-import subprocess
 import sys
 
 SCRIPTS = os.path.dirname(os.path.abspath(__file__))
 NEEDS = ("numpy", "pandas", "scipy", "matplotlib")
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(SCRIPTS), "analysis", "src"))
+from hakmem_analysis import start  # noqa: E402  (found since the line before)
+
+start.leave_at_interrupt()
+import importlib.util  # noqa: E402  (Ctrl-C is told where to go before these are loaded)
+import subprocess  # noqa: E402
 
 
 def run(module, function):
@@ -21,6 +26,4 @@ def run(module, function):
             sys.exit(1)
         python = found.stdout.strip()
         os.execv(python, [python, *sys.argv])
-    sys.dont_write_bytecode = True
-    sys.path.insert(0, os.path.join(os.path.dirname(SCRIPTS), "analysis", "src"))
-    sys.exit(getattr(importlib.import_module("hakmem_analysis." + module), function)())
+    sys.exit(start.tool(module, function))

@@ -1,7 +1,8 @@
-"""What all tools share: a reader that went away, and JSON that every reader takes."""
+"""What all tools share: standard streams of every kind, Ctrl-C, and JSON that every reader takes."""
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,109 @@ def test_a_reader_that_went_away_makes_no_pass(verdict, words, code):
                           env={**environment, "PYTHONPATH": str(SOURCE)}, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (code, "")
+
+
+def run_program(main: str, shell: str = "", **environment):
+    """cli.run_tool() with that expression as main, under redirections as a shell writes them."""
+    program = ("import sys; from hakmem_analysis import cli; "
+               f"sys.exit(cli.run_tool('tool', lambda argv: {main}))")
+    names = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.run(["sh", "-c", f'exec "$0" -c "$1" {shell}', sys.executable, program], check=False,
+                          capture_output=True, env={**names, "PYTHONPATH": str(SOURCE), **environment})
+
+
+HELP = "cli.make_parser('tool', 'words ' * {}, '').parse_args(['--help'])"
+INPUT_ERROR = "print('words') or cli.share('--x', 'y')"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("main", ["print('a') or 2", "print('a' * 1_000_000) or 2", HELP.format(1)])
+def test_standard_output_that_is_full_is_one_line(main, unbuffered):
+    """A short answer fails when it is flushed, a long one while main runs."""
+    done = run_program(main, ">/dev/full", PYTHONUNBUFFERED=unbuffered)
+    assert (done.returncode, done.stderr.decode()) == (
+        1, "tool: error: cannot write to standard output: No space left on device; make room, or send it "
+        "elsewhere\n")
+
+
+def test_an_error_and_a_full_standard_output_are_both_told():
+    done = run_program(INPUT_ERROR, ">/dev/full")
+    assert done.returncode == 1 and done.stderr.count(b"\n") == 2 and b"--x y is no share" in done.stderr
+
+
+def test_help_is_quiet_where_the_reader_went_away():
+    done = run_program(HELP.format(1), "| true")
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize("shell", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", "2>/dev/full"])
+@pytest.mark.parametrize("main, code", [
+    ("print('a') or sys.stderr.write('b' * 99_999) and 2", 2), (INPUT_ERROR, 1), (HELP.format(9), 0)])
+def test_a_stream_that_is_closed_changes_no_exit_code(main, code, shell):
+    done = run_program(main, shell)
+    assert done.returncode == code and b"Traceback" not in done.stderr
+
+
+def test_no_file_gets_the_number_of_a_stream_that_is_closed(tmp_path):
+    main = f"open({str(tmp_path / 'x')!r}, 'w').fileno()"
+    assert run_program(main, "<&- >&- 2>&-").returncode > 2
+
+
+@pytest.mark.parametrize("environment, name, seen", [
+    ({"PYTHONIOENCODING": "ascii"}, "\\xfc\\u20ac", b"\\xfc\\u20ac"),
+    ({"PYTHONIOENCODING": "ascii"}, "\\udcc3\\udcbcx\\xfc", b"\xc3\xbcx\\xfc"),
+    ({"PYTHONIOENCODING": "utf-8"}, "\\xfc\\udcff", b"\xc3\xbc\xff"),
+    ({"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}, "\\udcc3\\udcbc", b"\xc3\xbc")])
+def test_a_name_that_cannot_be_written_is_written_all_the_same(environment, name, seen):
+    """As a file's name: in its own bytes where they are no text, else as Python writes it."""
+    done = run_program(f"print('{name}') or sys.stderr.write('{name}\\n') and 0", **environment)
+    assert (done.returncode, done.stdout, done.stderr) == (0, seen + b"\n", seen + b"\n")
+
+
+SLOW_TOOL = """
+import sys
+sys.path.insert(0, {source!r})
+import hakmem_analysis
+from hakmem_analysis import start
+hakmem_analysis.__path__.append({folder!r})
+sys.exit(start.tool("slow", "main"))
+"""
+SLOW_MODULE = """
+import os, time
+from hakmem_analysis import cli
+
+def wait(place):
+    if place == {place!r}:
+        os.write(1, b"x")
+        time.sleep(60)
+
+def run(argv):
+    try:
+        wait("main")
+    finally:
+        print("tidied up")
+    return 0
+
+def main():
+    return cli.run_tool("slow", run)
+
+wait("import")
+"""
+
+
+@pytest.mark.parametrize("place, said", [("import", b""), ("main", b"tidied up\n")])
+@pytest.mark.parametrize("ignored", [False, True])
+def test_ctrl_c_is_quiet_from_the_start(tmp_path, place, said, ignored):
+    (tmp_path / "slow.py").write_text(SLOW_MODULE.format(place=place).replace("60", "1" if ignored else "60"))
+    program = SLOW_TOOL.format(source=str(SOURCE), folder=str(tmp_path))
+    with subprocess.Popen([sys.executable, "-B", "-c", program], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(
+                              signal.SIGINT, signal.SIG_IGN if ignored else signal.SIG_DFL)) as process:
+        assert process.stdout.read(1) == b"x"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert err == b""
+    assert (process.returncode, out) == ((0, b"tidied up\n") if ignored else (130, said))
 
 
 def test_json_has_null_for_what_is_no_finite_number():

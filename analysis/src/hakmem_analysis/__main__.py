@@ -1,6 +1,7 @@
 """python -m hakmem_analysis TOOL [arguments]: what the launchers bin/hakbench-TOOL run."""
-import importlib
 import sys
+
+from . import start
 
 TOOLS = ("app", "baseline", "compare", "experiment", "export", "gate", "history", "icount", "plan",
          "report", "scorecard", "selftest", "traceplot", "triage")
@@ -12,7 +13,7 @@ def main() -> int:
     if tool not in TOOLS:
         sys.stderr.write(f"hakmem_analysis: error: no tool '{tool}'; there are: {', '.join(TOOLS)}\n")
         return 1
-    return importlib.import_module(f"hakmem_analysis.{MODULES.get(tool, tool)}").main(sys.argv[2:])
+    return start.tool(MODULES.get(tool, tool), "main", sys.argv[2:])
 
 
 sys.exit(main())

@@ -10,10 +10,10 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import sys
 from typing import Callable, Optional, Sequence
 
+from . import start, streams
 from .errors import InputError
 
 EXIT_PASS, EXIT_ERROR, EXIT_GATE_FAILED, EXIT_INCONCLUSIVE = 0, 1, 2, 3
@@ -75,19 +75,27 @@ def json_text(content) -> str:
 
 def run_tool(prog: str, main: Callable[[Optional[Sequence[str]]], int],
              argv: Optional[Sequence[str]] = None) -> int:
-    """Runs a tool's main and turns what people can mend into one line on stderr and exit code 1. A reader
-    that went away (| head -1) is no news, but it makes no pass: the code is main's, or 1 where main was cut
-    short."""
+    """Runs a tool's main and turns what people can mend into one line on stderr and exit code 1, also that
+    standard output is full. A reader that went away (| head -1) is no news, but it makes no pass: the code
+    is main's, or 1 where main was cut short."""
     code = EXIT_ERROR
-    try:
-        code = main(argv)
-        sys.stdout.flush()
+    with streams.guarded():
+        try:
+            try:
+                start.raise_at_interrupt()
+                code = main(argv)
+            except InputError as error:
+                sys.stderr.write(f"{prog}: error: {error}\n")
+            except KeyboardInterrupt:
+                code = 130
+            except SystemExit as leave:  # argparse: --help and wrong usage
+                code = leave.code
+                raise
+            finally:
+                sys.stdout.flush()
+        except streams.OutputLost as lost:
+            if not isinstance(lost.error, BrokenPipeError):
+                sys.stderr.write(f"{prog}: error: cannot write to standard output: {lost}; make room, or "
+                                 "send it elsewhere\n")
+                code = EXIT_ERROR
         return code
-    except InputError as error:
-        sys.stderr.write(f"{prog}: error: {error}\n")
-        return EXIT_ERROR
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return code
-    except KeyboardInterrupt:
-        return 130
