@@ -5,11 +5,11 @@ Purpose     Prove the crash-safety that docs/design/soak.md promises.
 Boundary    Starts the hakbench of a build, in folders of its own. It kills only what it started.
 Witness     The metrics file of each soak: it is replaced after a row is written, by other code, in another
             folder. What it counts must be in epochs.csv; rows may be one ahead of it.
-Exit codes  0 all cases passed, 1 the tool or its input failed, 2 a case failed.
+Exit codes  0 all cases passed, 1 the tool or its input failed, 2 a case failed, 130 Ctrl-C.
 """
 from __future__ import annotations
 
-import argparse
+import contextlib
 import fcntl
 import importlib.util
 import json
@@ -30,6 +30,7 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+PROG = "soak_kill_matrix.py"
 NEEDS = ("numpy", "pandas", "scipy")
 EPOCHS_LINE = re.compile(r"^hakbench_epochs_total\{.*\} (\d+)$", re.MULTILINE)
 DURATION_S = 1.0
@@ -292,11 +293,11 @@ def show(summary: dict):
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(
-        prog="soak_kill_matrix.py", formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Ends short soaks in every way a soak can end, at random moments; checks that every\n"
+    from hakmem_analysis import cli
+    parser = cli.make_parser(
+        PROG, "Ends short soaks in every way a soak can end, at random moments; checks that every\n"
         "finished epoch is on record, that the folder loads, and that --resume completes it.",
-        epilog="examples:\n  scripts/soak_kill_matrix.py --cases 200 --seed 1 --json summary.json\n"
+        "examples:\n  scripts/soak_kill_matrix.py --cases 200 --seed 1 --json summary.json\n"
         "  scripts/soak_kill_matrix.py --cases 8\n\n"
         "exit codes: 0 all cases passed, 1 the tool or its input failed, 2 a case failed")
     parser.add_argument("--cases", type=int, default=200,
@@ -307,22 +308,36 @@ def parse(argv):
     parser.add_argument("--hakbench", type=Path, default=ROOT / "build" / "release" / "bin" / "hakbench",
                         help="the program (default the release build's)")
     parser.add_argument("--json", type=Path, help="write the summary here, too")
-    parser.error = lambda message: parser.exit(1, f"soak_kill_matrix.py: error: {message}\n")
     options = parser.parse_args(argv)
     if options.cases < 1:
-        parser.exit(1, f"soak_kill_matrix.py: error: --cases {options.cases}: at least 1 is needed\n")
-    if not os.access(options.hakbench, os.X_OK):
-        parser.exit(1, f"soak_kill_matrix.py: error: no program {options.hakbench}; build it, or name one "
-                    "with --hakbench\n")
+        parser.error(f"--cases {options.cases}: at least 1 is needed")
+    if not options.hakbench.is_file() or not os.access(options.hakbench, os.X_OK):
+        parser.error(f"no program {options.hakbench}; build it, or name one with --hakbench")
     return options
 
 
-def main(argv=None) -> int:
-    options = parse(argv)
-    start_with_pandas()
-    sys.dont_write_bytecode = True
-    sys.path.insert(0, str(ROOT / "analysis" / "src"))
-    kinds, cases = options.kind or list(KINDS), []
+@contextlib.contextmanager
+def written(path: Path):
+    """Says in one line that a file cannot be written."""
+    from hakmem_analysis.errors import InputError
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); name another with --json") from None
+
+
+def check_writable(path: Path):
+    """Before the cases, which take minutes, rather than behind them."""
+    with written(path):
+        there = path.exists()
+        path.open("a").close()
+        if not there:
+            path.unlink()
+
+
+def run_cases(options, cases: list):
+    """Runs the cases and appends what each gave."""
+    kinds = options.kind or list(KINDS)
     for number in range(options.cases):
         # Its own generator: a case can be repeated whatever was before it.
         chance = random.Random(options.seed * 1_000_003 + number)
@@ -339,11 +354,36 @@ def main(argv=None) -> int:
         cases.append(case)
         if sys.stderr.isatty():
             print(f"\r{number + 1} of {options.cases}", end="", file=sys.stderr, flush=True)
+
+
+def run(argv) -> int:
+    options, cases = parse(argv), []
+    if options.json:
+        check_writable(options.json)
+    try:
+        run_cases(options, cases)
+    except KeyboardInterrupt:
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\033[K")
+        sys.stderr.write(f"{PROG}: interrupted after {len(cases)} of {options.cases} cases; nothing is "
+                         "written\n")
+        raise
     summary = report(cases, options.seed)
     show(summary)
     if options.json:
-        options.json.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        with written(options.json):
+            options.json.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     return 2 if summary["failures"] else 0
+
+
+def main(argv=None) -> int:
+    start_with_pandas()
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, str(ROOT / "analysis" / "src"))
+    from hakmem_analysis import start
+    start.leave_at_interrupt()
+    from hakmem_analysis import cli
+    return cli.run_tool(PROG, run, argv)
 
 
 if __name__ == "__main__":

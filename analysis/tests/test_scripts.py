@@ -1,8 +1,10 @@
 """The named scripts as people call them, and the search for an interpreter."""
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +165,44 @@ def test_closed_standard_input_is_one_line(script):
         text=True, capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"{script}: error: standard input is closed; name a file\n"
+
+
+# ---- soak_kill_matrix.py, with a program that only sleeps in place of hakbench
+
+@pytest.fixture
+def sleeper(tmp_path):
+    path = tmp_path / "sleeper"
+    path.write_text(f"#!/bin/sh\n>'{tmp_path}/started'\nexec sleep 60\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_the_kill_matrix_looks_first_whether_it_can_write(sleeper, tmp_path):
+    place = tmp_path / "none" / "x.json"
+    done = run_process("soak_kill_matrix.py", "--cases", 1, "--hakbench", sleeper, "--json", place)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (f"soak_kill_matrix.py: error: {place}: cannot be written (No such file or "
+                           "directory); name another with --json\n")
+    assert not (tmp_path / "started").exists()
+
+
+def test_ctrl_c_ends_the_kill_matrix_with_one_line(sleeper, tmp_path):
+    def interruptible():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen([sys.executable, SCRIPTS / "soak_kill_matrix.py", "--hakbench", sleeper, "--json",
+                           tmp_path / "x.json", "--cases", "5", "--kind", "SIGTERM"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, preexec_fn=interruptible,
+                          env={**os.environ, "TMPDIR": str(tmp_path)}) as process:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "started").exists():
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert err == "soak_kill_matrix.py: interrupted after 0 of 5 cases; nothing is written\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["sleeper", "started"]
 
 
 @pytest.mark.parametrize("arguments", [
