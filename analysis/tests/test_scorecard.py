@@ -122,7 +122,8 @@ def test_the_printed_command_makes_the_very_files(call, suite, tmp_path, monkeyp
 def test_each_row_of_the_index_links_to_its_own_folder():
     """A page that is made from another folder says nothing of this one."""
     lines = (ROOT / "results" / "INDEX.md").read_text().splitlines()
-    rows = [re.findall(r"\[([^]]+)\]\(([^)]+)\)", line.split("|")[1]) for line in lines if line.startswith("| [")]
+    rows = [re.findall(r"\[([^]]+)\]\(([^)]+)\)", line.split("|")[1]) for line in lines
+            if line.startswith("| [")]
     assert len(rows) > 20
     for name, link in (pair for row in rows for pair in row):
         folder = Path(link).parts[0]
@@ -159,7 +160,7 @@ def test_the_html_needs_nothing_else(call, suite, tmp_path):
 
 
 def test_one_workload_is_judged_by_its_own_interval(call, tmp_path):
-    """Its report says 1.2 with an interval; a scorecard that calls "at least 0.5" open would not believe it."""
+    """Its report says 1.2 with an interval, which leaves no "at least 0.5" open."""
     folder = make_workload(tmp_path / "w", (1.2, 1.0, 1.1), noise=0.002)
     row = read_card([folder], "hakmem").workloads[0].rows["mimalloc", "throughput"]
     content = json.loads(call(scorecard.main, folder, "-o", tmp_path / "c.md", "--format", "json").out)

@@ -1,6 +1,7 @@
 """How fast is memory given back after a drain?
 
-Purpose     What is resident from a drain to the end of idling, and the half-life of its fall, from samples.csv.
+Purpose     What is resident from a drain to the end of idling, and the half-life of its fall, from
+            samples.csv.
 Boundary    Samples in, one Decay and one Course a subject out; read() knows the file. A folder without it has
             none.
 Invariants  A fall of no more than a page is no decay: its half-life is missing, never 0.
@@ -36,8 +37,8 @@ class Decay:
 
 @dataclass(frozen=True)
 class Course:
-    """How RSS goes after a drain, over `drains` of them: arrays with a value a sample, the median of the time,
-    and the 10th, 50th and 90th percentile of kB above the process's own."""
+    """How RSS goes after a drain, over `drains` of them: arrays with a value a sample, the median of the
+    time, and the 10th, 50th and 90th percentile of kB above the process's own."""
 
     drains: int
     since_s: np.ndarray
