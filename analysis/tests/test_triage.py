@@ -2,6 +2,7 @@
 import json
 import subprocess
 
+import matplotlib
 import pytest
 
 from folders import make_folder
@@ -106,12 +107,34 @@ def test_the_ledger_divides_what_the_allocator_holds(run):
     assert done.found["ledger"]["owners"][3] == {"name": "warm_empty_slabs", "bytes": 32_768 * 1024,
                                                  "doc": "what warm_empty_slabs is"}
     assert done.found["no_ledger_because"] is None
-    # 32768 + 90 kB wait for use, 300 + 60 do not
-    assert any("reach the 32.1 MB that wait" in line and "the 360 kB in pages" in line
-               for line in done.found["advice"])
+    # a lean profile gives 32768 kB back; 90 kB wait in magazines, 300 + 60 are in use
+    assert any("reach up to 32.0 MB (" in line and "the 90 kB that wait" in line
+               and "the 360 kB in pages" in line for line in done.found["advice"])
+    assert any(line.startswith("Memory-lean lowers it: ") for line in done.found["advice"])
     page = (done.folder / triage_page.PAGE).read_text()
     assert page.index("warm\\_empty\\_slabs") < page.index("other\\_files") and "free\\_runs" not in page
     assert (done.folder / triage_page.PICTURE).stat().st_size > 20_000
+
+
+@pytest.mark.parametrize("owners, reached", [
+    ({"thread_caches": 500, "never_used": 400, "depot_transfer": 200}, "0 kB"),
+    ({"thread_caches": 900, "warm_empty_slabs": 40, "free_runs": 60}, "100 kB")])
+def test_a_lean_profile_is_not_praised_for_what_it_does_not_reach(run, owners, reached):
+    done = run(Machine(980, ledger=ledger_of({**OWNERS, "warm_empty_slabs": 0, **owners})))
+    assert not any("Memory-lean lowers it" in line for line in done.found["advice"])
+    assert any(line.startswith(f"A lean profile hardly lowers it here: it reaches {reached} (")
+               for line in done.found["advice"])
+
+
+def test_without_a_ledger_it_is_open_what_a_lean_profile_reaches(run):
+    advice = run(Machine(ledger_error="unknown command 'ledger'")).found["advice"]
+    assert any(line.startswith("Memory-lean may lower it: ") for line in advice)
+
+
+def test_large_depots_are_what_a_lean_profile_cuts():
+    ledger = triage_steps.Ledger(ledger_of({"depot_transfer": 5_256, "thread_caches": 90, "free_runs": 4}))
+    kb = triage_words.sums(ledger)
+    assert (kb["lean"], kb["idle"]) == (5_004, 346)
 
 
 def test_step_2_runs_what_step_0_ran(run):
@@ -170,6 +193,36 @@ def test_text_for_people(run, call):
     assert f"report: {folder / triage_page.PAGE}" in shown
 
 
+def colours_of(folder, call, monkeypatch):
+    """(bar labels -> colour and hatch, the axis) of the stacks, drawn again."""
+    drawn = []
+    monkeypatch.setattr(triage_page.plt, "close", drawn.append)
+    assert call(triage.main, "--judge", folder).code == 0
+    axis = drawn[-1].axes[0]
+    return {bars.get_label(): (bars.patches[0].get_facecolor(), bars.patches[0].get_hatch())
+            for bars in axis.containers}, axis
+
+
+@pytest.mark.parametrize("warm_up_kb", [0, 400])
+def test_the_picture_begins_above_the_process_in_fixed_colours(run, call, monkeypatch, warm_up_kb):
+    folder = run(Machine(980, warm_up_kb, ledger=ledger_of({**OWNERS, "warm_empty_slabs": 0}))).folder
+    found, axis = colours_of(folder, call, monkeypatch)
+    assert (triage_page.WARM_UP in found) == bool(warm_up_kb)
+    assert "own 2500 kB is" in axis.get_title(loc="left") and "own" not in "".join(found)
+    assert axis.get_ylim()[1] < 2000
+    green = triage_page.LOOKS[triage_page.OWN_DESIGN][0]
+    assert matplotlib.colors.to_hex(found[triage_page.OWN_DESIGN][0]).upper() == green
+    assert {"live_blocks", "slack", "thread_caches", "metadata"} <= set(found)
+    assert len({style for name, style in found.items() if name != triage_page.NEED}) == len(found) - 1
+
+
+def test_every_owner_of_the_picture_has_a_look_of_its_own():
+    owners = ("live_blocks", *triage_words.LEAN, *triage_words.IDLE, *triage_words.IN_USE)
+    parts = (triage_page.WARM_UP, triage_page.OWN_DESIGN, triage_page.PROCESS_MORE)
+    assert len({triage_page.LOOKS[name] for name in (*owners, *parts)}) == len(owners) + len(parts)
+    assert set(triage_page.LOOKS) == {triage_page.NEED, *owners, *parts}
+
+
 def test_too_noisy(run, monkeypatch):
     machine = Machine()
     made = machine.hakbench
@@ -222,5 +275,6 @@ def test_launches(duration_s, epoch_s, launches):
 
 
 def test_every_owner_has_a_group():
-    named = (*triage_words.IDLE, *triage_words.IN_USE, *triage_words.PROCESS, "live_blocks")
+    named = ("live_blocks", *triage_words.LEAN, *triage_words.IDLE, *triage_words.IN_USE,
+             *triage_words.PROCESS)
     assert len(named) == len(set(named)) == 15

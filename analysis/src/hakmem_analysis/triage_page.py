@@ -15,12 +15,24 @@ import numpy as np
 
 from . import document, text, triage_words
 from .describe import finite
-from .plot import COLOURS, GREY, MARKERS, plt
+from .plot import GREY, MARKERS, plt
 from .triage_judge import Part, Split
 from .triage_steps import BASE, DUMP_FILE, FIXED, LEDGER_FILE, OFF, STEPS, Ledger
 
 PICTURE, PAGE, JSON = "triage.png", "triage.md", "triage.json"
 PAGE_KB = 4
+BLACK = "#000000"
+NEED, WARM_UP, OWN_DESIGN = "need: live blocks", "A: warm-up", "B: allocator's design"
+PROCESS_MORE = "process: libraries, stacks, ledger"
+# Colour and hatch of each part and owner, the same in every picture; what is alike has one colour.
+LOOKS = {NEED: ("#0072B2", ""), WARM_UP: ("#D55E00", ""), OWN_DESIGN: ("#009E73", ""),
+         PROCESS_MORE: (GREY, ""),
+         "live_blocks": ("#0072B2", ""), "huge_blocks": ("#0072B2", "//"),
+         "slack": ("#56B4E9", ""),
+         "thread_caches": ("#E69F00", ""), "depot_transfer": ("#E69F00", "//"),
+         "never_used": ("#CC79A7", ""),
+         "warm_empty_slabs": ("#B10026", ""), "free_runs": ("#B10026", "//"),
+         "metadata": (BLACK, ""), "owner_maps": (BLACK, "//")}
 
 
 @dataclass(frozen=True)
@@ -132,7 +144,7 @@ def page(triage: Triage, command: str) -> list:
     rows, steps = part_rows(triage), step_rows(triage)
     parts = [document.Heading(f"RSS triage of {triage.name}", 1),
              document.Paragraph(triage.headline, strong=True),
-             document.Picture(Path(PICTURE), "RSS by owner, and the peaks of the three runs"),
+             document.Picture(Path(PICTURE), "RSS above the process's own by owner, and the runs' peaks"),
              document.Heading("What to do"), document.Bullets(triage.advice),
              document.Heading("What the peak is made of"), table(rows[0], rows[1:]),
              document.Paragraph("A is how far the peak falls without warm-up, B what is left beyond the "
@@ -165,23 +177,23 @@ def for_people(triage: Triage, folder: Path) -> str:
 
 
 def draw(triage: Triage, path: Path) -> None:
-    """Writes the PNG: the memory in stacks at the left, each launch's peak of the three runs at the right."""
+    """Writes the PNG: what lies above the process's own memory in stacks at the left, each launch's peak of
+    the three runs at the right."""
     stacks = {"peak of step 0": [(name, kb) for name, kb in (
-        ("the process's own", triage.base_kb), ("need: live blocks", triage.split.need_kb),
-        ("A: warm-up", triage.split.benchmark.interval.point),
-        ("B: allocator's design", triage.split.design.interval.point)) if finite(kb)]}
+        (NEED, triage.split.need_kb), (WARM_UP, triage.split.benchmark.interval.point),
+        (OWN_DESIGN, triage.split.design.interval.point)) if finite(kb)]}
     if triage.ledger.content:
-        owned = [(owner["name"], owner["bytes"] / 1024) for owner in triage.ledger.owners]
-        mine = [(name, kb) for name, kb in owned if name not in triage_words.PROCESS]
-        process_kb = triage_words.sums(triage.ledger)["process"]
-        stacks["step 2, by owner"] = [("process: harness, libraries", process_kb),
-                                      *sorted(mine, key=lambda row: -row[1])]
+        mine = [(owner["name"], owner["bytes"] / 1024) for owner in triage.ledger.owners
+                if owner["name"] not in triage_words.PROCESS]
+        more_kb = triage_words.sums(triage.ledger)["process"] - triage.base_kb
+        stacks["step 2, by owner"] = [*sorted(mine, key=lambda row: (row[0] != "live_blocks", -row[1])),
+                                      (PROCESS_MORE, more_kb)]
     with plt.rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
                          "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.titlesize": 10.5}):
         figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.4), layout="constrained",
                                              gridspec_kw={"width_ratios": [1.9, 1]})
         figure.suptitle(textwrap.fill(triage.headline, 140), fontsize=10.5, x=0.01, ha="left")
-        _draw_stacks(left, stacks)
+        _draw_stacks(left, stacks, triage.base_kb)
         _draw_peaks(right, triage)
         figure.savefig(path, dpi=130)
         plt.close(figure)
@@ -191,19 +203,19 @@ def _unit(largest_kb: float) -> tuple:
     return ("MB of 1024 kB", 1 / 1024) if largest_kb >= 10_000 else ("kB", 1.0)
 
 
-def _draw_stacks(axis, stacks: dict) -> None:
-    """One column a stack; the names stand beside it, with lines where they had to move apart."""
+def _draw_stacks(axis, stacks: dict, base_kb: float) -> None:
+    """One column a stack, all above `base_kb`; the names stand beside it, with lines where they had to move
+    apart."""
     unit, scale = _unit(max(sum(max(kb, 0) for _, kb in rows) for rows in stacks.values()))
-    colours = (GREY, *COLOURS)
-    hatches = ("", "//", "..", "xx")
     pitch, top = 2.4, 0.0  # a bar is 0.7 wide; the rest is for its names
     for place, rows in enumerate(stacks.values()):
         shown = [(name, kb * scale) for name, kb in rows if kb >= PAGE_KB]
         total = sum(value for _, value in shown)
-        bottom, label_at = 0.0, -np.inf
-        for i, (name, value) in enumerate(shown):
-            axis.bar(pitch * place, value, bottom=bottom, width=0.7, color=colours[i % len(colours)],
-                     hatch=hatches[i // len(colours)], edgecolor="white", linewidth=0.6)
+        bottom, label_at = 0.0, -0.02 * total
+        for name, value in shown:
+            colour, hatch = LOOKS.get(name, (GREY, ".."))
+            axis.bar(pitch * place, value, bottom=bottom, width=0.7, color=colour, hatch=hatch,
+                     edgecolor="white", linewidth=0.6, label=name)
             label_at = max(bottom + value / 2, label_at + 0.045 * total)
             axis.annotate(f"{name}  {text.memory(value / scale)}", (pitch * place + 0.36, bottom + value / 2),
                           (pitch * place + 0.5, label_at), va="center", fontsize=8.5,
@@ -214,8 +226,8 @@ def _draw_stacks(axis, stacks: dict) -> None:
     axis.set_xticks([pitch * place for place in range(len(stacks))], list(stacks))
     axis.set_xlim(-0.5, pitch * len(stacks) - 0.4)
     axis.set_ylim(0, 1.04 * top)
-    axis.set_title("Where the resident memory is")
-    axis.set_ylabel(f"RSS, {unit}")
+    axis.set_title(f"Where the memory above the process's own {text.memory(base_kb)} is")
+    axis.set_ylabel(f"RSS above the process's own, {unit}")
 
 
 def _draw_peaks(axis, triage: Triage) -> None:
@@ -225,11 +237,11 @@ def _draw_peaks(axis, triage: Triage) -> None:
     for place, step in enumerate((BASE, OFF, FIXED)):
         peaks = np.asarray(triage.peaks_kb[step]) * scale
         places = place + np.linspace(-0.22, 0.22, len(peaks))
-        axis.plot(places, peaks, linestyle="none", marker=MARKERS[place], markersize=5, color=COLOURS[place])
-        axis.hlines(np.median(peaks), place - 0.32, place + 0.32, color=COLOURS[place], linewidth=2)
+        axis.plot(places, peaks, linestyle="none", marker=MARKERS[place], markersize=5, color=BLACK)
+        axis.hlines(np.median(peaks), place - 0.32, place + 0.32, color=GREY, linewidth=2)
     need = triage.split.need_kb
     if finite(need):
-        axis.axhline(need * scale, color="black", linewidth=1, linestyle=":")
+        axis.axhline(need * scale, color=LOOKS[NEED][0], linewidth=1.2, linestyle=":")
         axis.annotate("need", (1, need * scale), xycoords=("axes fraction", "data"), xytext=(0, 3),
                       textcoords="offset points", ha="right", fontsize=8.5)
     axis.set_xticks(range(len(STEPS)), [f"{step.number}\n{textwrap.fill(step.words, 16)}" for step in STEPS])

@@ -2,7 +2,7 @@
 
 Purpose     The words of a verdict, and the policy: which setting lowers the RSS, what it can reach, what it
             costs.
-Owns        IDLE, IN_USE, PROCESS: who of the ledger's owners can be told to let go.
+Owns        LEAN, IDLE, IN_USE, PROCESS: who of the ledger's owners can be told to let go.
 Boundary    Numbers in, sentences out; no file and no process.
 """
 from __future__ import annotations
@@ -11,8 +11,12 @@ from . import text
 from .triage_judge import BENCHMARK, BOTH, DESIGN, INCONCLUSIVE, NO, NONE, OPEN, Split
 from .triage_steps import OBSERVED, Ledger, plugin_of
 
-# Owners whose pages wait for use: a memory-lean profile can give them back.
-IDLE = ("warm_empty_slabs", "never_used", "free_runs", "thread_caches", "depot_transfer")
+# Owners whose pages a memory-lean profile gives back: slabs without a block, and runs of free pages.
+LEAN = ("warm_empty_slabs", "free_runs")
+# Owners that wait for use in slabs that hold live blocks too, so that no profile gives them back; but of a
+# heap's depots memory_lean_dontneed keeps only so much.
+IDLE = ("thread_caches", "depot_transfer", "never_used")
+LEAN_DEPOT_KB = 256.0
 # Owners that come with the live blocks, in any profile.
 IN_USE = ("slack", "metadata", "owner_maps", "huge_blocks")
 PROCESS = ("heaps", "other_anonymous", "other_files", "stacks", "ledger")
@@ -73,10 +77,31 @@ def fixed_words(split: Split) -> str:
 
 
 def sums(ledger: Ledger) -> dict:
-    """kB of the ledger's owners: "live", "idle", "in_use", "process"."""
-    groups = {"live": ("live_blocks",), "idle": IDLE, "in_use": IN_USE, "process": PROCESS}
-    return {group: sum(owner["bytes"] for owner in ledger.owners if owner["name"] in names) / 1024
-            for group, names in groups.items()}
+    """kB of the ledger's owners: "live", "lean", "idle", "in_use", "process". Depots beyond what a lean
+    profile keeps count as "lean", not as "idle"."""
+    groups = {"live": ("live_blocks",), "lean": LEAN, "idle": IDLE, "in_use": IN_USE, "process": PROCESS}
+    kb = {owner["name"]: owner["bytes"] / 1024 for owner in ledger.owners}
+    found = {group: sum(kb.get(name, 0.0) for name in names) for group, names in groups.items()}
+    spare_kb = max(0.0, kb.get("depot_transfer", 0.0) - LEAN_DEPOT_KB)
+    return {**found, "lean": found["lean"] + spare_kb, "idle": found["idle"] - spare_kb}
+
+
+def lean_words(split: Split, ledger: Ledger) -> list:
+    """Whether a memory-lean profile lowers the figure, by what the ledger says that it reaches."""
+    how = ("HAKMEM_PROFILE=memory_lean_dontneed gives empty slabs and free pages back at once and pays with "
+           "system calls, page faults and so throughput; memory_lean_free only offers them, and the figure "
+           "falls when the kernel runs short. hakbench has profiles (--profile) of the same names.")
+    if not ledger.content:
+        return [f"Memory-lean may lower it: {how} Without step 2 it is open how much they reach."]
+    kb = sums(ledger)
+    stays = (f"the {text.memory(kb['idle'])} that wait for use among live blocks (cached, never used) and "
+             f"the {text.memory(kb['in_use'])} in pages that live blocks share and in metadata stay.")
+    if kb["lean"] <= split.limit_kb:
+        return [f"A lean profile hardly lowers it here: it reaches {text.memory(kb['lean'])} (empty slabs, "
+                f"free pages, large depots); {stays}"]
+    return [f"Memory-lean lowers it: {how}",
+            f"A lean profile can reach up to {text.memory(kb['lean'])} (empty slabs, free pages, large "
+            f"depots), a warm pool among them unless HAKMEM_SS_WARM_POOL_KB asks for it by name; {stays}"]
 
 
 def policy(name: str, split: Split, ledger: Ledger, workload: str) -> list:
@@ -96,15 +121,7 @@ def policy(name: str, split: Split, ledger: Ledger, workload: str) -> list:
     advice.append("Speed first accepts this RSS, and a warm pool with it: HAKMEM_PROFILE=mixed_speed_first "
                   "(MIXED_TINYV3_C7_SAFE). Balanced, the default, keeps no warm pool: mixed_balanced "
                   "(MIXED_TINYV3_C7_BALANCED).")
-    advice.append("Memory-lean lowers it: HAKMEM_PROFILE=memory_lean_dontneed gives free memory back at once "
-                  "and pays with system calls, page faults and so throughput; memory_lean_free only offers "
-                  "it, and the figure falls when the kernel runs short. hakbench has profiles (--profile) of "
-                  "the same names.")
-    if ledger.content:
-        kb = sums(ledger)
-        advice.append(f"A lean profile can reach the {text.memory(kb['idle'])} that wait for use (warm, "
-                      f"never used, free, cached); the {text.memory(kb['in_use'])} in pages that live blocks "
-                      "share and in metadata stay.")
-    advice.append(f"What it costs here: hakbench ab --a {plugin_of(name)}@memory_lean_dontneed --b {name}"
+    advice += lean_words(split, ledger)
+    advice.append(f"To check: hakbench ab --a {plugin_of(name)}@memory_lean_dontneed --b {name}"
                   f"{workload}")
     return advice
