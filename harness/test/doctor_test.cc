@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "coordinator/cpus.h"
+#include "run_fixture.h"
 
 namespace hakbench {
 namespace {
@@ -128,6 +129,21 @@ TEST(Doctor, FactsOfThisMachineAreSane) {
     EXPECT_LE(*facts.busy_share + *facts.steal_share, 1.0001);
   }
   EXPECT_FALSE(collect_machine_facts({1023}, std::chrono::milliseconds(0)).can_pin);
+}
+
+using DoctorRun = RunTest;
+
+TEST_F(DoctorRun, CpusOfOthersAreRefusedAsByARun) {
+  const std::vector<int> allowed = allowed_cpus();
+  const std::string first = std::to_string(allowed.front());
+  for (const std::string &cpus : {std::string("1023"), first + ",1023"})
+    expect_refused({"doctor", "--cpus", cpus},
+                   "CPU 1023 is not among those this process may use (" + format_cpu_list(allowed) +
+                       "); choose others with --cpus");
+  expect_refused({"doctor", "--cpus", "one"}, "--cpus one is no list of CPUs");
+  const Outcome outcome = run({"doctor", "--cpus", first, "--format", "json"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
+  EXPECT_TRUE(json::parse(outcome.out).contains("findings"));
 }
 
 }  // namespace
