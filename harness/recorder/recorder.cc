@@ -82,9 +82,11 @@ class Lock {
 // One line on standard error; the program goes on unrecorded.
 void say_stopped(const State &state, int code) {
   char line[kPathBytes + 128];
-  const int length = snprintf(line, sizeof line,
-                              "hakbench record: cannot write %s (error %d); the trace ends here\n",
-                              state.path, code);
+  // Not strerror: it may translate, and allocate for that.
+  const char *why = strerrordesc_np(code);
+  const int length =
+      snprintf(line, sizeof line, "hakbench record: cannot write %s: %s; the trace ends here\n",
+               state.path, why == nullptr ? "unknown error" : why);
   if (write(STDERR_FILENO, line, static_cast<size_t>(length)) < 0) return;
 }
 

@@ -1,4 +1,5 @@
 // record_test.cc - hakbench record on a program whose calls are known.
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -199,6 +200,9 @@ TEST_F(RecordTest, WhatCannotBeRecordedIsSaid) {
             "hakbench: error: cannot execute no-such-program: No such file or directory; name a "
             "program and its arguments\n");
   expect_refused({"record", "-o", folder_ + "/no/app.trace", "--", "true"}, "cannot write beside");
+  const std::string no_name = "-o is empty; name the trace, such as app.trace";
+  expect_refused({"record", "-o", "", "--", "true"}, no_name);
+  expect_refused({"record", "-o", "", "--merge", folder_}, no_name);
 }
 
 TEST_F(RecordTest, AFolderIsNoTraceAndIsRefusedBeforeTheProgramStarts) {
@@ -270,6 +274,43 @@ TEST_F(RecordTest, ARawFileWithoutRoomForItsHeaderIsNotLeft) {
   EXPECT_NE(outcome.error.find("made no call that could be recorded"), std::string::npos)
       << outcome.error;
   expect_no_raw_files();
+}
+
+// The limit counts as a full disk does; the trace is smaller than the raw events.
+TEST_F(RecordTest, ARecordingWithoutRoomLeavesATraceOfItsFirstCalls) {
+  const Outcome outcome = run({"record", "-o", trace_, "--", RECORDED_PROGRAM, "cancel"}, [] {
+    constexpr rlim_t kBytes = sizeof(trace::RawHeader) + 2 * trace::kChunkBytes;
+    const rlimit limit = {kBytes, kBytes};
+    signal(SIGXFSZ, SIG_IGN);  // an error then, as on a full disk
+    setrlimit(RLIMIT_FSIZE, &limit);
+  });
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_NE(outcome.error.find(".raw: File too large; the trace ends here\n"), std::string::npos)
+      << outcome.error;
+  const uint64_t calls = Reader(trace_).header().ops;
+  EXPECT_GT(calls, trace::kChunkSlots);
+  EXPECT_LE(calls, 2 * trace::kChunkSlots);
+  const std::string kept = fmt::format(
+      "stopped: File too large; {} holds its first {} calls; mend that and record again\n", trace_,
+      calls);
+  EXPECT_NE(outcome.error.find(kept), std::string::npos) << outcome.error;
+  expect_replay_holds_the_same(trace_);
+  expect_no_raw_files();
+}
+
+// As pyenv's python3 does it: the trace of the name that was asked for is the wrapper's.
+TEST_F(RecordTest, OfSeveralTracesTheLargestIsNamed) {
+  const Outcome outcome =
+      run({"record", "-o", trace_, "--", "sh", "-c", "exec " RECORDED_PROGRAM " threads"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
+  ASSERT_EQ(other_traces().size(), 1u);
+  const std::string largest = other_traces().front();
+  EXPECT_GT(Reader(largest).header().ops, Reader(trace_).header().ops);
+  const std::string line =
+      fmt::format("\nthe largest of 2 traces is {}: {} calls of recorded_progra\n", largest,
+                  Reader(largest).header().ops);
+  EXPECT_TRUE(outcome.out.ends_with(line)) << outcome.out;
+  EXPECT_EQ(record("threads").out.find("largest"), std::string::npos) << "one trace";
 }
 
 TEST_F(RecordTest, OnlyAKeptRecordingCanBeMerged) {

@@ -19,6 +19,7 @@
 #include <new>
 #include <optional>
 #include <string_view>
+#include <system_error>
 #include <tuple>
 #include <utility>
 
@@ -40,6 +41,7 @@ void say(FILE *stream, const std::string &line) { fputs(line.c_str(), stream); }
 // A trace replaces a file of its name, and nothing else.
 void expect_file_name(const std::string &output) {
   std::error_code ignored;
+  if (output.empty()) throw Error("-o is empty; name the trace, such as app.trace");
   const fs::file_status status = fs::status(output, ignored);
   if (fs::is_directory(status))
     throw Error("-o " + output + " is a folder; name a file in it, such as " +
@@ -51,10 +53,8 @@ void expect_file_name(const std::string &output) {
 // The folder beside the trace for the raw files of one recording. It goes if none is left in it.
 class RawFolder {
  public:
-  explicit RawFolder(const fs::path &trace) : path_(fs::absolute(trace).string() + ".raw.XXXXXX") {
-    if (mkdtemp(path_.data()) == nullptr)
-      throw Error("cannot write beside " + trace.string() + ": " + strerror(errno) +
-                  "; name another place with -o");
+  explicit RawFolder(const fs::path &trace) : path_(absolute(trace) + ".raw.XXXXXX") {
+    if (mkdtemp(path_.data()) == nullptr) fail(trace, strerror(errno));
   }
   ~RawFolder() { rmdir(path_.c_str()); }
   RawFolder(const RawFolder &) = delete;
@@ -63,6 +63,17 @@ class RawFolder {
   const std::string &path() const { return path_; }
 
  private:
+  static std::string absolute(const fs::path &trace) {
+    std::error_code code;
+    const fs::path path = fs::absolute(trace, code);
+    if (code) fail(trace, code.message());
+    return path.string();
+  }
+  [[noreturn]] static void fail(const fs::path &trace, const std::string &why) {
+    throw Error("cannot write beside " + trace.string() + ": " + why +
+                "; name another place with -o");
+  }
+
   std::string path_;
 };
 
@@ -124,12 +135,29 @@ std::string trace_path(const std::string &output, const RawFile &file) {
       .string();
 }
 
+struct Trace {
+  std::string path;
+  uint64_t ops = 0;
+  std::string program;
+};
+
 struct Merged {
   size_t files = 0;
   size_t traces = 0;
+  Trace largest;
   std::string incomplete;  // what to say of the first that was cut short
   std::string failure;     // and of the first that could not be merged
 };
+
+// What was recorded until then is a trace like any other: the program's first calls.
+std::string how_it_stopped(const RawFile &file, const std::string &path,
+                           const trace::MergeResult &result) {
+  const std::string kept = result.ops > 0
+                               ? fmt::format("{} holds its first {} calls", path, result.ops)
+                               : "it has no trace";
+  return fmt::format("the recording of {} (process {}) stopped: {}; {}; mend that and record again",
+                     result.program, file.pid, strerror(result.stop_errno), kept);
+}
 
 void merge_file(const RawFile &file, const std::string &output, Merged *merged) {
   const std::string path = trace_path(output, file);
@@ -139,12 +167,11 @@ void merge_file(const RawFile &file, const std::string &output, Merged *merged) 
                             "within the header; it is left out\n",
                             file.pid));
   if (result.stop_errno != 0 && merged->incomplete.empty())
-    merged->incomplete =
-        fmt::format("the recording in {} is incomplete: {}; mend that and record again", path,
-                    strerror(result.stop_errno));
+    merged->incomplete = how_it_stopped(file, path, result);
   if (result.ops > 0) {
     ++merged->traces;
     say(stdout, fmt::format("{}: {} calls of {}\n", path, result.ops, result.program));
+    if (result.ops > merged->largest.ops) merged->largest = {path, result.ops, result.program};
   }
   remove_file(file.path);
 }
@@ -164,6 +191,10 @@ Merged merge_folder(const std::string &folder, const std::string &output) {
     }
     if (merged.failure.empty()) merged.failure = failure;
   }
+  // The program may be called by a wrapper, whose own trace has the name that was asked for.
+  if (merged.traces > 1)
+    say(stdout, fmt::format("the largest of {} traces is {}: {} calls of {}\n", merged.traces,
+                            merged.largest.path, merged.largest.ops, merged.largest.program));
   if (!merged.failure.empty() || merged.files == 0) return merged;
   // Processes that outlive the command may have begun others meanwhile.
   for (const RawFile &file : raw_files(folder)) remove_file(file.path);
@@ -331,10 +362,15 @@ void add_record_command(CLI::App *app, int *exit_code) {
       "  hakbench record --merge app.trace.raw.k3XyZ9 -o app.trace\n"
       "Each process has its own trace: app.trace is the command's, app.PID.trace that of a\n"
       "process it started, and app.PID.N.trace that of the N-th program it executed in its\n"
-      "place. SIGTERM and SIGHUP are handed on to the command; when it has ended, the traces are\n"
-      "written. Meanwhile the first Ctrl-C is answered, the second ends hakbench. What is not\n"
-      "written then, or cannot be, is kept in app.trace.raw.XXXXXX, for --merge.\n"
-      "Exit code 0: the traces are written, however the command ended.");
+      "place. The last line says which is the largest: where the command is a wrapper (pyenv's\n"
+      "python3), app.trace is the wrapper's, and that one the program's.\n"
+      "SIGTERM and SIGHUP are handed on to the command; when it has ended, the traces are "
+      "written.\n"
+      "Meanwhile the first Ctrl-C is answered, the second ends hakbench. Recorded calls that are\n"
+      "in no trace then, or find no room in one, are kept in app.trace.raw.XXXXXX, for --merge. A\n"
+      "disk that is full while the program runs ends the recording: the traces hold the calls\n"
+      "until then.\n"
+      "Exit code 0: the traces are written whole, however the command ended.");
   command->callback([=] {
     if (folder->empty() == words->empty())
       throw Error(
