@@ -418,5 +418,17 @@ TEST_F(RecordTest, AWorkloadGetsTheFileItNeedsAndNoOther) {
   expect_refused({"trace", "verify", folder_ + "/none"}, "cannot be read");
 }
 
+TEST_F(RecordTest, InfoNeedsAFolderItCanMake) {
+  record_ops("nothing");
+  for (const std::string &folder : {trace_, trace_ + "/sub"}) {
+    expect_refused({"trace", "info", trace_, "-o", folder},
+                   "cannot make the folder " + folder + ": Not a directory; name another with -o");
+    EXPECT_EQ(read_file(folder_ + "/stdout"), "") << "nothing is printed before";
+  }
+  const std::string folder = folder_ + "/info";
+  fs::create_directories(folder + "/info.json");
+  expect_refused({"trace", "info", trace_, "-o", folder}, "cannot write " + folder + "/info.json");
+}
+
 }  // namespace
 }  // namespace hakbench

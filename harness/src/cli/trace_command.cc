@@ -3,13 +3,13 @@
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
 #include "cli/locations.h"
 #include "coordinator/child.h"
 #include "model/error.h"
+#include "output/line_file.h"
 #include "subject/plugin_loader.h"
 #include "trace/summary.h"
 #include "workload/workload.h"
@@ -77,6 +77,11 @@ json info_json(const std::string &path, const Header &header, const Summary &sum
   return info;
 }
 
+// The name of a file or program may hold bytes that are no UTF-8; those are replaced, not fatal.
+std::string text_of(const json &info) {
+  return info.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
 void print_histogram(const char *title, const trace::Histogram &histogram) {
   constexpr double kBarColumns = 40;
   uint64_t all = 0;
@@ -130,13 +135,18 @@ void print_info(const std::string &path, const Header &header, const Summary &su
   print_histogram("lifetimes, bytes asked for meanwhile blocks", summary.lifetimes_bytes);
 }
 
+void make_folder(const std::string &folder) {
+  std::error_code code;
+  fs::create_directories(folder, code);
+  if (code)
+    throw Error("cannot make the folder " + folder + ": " + code.message() +
+                "; name another with -o");
+}
+
 // info.json, and the pictures that the analysis makes of it.
 void write_folder(const std::string &folder, const json &info) {
-  fs::create_directories(folder);
   const std::string path = folder + "/info.json";
-  std::ofstream file(path);
-  file << info.dump(1) << '\n';
-  if (!file.flush()) throw Error("cannot write " + path + "; name another folder with -o");
+  replace_file(path, text_of(info));
   const auto tool = find_tool("traceplot");
   if (!tool) {
     fmt::print("{} is written; no hakbench-traceplot found to draw it\n", path);
@@ -151,8 +161,9 @@ int info(const std::string &path, const std::string &folder, const std::string &
     throw Error("--format " + format + " is not known; choose text or json");
   trace::Reader reader(path);
   const Summary summary = trace::summarize(&reader);
+  if (!folder.empty()) make_folder(folder);
   if (format == "json") {
-    fmt::print("{}\n", info_json(path, reader.header(), summary).dump(1));
+    fmt::print("{}", text_of(info_json(path, reader.header(), summary)));
   } else {
     print_info(path, reader.header(), summary);
   }
