@@ -238,6 +238,7 @@ void *refill(Heap *heap, SizeClass c, Lending lending) {
   const size_t most = (magazine_blocks(c) + 1) / 2;
   size_t want = most;
   size_t got = heap->pool.take_used(c, sentinel + 1 + want, want);
+  if (heap->depot.is_cold()) fetch_first_lines(sentinel + want, got);
   if (got == 0) {
     if (lending == Lending::kAllowed) {
       if (void *block = borrow(heap, c)) return block;

@@ -27,6 +27,7 @@ bool Depot::make_writable() {
 
 void Depot::begin_age() {
   memcpy(idle_, count_, sizeof idle_);
+  most_held_ = held_bytes_;
   most_bytes_ = static_cast<size_t>(knob(g_config.depot_kb)) * kKiB;
 }
 

@@ -39,6 +39,9 @@ class Depot {
   void **take_any(SizeClass c);
   void put_spare(void **magazine);
   void begin_age();
+  // Whether so much came back in this age that what is taken out again has left the processor's own
+  // cache: its first use waits for memory then.
+  bool is_cold() const { return most_held_ > kOwnCacheBytes; }
   // Calls f(c, magazine) for each magazine in reserve. For an onlooker: ends whatever the heap's
   // thread does meanwhile.
   template <class F>
@@ -76,7 +79,10 @@ class Depot {
   Number made_ = 0;
   Number writable_ = 0;
   Number spare_ = 0;
+  static constexpr size_t kOwnCacheBytes = 2 * kMiB;
+
   size_t held_bytes_ = 0;  // in full magazines
+  size_t most_held_ = 0;   // in this age
   size_t most_bytes_ = 0;  // as the knob says; looked up once an age
   Number full_[kClassCount] = {};
   Number count_[kClassCount] = {};
@@ -95,6 +101,7 @@ inline void **Depot::put_full(SizeClass c, void **full) {
   push(&full_[c], number(full));
   ++count_[c];
   held_bytes_ += bytes;
+  if (held_bytes_ > most_held_) most_held_ = held_bytes_;
   return magazine(empty);
 }
 

@@ -111,6 +111,7 @@ inline void *pop_from_reserve(Heap *heap, SizeClass c) {
   count(heap->counters.depot_refills);
   void **top = full + kMagazineSlots - 1;
   heap->top[c] = top - 1;
+  if (heap->depot.is_cold()) fetch_first_lines(top, magazine_blocks(c));
   return *top;
 }
 

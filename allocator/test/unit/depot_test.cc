@@ -57,6 +57,22 @@ TEST_F(DepotTest, HoldsSoManyBytesOverAllClasses) {
   EXPECT_EQ(fill(large, 1), 0u) << "the bound is over all classes";
 }
 
+TEST_F(DepotTest, IsColdInTheAgeInWhichMuchCameBack) {
+  const SizeClass large = class_of(4096);
+  const size_t two_mib = 2 * kMiB / (class_bytes(large) * magazine_blocks(large));
+  void **magazine = bins_own(large);
+  for (size_t i = 0; i <= two_mib; ++i) {
+    EXPECT_FALSE(depot_.is_cold()) << i;
+    magazine = depot_.put_full(large, magazine);
+    ASSERT_NE(magazine, nullptr);
+  }
+  EXPECT_TRUE(depot_.is_cold());
+  for (size_t i = 0; i <= two_mib; ++i) ASSERT_NE(depot_.take_any(large), nullptr);
+  EXPECT_TRUE(depot_.is_cold()) << "what is taken last is what came back first";
+  depot_.begin_age();
+  EXPECT_FALSE(depot_.is_cold());
+}
+
 TEST_F(DepotTest, RunsOutOfMagazinesBeforeSmallBlocksRunOutOfBytes) {
   EXPECT_EQ(fill(1, SIZE_MAX), Depot::kMagazines - kBinCount);
 }

@@ -253,6 +253,7 @@ def _is_whole(folder: Path, suite: Suite) -> bool:
 
 
 def _measure_micro(folder: Path, suite: Suite, command: Command) -> bool:
+    _start_anew(folder)
     words = [word for name in suite.allocators for word in ("-a", name)]
     if command(["micro", *words, "--min-time", str(MICRO_MIN_TIME_S), "-o", str(folder)]) == 0:
         return True

@@ -106,6 +106,7 @@ void add_replay_command(CLI::App *app, int *exit_code) {
                    "A plugin's name, NAME=/path.so or /path.so")
       ->required();
   add_measure_options(command, options.get());
+  command->remove_option(command->get_option("--trace"));  // TRACE says which
   add_launch_options(command, options.get());
   add_epoch_count_options(command, options.get());
   command->footer(
