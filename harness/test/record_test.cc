@@ -200,7 +200,7 @@ TEST_F(RecordTest, WhatCannotBeRecordedIsSaid) {
             "hakbench: error: cannot execute no-such-program: No such file or directory; name a "
             "program and its arguments\n");
   expect_refused({"record", "-o", folder_ + "/no/app.trace", "--", "true"}, "cannot write beside");
-  const std::string no_name = "-o is empty; name the trace, such as app.trace";
+  const std::string no_name = "--output: the value is empty";
   expect_refused({"record", "-o", "", "--", "true"}, no_name);
   expect_refused({"record", "-o", "", "--merge", folder_}, no_name);
 }

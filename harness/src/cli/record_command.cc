@@ -41,7 +41,6 @@ void say(FILE *stream, const std::string &line) { fputs(line.c_str(), stream); }
 // A trace replaces a file of its name, and nothing else.
 void expect_file_name(const std::string &output) {
   std::error_code ignored;
-  if (output.empty()) throw Error("-o is empty; name the trace, such as app.trace");
   const fs::file_status status = fs::status(output, ignored);
   if (fs::is_directory(status))
     throw Error("-o " + output + " is a folder; name a file in it, such as " +
