@@ -182,6 +182,17 @@ def test_the_measured_program_inherits_no_setting_of_an_allocator(monkeypatch):
     assert "LD_PRELOAD" not in environment and "HAKMEM_CHECK" not in environment
 
 
+@pytest.mark.parametrize("name", ["true", "nan", "1.0", "null"])
+def test_a_program_may_have_any_name(tmp_path, name):
+    program = FakeProgram(dict.fromkeys("abc", 1.0))
+    program.name = name
+    _, outcome = run(program, tmp_path)
+    manifest = {"allocators": {}, "host": app.host(), "blocks": 6, "cpus": "0", "argv": ["hakbench", "app"]}
+    app._finish(tmp_path, LIBRARIES, outcome, manifest)
+    verdict = json.loads((tmp_path / "verdict.json").read_text())
+    assert {row["program"] for row in verdict["comparisons"]} == {name}
+
+
 def test_verdict_json_names_what_failed_and_what_differed(tmp_path):
     program = FakeProgram(dict.fromkeys("abc", 1.0), lambda label, n: "x" if label == "c" else "y",
                           fails=lambda label, n: label == "b")

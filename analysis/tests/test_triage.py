@@ -69,6 +69,14 @@ def run(call, monkeypatch, tmp_path):
     return runs
 
 
+def test_a_run_that_fails_at_once_leaves_no_folder(run):
+    machine = Machine()
+    machine.hakbench = lambda words: 1
+    done = run(machine)
+    assert done.code == 1 and "failed with exit code 1" in done.err
+    assert not done.folder.exists()
+
+
 @pytest.mark.parametrize("machine, verdict, words", [
     (Machine(980), "allocator_design", "hardly falls without warm-up"),
     (Machine(32_768), "allocator_design", "the allocator adds 32.0 MB"),

@@ -19,8 +19,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-
 from . import app_library, app_report, cli, document, text
 from .app_programs import PROGRAMS, Cpus, choose, own_command
 from .app_runs import Outcome, RunFile, run_program
@@ -152,7 +150,7 @@ def _measure(programs, libraries, options, cpus: Cpus, folder: Path) -> Outcome:
 
 def _finish(folder: Path, libraries, outcome: Outcome, manifest: dict) -> list:
     """Judges runs.csv, writes verdict.json and the report; returns the comparisons."""
-    runs = pd.read_csv(folder / "runs.csv")
+    runs = app_report.read_runs(folder / "runs.csv")
     comparisons = app_report.compare_all(runs, [library.label for library in libraries])
     manifest["status"] = "failed" if outcome.failed else "complete"
     _write(folder / "manifest.json", json.dumps(manifest, indent=1) + "\n")

@@ -49,6 +49,11 @@ class Comparison:
                 for key, value in asdict(self).items()}
 
 
+def read_runs(path) -> pd.DataFrame:
+    """runs.csv; a program may be called `true` or `nan`, and stays a name."""
+    return pd.read_csv(path, converters=dict.fromkeys(("program", "allocator"), str))
+
+
 def counted(runs: pd.DataFrame) -> pd.DataFrame:
     return runs[runs["block"].notna()]
 

@@ -12,7 +12,7 @@ from typing import Callable, Optional
 
 import pandas as pd
 
-from . import cli, export_formats
+from . import app_report, cli, export_formats
 from .errors import InputError
 from .load import load_result
 
@@ -26,7 +26,7 @@ def _app_runs(folder: Path) -> Optional[pd.DataFrame]:
     if not path.exists():
         return None
     try:
-        return pd.read_csv(path)
+        return app_report.read_runs(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); run hakbench app again") from None
 

@@ -8,6 +8,7 @@ Invariants  The verdict follows from the folder alone: --judge makes it again wi
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import re
@@ -195,7 +196,12 @@ def _run(argv, runner: Runner = Runner()) -> int:
     else:
         settings = settings_of(options, extra)
         folder = new_folder(options.output)
-        results = triage_steps.measure(settings, folder, runner, _say)
+        try:
+            results = triage_steps.measure(settings, folder, runner, _say)
+        except InputError:
+            with contextlib.suppress(OSError):  # it holds something
+                folder.rmdir()
+            raise
         _say("step 2: the statistics build")
         ledger = triage_steps.observe(options.allocator, results[BASE], folder, runner)
     found = judge(results, ledger, options.limit_kb)
