@@ -177,14 +177,6 @@ int measure(const PluginSpec &plugin, const Options &options, const std::string 
   return 1;
 }
 
-void make_folder(const std::string &folder) {
-  std::error_code code;
-  fs::create_directories(folder, code);
-  if (code)
-    throw Error("cannot make the folder " + folder + ": " + code.message() +
-                "; name another with -o");
-}
-
 // An earlier suite's results, or those of one that was not finished.
 void expect_no_file(const std::string &folder, const std::string &file) {
   for (const std::string &path : {file, part_of(file)}) {

@@ -37,22 +37,8 @@ void print_json(const std::vector<Finding> &findings) {
   fmt::print("{}\n", nlohmann::json{{"findings", list}}.dump(2));
 }
 
-std::vector<int> subject_cpus(const std::string &text) {
-  const std::vector<int> allowed = allowed_cpus();
-  if (text.empty()) return default_subject_cpus(allowed, 1);
-  std::vector<int> cpus;
-  if (!parse_cpu_list(text, &cpus))
-    throw Error("--cpus " + text + " is no list of CPUs; write for example 1 or 1,3-4");
-  for (const int cpu : cpus)
-    if (std::find(allowed.begin(), allowed.end(), cpu) == allowed.end())
-      throw Error(fmt::format(
-          "CPU {} is not among those this process may use ({}); choose others with --cpus", cpu,
-          format_cpu_list(allowed)));
-  return cpus;
-}
-
 int doctor(const std::string &cpus_text, const std::string &format) {
-  const std::vector<int> cpus = subject_cpus(cpus_text);
+  const std::vector<int> cpus = subject_cpus(cpus_text, allowed_cpus(), 1);
   if (format != "text" && format != "json")
     throw Error("--format " + format + " is not known; choose text or json");
   const std::vector<Finding> findings = judge_machine(collect_machine_facts(cpus, kSample));

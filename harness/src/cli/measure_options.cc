@@ -92,15 +92,9 @@ void merge_prefault(const MeasureOptions &options, RunConfig *config) {
 
 void merge_cpus(const MeasureOptions &options, RunConfig *config) {
   const std::vector<int> allowed = allowed_cpus();
-  if (!options.cpus.empty() && !parse_cpu_list(options.cpus, &config->cpus))
-    throw Error("--cpus " + options.cpus + " is no list of CPUs; write for example 1 or 1,3-4");
-  if (config->cpus.empty()) config->cpus = default_subject_cpus(allowed, config->workload.threads);
-  for (const int cpu : config->cpus)
-    if (std::find(allowed.begin(), allowed.end(), cpu) == allowed.end())
-      throw Error(
-          fmt::format("CPU {} is not among those this process may use ({}); choose others "
-                      "with --cpus",
-                      cpu, format_cpu_list(allowed)));
+  // The profile's, if the command line has none.
+  const std::string text = options.cpus.empty() ? format_cpu_list(config->cpus) : options.cpus;
+  config->cpus = subject_cpus(text, allowed, config->workload.threads);
   config->coordinator_cpu = allowed.front();
 }
 

@@ -10,6 +10,7 @@
 #include "coordinator/child.h"
 #include "model/error.h"
 #include "output/line_file.h"
+#include "output/result_folder.h"
 #include "subject/plugin_loader.h"
 #include "trace/summary.h"
 #include "workload/workload.h"
@@ -133,14 +134,6 @@ void print_info(const std::string &path, const Header &header, const Summary &su
   print_histogram("sizes, bytes                         blocks", summary.sizes);
   print_histogram("lifetimes, ops                       blocks", summary.lifetimes_ops);
   print_histogram("lifetimes, bytes asked for meanwhile blocks", summary.lifetimes_bytes);
-}
-
-void make_folder(const std::string &folder) {
-  std::error_code code;
-  fs::create_directories(folder, code);
-  if (code)
-    throw Error("cannot make the folder " + folder + ": " + code.message() +
-                "; name another with -o");
 }
 
 // info.json, and the pictures that the analysis makes of it.

@@ -2,8 +2,11 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <charconv>
 #include <sstream>
+
+#include "model/error.h"
 
 namespace hakbench {
 namespace {
@@ -59,6 +62,18 @@ std::string format_cpu_list(const std::vector<int> &cpus) {
     i = end;
   }
   return text;
+}
+
+std::vector<int> subject_cpus(const std::string &text, const std::vector<int> &allowed,
+                              uint32_t threads) {
+  std::vector<int> cpus = default_subject_cpus(allowed, threads);
+  if (!text.empty() && !parse_cpu_list(text, &cpus))
+    throw Error("--cpus " + text + " is no list of CPUs; write for example 1 or 1,3-4");
+  for (const int cpu : cpus)
+    if (std::find(allowed.begin(), allowed.end(), cpu) == allowed.end())
+      throw Error("CPU " + std::to_string(cpu) + " is not among those this process may use (" +
+                  format_cpu_list(allowed) + "); choose others with --cpus");
+  return cpus;
 }
 
 void pin_process(int cpu) {

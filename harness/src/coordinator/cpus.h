@@ -19,6 +19,11 @@ std::vector<int> default_subject_cpus(const std::vector<int> &allowed, uint32_t 
 bool parse_cpu_list(const std::string &text, std::vector<int> *out);
 std::string format_cpu_list(const std::vector<int> &cpus);
 
+// What --cpus says, or the default seats if it is empty. Throws Error for what is no list, and for a CPU
+// that is not among the allowed ones.
+std::vector<int> subject_cpus(const std::string &text, const std::vector<int> &allowed,
+                              uint32_t threads);
+
 // Moves the calling process to one CPU. Best effort.
 void pin_process(int cpu);
 

@@ -10,6 +10,15 @@
 #include "output/csv.h"
 
 namespace hakbench {
+
+void make_folder(const std::string &folder) {
+  std::error_code code;
+  std::filesystem::create_directories(folder, code);
+  if (code)
+    throw Error("cannot make the folder " + folder + ": " + code.message() +
+                "; name another with -o");
+}
+
 namespace {
 
 // What may stand in a folder beside the rows that every run writes.
@@ -22,11 +31,8 @@ std::string iso_time() {
 }
 
 void make_empty_folder(const std::filesystem::path &path, bool force) {
+  make_folder(path.string());
   std::error_code code;
-  std::filesystem::create_directories(path, code);
-  if (code)
-    throw Error("cannot make the output folder " + path.string() + ": " + code.message() +
-                "; name another with -o");
   const bool empty = std::filesystem::is_empty(path, code);
   if (code)
     throw Error("cannot read the output folder " + path.string() + ": " + code.message() +

@@ -22,6 +22,9 @@
 
 namespace hakbench {
 
+// Makes a folder and its parents, if need be. Throws Error.
+void make_folder(const std::string &folder);
+
 class ResultFolder : public RunObserver {
  public:
   // Makes the folder and its parents. Refuses one that already holds something, unless `force`: then
