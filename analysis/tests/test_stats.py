@@ -124,6 +124,33 @@ def test_bootstrap_is_repeatable_and_sees_launches():
     assert two_level[1] - two_level[0] > 1.3 * (flat[1] - flat[0])
 
 
+@pytest.mark.parametrize("at_once", [1, 100, 1 << 19])
+def test_bootstrap_draws_launches_and_then_as_many_blocks_of_each(monkeypatch, at_once):
+    """Launches of 1, 2 and 4 blocks, one draw or many at a time."""
+    monkeypatch.setattr(stats, "DRAWN_AT_ONCE", at_once)
+    launches = np.array([7, 3, 7, 7, 5, 5, 7])
+    size = {3: 1, 5: 2, 7: 4}
+    drawn = []
+    for index, counts in stats._two_level_draws(launches, 500, seed=1):
+        assert len(index) == counts.sum()
+        assert at_once < 500 or len(counts) == 500
+        for draw in np.split(index, np.cumsum(counts)[:-1]):
+            of = np.bincount(launches[draw], minlength=8)
+            assert sum(of[launch] // blocks for launch, blocks in size.items()) == 3
+            assert all(of[launch] % blocks == 0 for launch, blocks in size.items())
+            drawn.append(draw)
+    assert len(drawn) == 500
+    every = np.bincount(np.concatenate(drawn), minlength=7)
+    assert every == pytest.approx(500, rel=0.25)
+
+
+def test_medians_of_draws_of_unequal_lengths_are_numpys():
+    rng = np.random.default_rng(3)
+    draws = [rng.normal(size=count) for count in (1, 2, 3, 10, 11)]
+    ours = stats._medians(np.concatenate(draws), np.array([len(draw) for draw in draws]))
+    assert ours.tolist() == [np.median(draw) for draw in draws]
+
+
 def test_bootstrap_does_not_need_sorted_launches():
     rng = np.random.default_rng(8)
     launches = np.repeat(np.arange(4), 6)

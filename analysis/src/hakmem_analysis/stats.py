@@ -17,6 +17,7 @@ from scipy import stats as st
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 BOOTSTRAP_SEED = 20240229
 BOOTSTRAP_DRAWS = 2000
+DRAWN_AT_ONCE = 1 << 19  # blocks
 LAUNCH_EFFECT_ALPHA = 0.2
 DEFAULT_CONFIDENCE = 0.95
 DEFAULT_POWER = 0.95
@@ -147,16 +148,31 @@ def paired_interval(values, launches, confidence: float = DEFAULT_CONFIDENCE) ->
 
 
 def _two_level_draws(launches, draws: int, seed: int):
-    """Index arrays that draw launches with replacement, then as many blocks within each."""
+    """Index arrays that draw launches with replacement, then as many blocks within each.
+
+    Yields (indices, counts) of some draws at a time: counts[i] blocks in draw i, their indices one draw
+    after the other. Some at a time, so that the memory is bounded.
+    """
     launches = np.asarray(launches)
     order = np.argsort(launches, kind="stable")
     _, starts, sizes = np.unique(launches[order], return_index=True, return_counts=True)
     rng = np.random.default_rng(seed)
-    for _ in range(draws):
-        picked = rng.integers(0, len(sizes), len(sizes))
+    at_once = max(1, DRAWN_AT_ONCE // len(launches))
+    for first in range(0, draws, at_once):
+        picked = rng.integers(0, len(sizes), (min(at_once, draws - first), len(sizes)))
         count = sizes[picked]
-        offsets = (rng.random(count.sum()) * np.repeat(count, count)).astype(int)
-        yield order[np.repeat(starts[picked], count) + offsets]
+        each = count.ravel()
+        offsets = (rng.random(each.sum()) * np.repeat(each, each)).astype(int)
+        yield order[np.repeat(starts[picked.ravel()], each) + offsets], count.sum(axis=1)
+
+
+def _medians(values, counts) -> np.ndarray:
+    """The median of each draw: counts[i] values of draw i, one draw after the other."""
+    rows = np.full((len(counts), counts.max()), np.inf)
+    rows[np.arange(rows.shape[1]) < counts[:, None]] = values
+    rows.sort(axis=1)
+    draw = np.arange(len(counts))
+    return (rows[draw, (counts - 1) // 2] + rows[draw, counts // 2]) / 2.0
 
 
 def _percentile_bounds(draws, confidence: float) -> tuple:
@@ -174,8 +190,8 @@ def bootstrap_interval(values, launches, confidence: float = DEFAULT_CONFIDENCE,
     values = np.asarray(values, float)
     if len(values) < 2:
         return float("nan"), float("nan")
-    medians = [np.median(values[index]) for index in _two_level_draws(launches, draws, seed)]
-    return _percentile_bounds(medians, confidence)
+    medians = [_medians(values[index], counts) for index, counts in _two_level_draws(launches, draws, seed)]
+    return _percentile_bounds(np.concatenate(medians), confidence)
 
 
 def bootstrap_ratio(above, below, launches, confidence: float = DEFAULT_CONFIDENCE,
@@ -188,11 +204,12 @@ def bootstrap_ratio(above, below, launches, confidence: float = DEFAULT_CONFIDEN
     above, below = np.asarray(above, float), np.asarray(below, float)
     if len(above) < 2:
         return float("nan"), float("nan")
-    pairs = np.array([(np.median(above[index]), np.median(below[index]))
-                      for index in _two_level_draws(launches, draws, seed)])
-    if (pairs[:, 1] <= 0).any():
+    pairs = [(_medians(above[index], counts), _medians(below[index], counts))
+             for index, counts in _two_level_draws(launches, draws, seed)]
+    tops, bottoms = np.concatenate(pairs, axis=1)
+    if (bottoms <= 0).any():
         return float("nan"), float("nan")
-    return _percentile_bounds(pairs[:, 0] / pairs[:, 1], confidence)
+    return _percentile_bounds(tops / bottoms, confidence)
 
 
 def resolving_power(interval: Interval, launches: int, power: float = DEFAULT_POWER) -> Optional[float]:

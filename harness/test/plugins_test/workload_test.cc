@@ -201,35 +201,46 @@ TEST_P(EveryWorkload, RunsWithoutTheOtherWorkers) {
   EXPECT_EQ(recording().fault, "");
 }
 
+std::string label(const testing::TestParamInfo<Case> &test) { return test.param.label; }
+
 INSTANTIATE_TEST_SUITE_P(
-    Workloads, EveryWorkload,
+    Threads, EveryWorkload,
+    testing::Values(Case{"random_mixed", {"random_mixed", 2, 1, {}}},
+                    Case{"batch_lifo", {"batch", 2, 1, {{"order", 0}}}},
+                    Case{"producer_consumer", {"producer_consumer", 2, 1, {}}},
+                    Case{"producer_consumer_pairs", {"producer_consumer", 4, 1, {{"ring", 1}}}},
+                    Case{"larson", {"larson", 3, 1, {{"ws", 100}, {"exchange", 2}}}},
+                    Case{"thread_churn", {"thread_churn", 2, 1, {{"ops_per_thread", 50}}}},
+                    Case{"cache_scratch", {"cache_scratch", 3, 1, {{"writes", 30}}}},
+                    Case{"phases", {"phases", 2, 1, {{"ws", 200}, {"phase_ops", 1000}}}},
+                    Case{"sawtooth",
+                         {"sawtooth", 2, 1, {{"peak", 500}, {"floor", 20}, {"period", 3000}}}},
+                    Case{"xmalloc", {"xmalloc", 3, 1, {}}},
+                    Case{"xmalloc_single", {"xmalloc", 2, 1, {{"batch", 1}}}},
+                    Case{"mstress", {"mstress", 3, 1, {{"burst", 300}}}},
+                    Case{"cache_thrash", {"cache_thrash", 3, 1, {{"writes", 30}}}},
+                    Case{"realloc_growth", {"realloc_growth", 2, 1, {}}},
+                    Case{"calloc", {"calloc", 2, 1, {}}}, Case{"aligned", {"aligned", 2, 1, {}}},
+                    Case{"fleet", {"fleet", 2, 1, {{"ws", 2000}}}},
+                    Case{"fragmentation", {"fragmentation", 2, 1, {{"mb", 1}, {"min_size", 1024}}}},
+                    Case{"remote_mix", {"remote_mix", 3, 1, {{"remote", 500}, {"ws", 100}}}},
+                    Case{"remote_mix_all", {"remote_mix", 2, 1, {{"remote", 1000}, {"ws", 10}}}}),
+    label);
+
+INSTANTIATE_TEST_SUITE_P(
+    OneThread, EveryWorkload,
     testing::Values(
-        Case{"random_mixed", {"random_mixed", 2, 1, {}}},
         Case{"random_mixed_sized", {"random_mixed", 1, 1, {{"ws", 37}, {"max_size", 3000}}}},
         Case{"random_mixed_one_slot", {"random_mixed", 1, 1, {{"ws", 1}, {"max_size", 16}}}},
-        Case{"batch_lifo", {"batch", 2, 1, {{"order", 0}}}},
         Case{"batch_fifo", {"batch", 1, 1, {{"order", 1}, {"count", 33}}}},
         Case{"batch_shuffled", {"batch", 1, 1, {{"order", 2}, {"count", 5000}}}},
-        Case{"producer_consumer", {"producer_consumer", 2, 1, {}}},
-        Case{"producer_consumer_pairs", {"producer_consumer", 4, 1, {{"ring", 1}}}},
-        Case{"larson", {"larson", 3, 1, {{"ws", 100}, {"exchange", 2}}}},
-        Case{"thread_churn", {"thread_churn", 2, 1, {{"ops_per_thread", 50}}}},
-        Case{"cache_scratch", {"cache_scratch", 3, 1, {{"writes", 30}}}},
-        Case{"phases", {"phases", 2, 1, {{"ws", 200}, {"phase_ops", 1000}}}},
         Case{"phases_of_one_op", {"phases", 1, 1, {{"ws", 1}, {"phase_ops", 1}}}},
-        Case{"sawtooth", {"sawtooth", 2, 1, {{"peak", 500}, {"floor", 20}, {"period", 3000}}}},
         Case{"sawtooth_flat", {"sawtooth", 1, 1, {{"peak", 1}, {"floor", 1}, {"period", 2}}}},
-        Case{"growth", {"growth", 1, 1, {{"mb", 1}}}}, Case{"xmalloc", {"xmalloc", 3, 1, {}}},
-        Case{"xmalloc_single", {"xmalloc", 2, 1, {{"batch", 1}}}},
-        Case{"mstress", {"mstress", 3, 1, {{"burst", 300}}}},
+        Case{"growth", {"growth", 1, 1, {{"mb", 1}}}},
         Case{"mstress_smallest", {"mstress", 1, 1, {{"burst", 1}, {"transfer", 1}}}},
-        Case{"cache_thrash", {"cache_thrash", 3, 1, {{"writes", 30}}}},
-        Case{"realloc_growth", {"realloc_growth", 2, 1, {}}},
         Case{"realloc_growth_small",
              {"realloc_growth", 1, 1, {{"min_limit", 1}, {"max_limit", 40}}}},
-        Case{"calloc", {"calloc", 2, 1, {}}},
         Case{"calloc_equal", {"calloc", 1, 1, {{"min_size", 4096}}}},
-        Case{"aligned", {"aligned", 2, 1, {}}},
         Case{"aligned_one", {"aligned", 1, 1, {{"min_align", 64}, {"max_align", 64}}}},
         Case{"large", {"large", 1, 1, {{"max_size", 1 << 17}}}},
         Case{"huge",
@@ -237,14 +248,10 @@ INSTANTIATE_TEST_SUITE_P(
               1,
               1,
               {{"ws", 3}, {"min_size", 1 << 18}, {"max_size", 1 << 19}, {"touch", 0}}}},
-        Case{"fleet", {"fleet", 2, 1, {{"ws", 2000}}}},
         Case{"fleet_tiny", {"fleet", 1, 1, {{"ws", 1}}}},
-        Case{"fragmentation", {"fragmentation", 2, 1, {{"mb", 1}, {"min_size", 1024}}}},
         Case{"fragmentation_one_a_round",
-             {"fragmentation", 1, 1, {{"mb", 1}, {"min_size", 1 << 18}, {"rounds", 3}}}},
-        Case{"remote_mix", {"remote_mix", 3, 1, {{"remote", 500}, {"ws", 100}}}},
-        Case{"remote_mix_all", {"remote_mix", 2, 1, {{"remote", 1000}, {"ws", 10}}}}),
-    [](const testing::TestParamInfo<Case> &test) { return std::string(test.param.label); });
+             {"fragmentation", 1, 1, {{"mb", 1}, {"min_size", 1 << 18}, {"rounds", 3}}}}),
+    label);
 
 double live_blocks_after(const WorkloadConfig &config, uint64_t ops) {
   reset_recording();
