@@ -136,3 +136,45 @@ def test_ctrl_c_is_quiet_from_the_start(tmp_path, place, said, ignored):
 def test_json_has_null_for_what_is_no_finite_number():
     content = {"a": [1.5, math.nan, {"b": np.float64("inf")}], "c": (None, "NaN", 3)}
     assert json.loads(cli.json_text(content)) == {"a": [1.5, None, {"b": None}], "c": [None, "NaN", 3]}
+
+
+def usage(call, *arguments, **option):
+    """What a tool with that --x and a folder says of its arguments."""
+    def main(argv):
+        parser = cli.make_parser("tool", "", "")
+        parser.add_argument("folder", nargs="?")
+        parser.add_argument("--x", **option)
+        return parser.parse_args(argv).x == "" or 2
+
+    done = call(main, *arguments)
+    return done.code, done.err
+
+
+@pytest.mark.parametrize("arguments, name", [(["--x="], "--x"), (["--x", ""], "--x"), ([""], "folder")])
+@pytest.mark.parametrize("option", [{}, {"action": "append", "default": []}, {"default": "y"}])
+def test_an_empty_value_is_wrong_usage(call, arguments, name, option):
+    code, words = usage(call, *arguments, **option)
+    assert (code, words) == (1, f"tool: error: argument {name}: has an empty value; give one, or leave it "
+                             "out; see tool --help\n")
+
+
+def test_an_empty_value_is_taken_where_it_is_the_default(call):
+    assert usage(call, "--x=", default="") == (True, "")
+
+
+def test_a_file_that_cannot_be_written_is_told_before(call, tmp_path, monkeypatch):
+    def told(path):
+        return usage(call, "--x", path, type=cli.file_to_write)
+
+    assert told(tmp_path / "new.json") == (2, "")
+    (tmp_path / "old.json").touch()
+    assert told(tmp_path / "old.json") == (2, "")
+    monkeypatch.chdir(tmp_path)
+    assert told("new.json") == (2, "")
+    assert told(tmp_path) == (1, f"tool: error: argument --x: {tmp_path} is a folder; name a file; see tool "
+                              "--help\n")
+    assert told(tmp_path / "no" / "a.json") == (
+        1, f"tool: error: argument --x: there is no folder {tmp_path}/no to write a.json into; make it, or "
+        "name another file; see tool --help\n")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert told("old.json")[1].startswith("tool: error: argument --x: old.json may not be written;")

@@ -199,7 +199,8 @@ def _run(argv, command=looks.run_hakbench) -> int:
     parser.add_argument("--candidate", required=True, metavar="ALLOCATOR",
                         help="NAME, NAME=/path.so or /path.so")
     parser.add_argument("-p", "--profile", default="ci_gate", metavar="PROFILE", help="(default ci_gate)")
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the baseline file to write")
+    parser.add_argument("-o", "--output", required=True, type=cli.file_to_write, metavar="FILE",
+                        help="the baseline file to write")
     parser.add_argument("--folder", metavar="DIR", help="folder of the run (default out/baseline-TIME)")
     options, extra = cli.parse_with_rest(parser, argv)
     settings = load_settings(options.profile)

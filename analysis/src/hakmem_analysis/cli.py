@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
+from pathlib import Path
 from typing import Callable, Optional, Sequence
 
 from . import start, streams
@@ -20,7 +22,13 @@ EXIT_PASS, EXIT_ERROR, EXIT_GATE_FAILED, EXIT_INCONCLUSIVE = 0, 1, 2, 3
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse ends wrong usage with 2, which here means a failed gate: it is 1, in one line."""
+    """argparse ends wrong usage with 2, which here means a failed gate: it is 1, in one line. An empty value,
+    which a script leaves where a variable is not set, is wrong usage too unless it is the default."""
+
+    def _get_value(self, action, arg_string):
+        if arg_string == "" != action.default:
+            raise argparse.ArgumentError(action, "has an empty value; give one, or leave it out")
+        return super()._get_value(action, arg_string)
 
     def error(self, message: str):
         sys.stderr.write(f"{self.prog}: error: {message}; see {self.prog} --help\n")
@@ -44,6 +52,20 @@ def parse_with_rest(parser: argparse.ArgumentParser, argv: Optional[Sequence[str
         return parser.parse_args(words), []
     place = words.index("--")
     return parser.parse_args(words[:place]), words[place + 1:]
+
+
+def file_to_write(text: str) -> str:
+    """The type of an option that names a file which is written when all is measured: what can be known
+    before is said before. Raises argparse.ArgumentTypeError."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{path} is a folder; name a file")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {path.parent} to write {path.name} into; make "
+                                         "it, or name another file")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{path} may not be written; name another file")
+    return text
 
 
 def share(option: str, text: str) -> float:

@@ -126,7 +126,8 @@ def _run(argv, command=looks.run_hakbench) -> int:
     parser.add_argument("-p", "--profile", default="ci_gate", metavar="PROFILE", help="(default ci_gate)")
     parser.add_argument("--gain", metavar="SHARE",
                         help="gain of throughput that is worth it (default the profile's)")
-    parser.add_argument("--record", metavar="FILE", help="also write the decision down as Markdown")
+    parser.add_argument("--record", type=cli.file_to_write, metavar="FILE",
+                        help="also write the decision down as Markdown")
     parser.add_argument("--title", default="Experiment", help="heading of the record")
     parser.add_argument("--lesson", default="", help="one sentence for the record")
     parser.add_argument("-o", "--output", metavar="DIR",

@@ -143,8 +143,10 @@ def parse(argv):
                         help="workload, looks and margins; again for several workloads (default "
                              f"{DEFAULT_PROFILE})")
     parser.add_argument("-o", "--output", metavar="DIR", help="folder of the result (default out/gate-TIME)")
-    parser.add_argument("--junit", metavar="FILE", help="also write JUnit XML, a test case a metric")
-    parser.add_argument("--json", metavar="FILE", help="also write gate.json there")
+    parser.add_argument("--junit", type=cli.file_to_write, metavar="FILE",
+                        help="also write JUnit XML, a test case a metric")
+    parser.add_argument("--json", type=cli.file_to_write, metavar="FILE",
+                        help="also write gate.json there")
     parser.add_argument("--github", action="store_true",
                         help="GitHub annotations and step summary (by itself where GITHUB_ACTIONS=true)")
     parser.add_argument("--fail-on-inconclusive", action="store_true",
