@@ -58,7 +58,9 @@ def test_the_batches_of_other_allocators(tmp_path):
     hakbench = FakeHakbench()
     suite = run(tmp_path, hakbench, "_64b_x100_", allocators=("hakmem", "new=/new.so"), suite_name="batches")
     assert suite.measured == ["batch_64b_x100_lifo", "batch_64b_x100_fifo", "batch_64b_x100_shuffled"]
-    assert hakbench.calls[0][:5] == ["ab", "--a", "hakmem", "--b", "new=/new.so"]
+    words = hakbench.calls[0]
+    assert words[:5] == ["ab", "--a", "hakmem", "--b", "new=/new.so"]
+    assert words[words.index("--latency") + 1] == "0"
     assert read_suite(tmp_path) == suite
     with pytest.raises(InputError, match="holds a suite of hakmem, new=/new.so; name these"):
         run(tmp_path, hakbench, "_64b_x100_", suite_name="batches")
@@ -72,6 +74,7 @@ def test_everything_is_measured_once(tmp_path):
     words = hakbench.calls[0]
     assert words[:11] == ["ab", "--a", "hakmem", "--b", "mimalloc", "--c", "jemalloc", "--d", "tcmalloc",
                           "--e", "glibc"]
+    assert words[words.index("--latency") + 1] == "1"
     assert read_suite(tmp_path) == suite
     again = FakeHakbench()
     assert run(tmp_path, again) == suite and not again.calls
@@ -115,10 +118,13 @@ def test_a_workload_that_fails_under_the_candidate_is_noted(tmp_path):
 
 
 def test_the_time_is_shared(tmp_path):
-    shorter, longer = (scorecard_suite.epoch_s(seconds, 23, 5) for seconds in (400, 700))
+    entries = STANDARD[:23]
+    shorter, longer = (scorecard_suite.epoch_s(seconds, entries, 5) for seconds in (400, 700))
     assert scorecard_suite.LEAST_EPOCH_S < shorter < longer <= scorecard_suite.LONGEST_EPOCH_S
     assert 23 * (longer * 4 * 5 * 10 + scorecard_suite.OVERHEAD_S) == pytest.approx(700, rel=0.02)
-    assert scorecard_suite.epoch_s(1, 23, 5) == scorecard_suite.LEAST_EPOCH_S
+    assert 60 * (scorecard_suite.epoch_s(900, BATCHES, 3) * 4 * 3 * 7 + scorecard_suite.OVERHEAD_S) == \
+        pytest.approx(900, rel=0.02)
+    assert scorecard_suite.epoch_s(1, entries, 5) == scorecard_suite.LEAST_EPOCH_S
     assert scorecard_suite.app_blocks(0.1) == scorecard_suite.LEAST_APP_BLOCKS
 
 

@@ -28,7 +28,7 @@ SUITE_FORMAT = "hakbench-suite/1"
 APP, MICRO = "app", "micro"
 ALLOCATORS = ("hakmem", "mimalloc", "jemalloc", "tcmalloc", "glibc")
 
-LAUNCHES, BLOCKS, LATENCY_EPOCHS = 4, 3, 1
+LAUNCHES, BLOCKS = 4, 3
 LATENCY_SLOWDOWN = 3  # about: an epoch that times each operation takes longer
 LEAST_EPOCH_S, LONGEST_EPOCH_S = 0.05, 0.5
 OVERHEAD_S = 5.0  # of one `ab`: checks, launches, calibration
@@ -41,11 +41,18 @@ MICRO_MIN_TIME_S = 0.02
 
 @dataclass(frozen=True)
 class Entry:
-    """One folder of the suite: its name, the workload, and what is not the workload's default."""
+    """One folder of the suite: its name, the workload, what is not the workload's default, and how many epochs
+    of a launch time each operation."""
 
     name: str
     workload: str
     arguments: tuple = ()
+    latency_epochs: int = 1
+
+    @property
+    def epochs(self) -> int:
+        """Of an allocator in a launch, those that time each operation for as many as they last."""
+        return 2 * BLOCKS + 1 + LATENCY_SLOWDOWN * self.latency_epochs
 
 
 ORDERS = ("lifo", "fifo", "shuffled")  # as the workload batch numbers them
@@ -53,9 +60,9 @@ BATCH_SIZES = (16, 64, 256, 1024, 4096)
 BATCH_COUNTS = (100, 1000, 10_000, 100_000)
 
 
-def _batch(name: str, **params: int) -> Entry:
+def _batch(name: str, latency_epochs: int = 1, **params: int) -> Entry:
     return Entry(name, "batch", tuple(word for key, value in params.items()
-                                      for word in ("--param", f"{key}={value}")))
+                                      for word in ("--param", f"{key}={value}")), latency_epochs)
 
 
 STANDARD = (
@@ -70,7 +77,8 @@ STANDARD = (
         "cache_thrash", "realloc_growth", "calloc", "aligned", "large", "huge", "fleet", "fragmentation",
         "remote_mix")),
 )
-BATCHES = tuple(_batch(f"batch_{size}b_x{count}_{order}", size=size, count=count, order=number)
+# Their operations take less than the clock: timing each would be most of the suite, and say little.
+BATCHES = tuple(_batch(f"batch_{size}b_x{count}_{order}", 0, size=size, count=count, order=number)
                 for size in BATCH_SIZES for count in BATCH_COUNTS for number, order in enumerate(ORDERS))
 # Real programs go with the first only.
 SUITES = {"standard": STANDARD, "batches": BATCHES}
@@ -136,11 +144,11 @@ def label_of(allocator: str) -> str:
     return allocator.partition("=")[0]
 
 
-def epoch_s(seconds: float, workloads: int, allocators: int) -> float:
+def epoch_s(seconds: float, entries: Sequence[Entry], allocators: int) -> float:
     """The length of an epoch with which all workloads together take so many seconds."""
-    seconds = seconds / max(1, workloads) - OVERHEAD_S
-    epochs = LAUNCHES * allocators * (2 * BLOCKS + 1 + LATENCY_SLOWDOWN * LATENCY_EPOCHS)
-    return round(min(max(seconds / epochs, LEAST_EPOCH_S), LONGEST_EPOCH_S), 3)
+    epochs = LAUNCHES * allocators * sum(entry.epochs for entry in entries)
+    seconds = (seconds - OVERHEAD_S * len(entries)) / max(1, epochs)
+    return round(min(max(seconds, LEAST_EPOCH_S), LONGEST_EPOCH_S), 3)
 
 
 def app_blocks(minutes: float) -> int:
@@ -150,7 +158,7 @@ def app_blocks(minutes: float) -> int:
 def ab_arguments(entry: Entry, allocators: Sequence[str], epoch: float, folder: Path) -> list:
     subjects = [word for letter, name in zip("abcdefgh", allocators) for word in (f"--{letter}", name)]
     return ["ab", *subjects, "-w", entry.workload, *entry.arguments, "--launches", str(LAUNCHES), "--blocks",
-            str(BLOCKS), "--latency", str(LATENCY_EPOCHS), "--epoch", str(epoch), "--no-report", "-o",
+            str(BLOCKS), "--latency", str(entry.latency_epochs), "--epoch", str(epoch), "--no-report", "-o",
             str(folder)]
 
 
@@ -200,7 +208,7 @@ def measure(folder: Path, minutes: float, pattern: str, say: Callable = lambda l
             suite.notes.append(f"{entry.name}: left out, this hakbench has no such workload")
     entries = [entry for entry in entries if entry.workload in names]
     share = WORKLOADS_SHARE if APP in chosen else 1.0
-    epoch = epoch_s(60 * minutes * share, len(entries), len(allocators))
+    epoch = epoch_s(60 * minutes * share, entries, len(allocators))
     runs: list = [(entry.name, lambda place, entry=entry: _measure_entry(place, entry, epoch, suite, command))
                   for entry in entries]
     if APP in chosen:
