@@ -78,8 +78,9 @@ enum {
    * memory-lean modes 1 and 2. */
   HAKMEM_PURGE_THREAD = 0,
   /* And those of threads that have ended; then every free page goes back to the kernel. What other
-   * running threads keep at hand stays with them: up to HAKMEM_DEPOT_KB each, and
-   * 512 KiB of large ones, or HAKMEM_DEPOT_KB if that is less. */
+   * running threads keep at hand stays with them: up to HAKMEM_DEPOT_KB each,
+   * 512 KiB of large ones, or HAKMEM_DEPOT_KB if that is less, and the last 63 blocks of other
+   * threads that they have freed, whatever their size. */
   HAKMEM_PURGE_ALL = 1
 };
 

@@ -55,7 +55,8 @@ constinit uint32_t g_unused_ticks = 0;  // when unused heaps last aged
 constinit bool g_hooks_installed = false;
 constinit pthread_key_t g_exit_key = 0;
 // The observe build's count of frees by threads that had no heap.
-constinit std::atomic<uint64_t> g_frees_without_heap[kObserve ? kClassCount : 1] = {};
+[[maybe_unused]] constinit std::atomic<uint64_t> g_frees_without_heap[kObserve ? kClassCount : 1] =
+    {};
 constinit __thread uint8_t t_exits __attribute__((tls_model("initial-exec"))) = 0;
 constinit __thread uint8_t t_frees_without_heap __attribute__((tls_model("initial-exec"))) = 0;
 

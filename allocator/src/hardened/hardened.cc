@@ -140,7 +140,7 @@ void *resize_in_place(const Location &location, void *block, size_t size) {
     return big_blocks::resize(location, size);
   }
   const size_t bytes = usable_bytes(location);
-  if (size + kSealBytes > bytes) return nullptr;
+  if (size > bytes - kSealBytes) return nullptr;  // the sum could be too large for a size_t
   // Shrinking to less than half is worth a copy, if that is smaller.
   if (size < bytes / 2 && small_class(size, kMinAlign) != location.slab->size_class) return nullptr;
   seal(block, bytes, size);

@@ -132,11 +132,12 @@ size_t SlabPool::take_new(SizeClass c, void **end, size_t want) {
 
 // Puts back the blocks from `blocks` on that lie in the first one's slab. Returns the first that
 // does not. The word of the bitmap that is being changed is kept in a register: neighbours come
-// together.
+// together. A misuse is reported without the lock: a program's handler of SIGABRT may allocate.
 inline void *const *SlabPool::put_run(SizeClass c, void *const *blocks, void *const *end) {
   Slab *slab = slab_of(*blocks);
   if (slab == nullptr || slab->owner != this || (c != kAnyClass && slab->size_class != c))
       [[unlikely]] {
+    lock_.unlock();
     report_double_free(*blocks, class_bytes(c));  // its slab was emptied by the first free
   }
   const ClassInfo &info = kClassInfo[slab->size_class];
@@ -152,8 +153,10 @@ inline void *const *SlabPool::put_run(SizeClass c, void *const *blocks, void *co
     const uintptr_t offset = address_of(*block) - base;
     if (offset >= carved_bytes) break;
     const uint64_t quotient = offset * reciprocal;
-    if (!divides(quotient, reciprocal)) [[unlikely]]
+    if (!divides(quotient, reciprocal)) [[unlikely]] {
+      lock_.unlock();
       report_interior_pointer("free", *block, info.bytes);
+    }
     const size_t index = quotient >> kReciprocalShift;
     if (index / 64 != w) {
       bits[w] = word;
@@ -162,12 +165,16 @@ inline void *const *SlabPool::put_run(SizeClass c, void *const *blocks, void *co
       lowest = w < lowest ? w : lowest;
     }
     const uint64_t bit = uint64_t{1} << (index % 64);
-    if ((word & bit) != 0) [[unlikely]]
+    if ((word & bit) != 0) [[unlikely]] {
+      lock_.unlock();
       report_double_free(*block, info.bytes);
+    }
     word |= bit;
   } while (++block != end);
-  if (block == blocks) [[unlikely]]
+  if (block == blocks) [[unlikely]] {
+    lock_.unlock();
     report_foreign_pointer("free", *block);  // beyond what was carved
+  }
   bits[w] = word;
   if (lowest < slab->first_word) slab->first_word = static_cast<uint16_t>(lowest);
   slab->used = static_cast<uint16_t>(slab->used - (block - blocks));

@@ -30,6 +30,11 @@
 namespace hakmem_test {
 namespace {
 
+#ifdef HAKMEM_HARDENED
+constexpr bool kMayRefuseToShrink = true;
+#else
+constexpr bool kMayRefuseToShrink = false;
+#endif
 constexpr int kExitSkipped = 77;
 constexpr size_t kMiB = size_t{1} << 20;
 
@@ -109,6 +114,23 @@ void expect_polite_failures(size_t size, Link *some_block) {
     fail("realloc to 64 TiB: errno %d, not ENOMEM", errno);
 }
 
+// A block that shrinks needs no memory, so it cannot fail for want of it; but the hardened variant, which
+// moves the end of a block with all that guards it, may. Returns where it is then.
+Link *expect_shrink(Link *block) {
+  constexpr size_t kSmall = 48;
+  errno = 0;
+  auto *shrunk = static_cast<Link *>(hakmem_realloc(block, kSmall));
+  if (shrunk == nullptr && kMayRefuseToShrink) return block;
+  if (shrunk == nullptr) fail("realloc of %zu to %zu bytes: NULL", block->size, kSmall);
+  if (errno != 0) fail("realloc to %zu bytes: errno %d", kSmall, errno);
+  const size_t bytes = patterned_bytes(kSmall);
+  if (first_damage(shrunk + 1, bytes, patterned_bytes(shrunk->size), shrunk->size) != kIntact)
+    fail("realloc of %zu to %zu bytes changed the block", shrunk->size, kSmall);
+  shrunk->size = kSmall;
+  fill_pattern(shrunk + 1, bytes, kSmall);
+  return shrunk;
+}
+
 // A thread whose first call comes when nothing is left, and which must work afterwards.
 class LateThread {
  public:
@@ -163,7 +185,10 @@ void exhaust_and_recover(size_t limit_bytes) {
     if (got < enough / 4)
       fail("only %zu of %zu MiB could be had in blocks of %zu bytes", got / kMiB, enough / kMiB,
            size);
-    if (got < enough) expect_polite_failures(size, list);
+    if (got < enough) {
+      expect_polite_failures(size, list);
+      list = expect_shrink(list);
+    }
     if (late_waits) late.let_fail();
     give_back(list);
     if (late_waits) late.let_work();

@@ -21,7 +21,13 @@ constexpr int kErrnoMark = 7777;
 volatile size_t g_opaque_one = 1;
 size_t opaque(size_t size) { return size * g_opaque_one; }
 
-const size_t kTooLarge[] = {size_t{PTRDIFF_MAX} + 1, SIZE_MAX - 4096, SIZE_MAX - 15, SIZE_MAX};
+const size_t kTooLarge[] = {size_t{PTRDIFF_MAX} + 1,
+                            SIZE_MAX - 4096,
+                            SIZE_MAX - 15,
+                            SIZE_MAX - 8,
+                            SIZE_MAX - 7,
+                            SIZE_MAX - 1,
+                            SIZE_MAX};
 const size_t kSizes[] = {0,     1,     16,    17,    1024,    1025,    2048,    4096,
                          32768, 32769, 65536, 65537, 1 << 20, 4 << 20, 5 << 20, 33 << 20};
 
@@ -89,9 +95,14 @@ TEST(Errno, FailedReallocKeepsTheBlock) {
     void *block = hakmem_malloc(size);
     ASSERT_NE(block, nullptr);
     fill_pattern(block, size, 1);
-    errno = 0;
-    EXPECT_EQ(hakmem_realloc(block, opaque(SIZE_MAX / 2 + 1)), nullptr);
-    EXPECT_EQ(errno, ENOMEM);
+    for (const size_t too_large : kTooLarge) {
+      errno = 0;
+      EXPECT_EQ(hakmem_realloc(block, opaque(too_large)), nullptr) << too_large;
+      EXPECT_EQ(errno, ENOMEM);
+      errno = 0;
+      EXPECT_EQ(hakmem_reallocarray(block, opaque(too_large), 1), nullptr) << too_large;
+      EXPECT_EQ(errno, ENOMEM);
+    }
     errno = 0;
     EXPECT_EQ(hakmem_reallocarray(block, opaque(SIZE_MAX / 2 + 1), 2), nullptr);
     EXPECT_EQ(errno, ENOMEM);
