@@ -30,7 +30,8 @@ install_packages build
 
 say "2/3 Build (preset release, $jobs jobs)"
 # The products only: the tests take as long again to compile, and test.sh builds them.
-build_preset release hakbench hakmem harness/plugins/all harness/standalone/all
+build_preset release hakbench hakmem hakmem_static hakmem-hardened hakmem-observe gates_json hakbench-micro \
+  hakbench_recorder harness/plugins/all harness/standalone/all
 
 out="$root/out/quickstart-$(date +%Y%m%d-%H%M%S)"
 say "3/3 Measure: hakmem against mimalloc, about one minute"

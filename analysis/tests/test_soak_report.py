@@ -286,6 +286,15 @@ def launcher(tmp_path):
     return ["sh", tmp_path / "hakbench-report"]
 
 
+@pytest.mark.parametrize("safe_path", [{}, {"PYTHONSAFEPATH": "1"}])
+def test_a_users_files_are_no_modules_of_the_tools(launcher, tmp_path, safe_path):
+    for name in ("random", "json", "statistics", "hakmem_analysis"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the user\'s file')")
+    done = subprocess.run([*launcher, "--help"], cwd=tmp_path, capture_output=True, text=True, check=False,
+                          env={**os.environ, "HAKMEM_PYTHON": sys.executable, **safe_path})
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("usage: hakbench-report")
+
+
 def cpu_seconds(*command) -> float:
     """What a command and its children took, which must succeed; bytecode may be written, as by default."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}

@@ -94,6 +94,14 @@ def case_pkgconfig(options, directory):
         program = directory / f"archive-{language}"
         run([compiler, *flags("--cflags"), source, "-o", program, libdir / "libhakmem.a"])
         expect_origin(program, program)
+    # As the linkers of several distributions work: what is not called is left out.
+    program = directory / "no-malloc"
+    run([options.cc, "-Wl,--as-needed", CONSUMER / "no_malloc.c", "-o", program, *flags("--libs")])
+    expect_origin(program, libdir / "libhakmem.so", LD_LIBRARY_PATH=str(libdir))
+    program = directory / "link-time-optimised"
+    run([options.cc, "-flto", *flags("--cflags"), CONSUMER / "consumer.c", "-o", program,
+         "-Wl,--undefined=malloc", libdir / "libhakmem.a"])
+    expect_origin(program, program)
 
 
 def case_preload(options, directory):

@@ -1,0 +1,13 @@
+/* no_malloc.c - a C program that calls no malloc itself: prints the file that strdup's comes from. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+
+int main(int argc, char **argv) {
+  Dl_info info;
+  char *copy = strdup(argv[argc - 1]);
+  if (copy == NULL || dladdr(dlsym(RTLD_DEFAULT, "malloc"), &info) == 0) return 1;
+  printf("%s\n", info.dli_fname);
+  return 0;
+}
