@@ -277,9 +277,9 @@ def hour_folder(request, tmp_path_factory):
 def launcher(tmp_path):
     """bin/hakbench-report of a build folder, as CMake makes it."""
     text = (ROOT / "analysis" / "launcher.sh.in").read_text()
-    for name, value in (("TOOL", "report"), ("PROJECT_SOURCE_DIR", ROOT), ("PROJECT_BINARY_DIR", tmp_path),
-                        ("CMAKE_CURRENT_SOURCE_DIR", ROOT / "analysis"),
-                        ("CMAKE_RUNTIME_OUTPUT_DIRECTORY", tmp_path / "bin")):
+    for name, value in (("TOOL", "report"), ("PREFIX", ""), ("SCRIPTS", ROOT / "scripts"),
+                        ("SOURCE", ROOT / "analysis" / "src"), ("FONT_CACHE", tmp_path / "cache" / "matplotlib"),
+                        ("BIN", tmp_path / "bin")):
         text = text.replace(f"@{name}@", str(value))
     (tmp_path / "cache" / "matplotlib").mkdir(parents=True)
     (tmp_path / "hakbench-report").write_text(text)

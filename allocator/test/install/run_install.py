@@ -112,6 +112,35 @@ def case_preload(options, directory):
     expect_origin(options.probe, directory / "libhakmem.so", LD_PRELOAD=str(directory / "libhakmem.so"))
 
 
+def case_hakbench(options, directory):
+    """hakbench with its plugins, profiles, libraries and tools, away from the build and the sources."""
+    run([options.cmake, "--install", options.build, "--prefix", directory / "first",
+         "--component", "hakbench"])
+    prefix = directory / "moved"
+    (directory / "first").rename(prefix)
+    hakbench, folder = prefix / "bin" / "hakbench", directory / "run"
+
+    def hakbench_does(*words):
+        return run([hakbench, *words], PATH="/usr/bin:/bin")
+
+    said = hakbench_does("ab", "--a", "hakmem", "--b", "glibc", "--profile", "quick", "--epoch", "5ms",
+                         "--launches", "2", "--blocks", "3", "-o", folder)
+    if f"report: {folder}/report.md" not in said:
+        raise Failure(f"hakbench ab made no report: {said}")
+    hakbench_does("app", "-a", "hakmem", "-a", "glibc", "--blocks", "1", "-o", directory / "app",
+                  "--", "/bin/ls")
+    hakbench_does("record", "-o", directory / "ls.trace", "--", "/bin/ls", "/")
+    hakbench_does("ledger", "--", "/bin/true")
+    hakbench_does("micro", "-a", "hakmem", "--filter", "malloc_free/size:16$", "--min-time", "0.01",
+                  "-o", directory / "micro")
+    if "HAKMEM_DEPOT_KB" not in hakbench_does("list", "gates"):
+        raise Failure("hakbench list gates names no HAKMEM_DEPOT_KB")
+    for path in prefix.rglob("*"):
+        text = path.read_bytes() if path.is_file() and path.suffix in (".py", ".sh", "") else b""
+        if path.parent.name == "hakmem" and str(options.build).encode() in text and text[:2] == b"#!":
+            raise Failure(f"{path} names the build folder")
+
+
 CASES = {name[len("case_"):]: function
          for name, function in globals().items() if name.startswith("case_")}
 

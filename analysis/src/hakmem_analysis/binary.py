@@ -24,11 +24,13 @@ def find_hakbench() -> str:
 
 
 def find_built(name: str) -> str:
-    """A file of lib/ beside the program's folder. Raises InputError."""
-    path = Path(find_hakbench()).resolve().parents[1] / "lib" / name
-    if not path.exists():
-        raise InputError(f"{path} is not there: build it (cmake --build --preset release)")
-    return str(path)
+    """A file of lib/ beside the program's folder, or of lib/hakmem/ where it is installed. Raises
+    InputError."""
+    library = Path(find_hakbench()).resolve().parents[1] / "lib"
+    for path in (library / name, library / "hakmem" / name):
+        if path.exists():
+            return str(path)
+    raise InputError(f"{library / name} is not there: build it (cmake --build --preset release)")
 
 
 def find_steady() -> str:
