@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from folders import BASE_KB
@@ -252,6 +253,20 @@ def test_too_few_epochs_for_a_slope_are_said_in_words(tmp_path, drawn):
     panel = drawn(make_soak(tmp_path / "some", {"hakmem": still, "mimalloc": still}, soak_s=40, every=6))[2]
     words = [written.get_text() for written in panel.texts]
     assert words == ["hakmem: 0 kB/h", "mimalloc: too few epochs for a slope"] and panel.lines
+
+
+def test_the_line_of_a_slope_goes_through_its_data_and_the_interval_is_a_bow_tie(tmp_path, drawn):
+    """A leak whose epochs lie closer at its start, and so before the centre of time."""
+    folder = make_soak(tmp_path / "soak", {"hakmem": lambda hours: 90_000 * hours})
+    epochs = pd.read_csv(folder / "epochs.csv", dtype=str, keep_default_na=False)
+    epochs[(epochs.index % 5 == 0) | (epochs.index < 300)].to_csv(folder / "epochs.csv", index=False)
+    panel = drawn(folder)[2]
+    points, line = panel.lines[:2]
+    off_kb = points.get_ydata() - np.interp(points.get_xdata(), line.get_xdata(), line.get_ydata())
+    assert abs(np.median(off_kb)) < 4 and line.get_ydata()[0] == pytest.approx(0)
+    corners = panel.collections[0].get_paths()[0].vertices
+    heights = [np.ptp(corners[np.isclose(corners[:, 0], at), 1]) for at in line.get_xdata()]
+    assert heights[1] < 0.01 and heights[0] == pytest.approx(heights[2]) and heights[0] > 0.1
 
 
 def test_half_life_is_linear_between_samples():

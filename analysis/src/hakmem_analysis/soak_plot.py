@@ -96,16 +96,16 @@ def _draw_change(axis, result: Result, judged: list, styles: dict, start_s: floa
         at_s, rss = epochs["wall_time_s"].to_numpy() - start_s, epochs["rss_above_base_kb"].to_numpy()
         centre_s = at_s[0] + drift.span_s / 2
         slopes = np.array([drift.slope_kb_per_h, drift.slope_lower_kb_per_h, drift.slope_upper_kb_per_h])
-        ends_h = (np.array([at_s[0], at_s[-1]]) - centre_s) / SECONDS_PER_HOUR
         rss = rss - np.where(at_s >= _step_s(drift, result, subject) - start_s, drift.step_kb, 0.0)
-        middle = np.median(rss)
-        base = middle + ends_h[0] * slopes[0]
+        level = np.median(rss - slopes[0] * (at_s - centre_s) / SECONDS_PER_HOUR)
+        places_s = np.array([at_s[0], centre_s, at_s[-1]])  # the interval is a bow tie: narrow at the centre
+        lines = level + np.outer(slopes, (places_s - centre_s) / SECONDS_PER_HOUR)
+        base = lines[0, 0]
         axis.plot(at_s, rss - base, linestyle="none", marker=marker, markersize=2, color=colour, alpha=0.5)
-        lines = middle - base + np.outer(slopes, ends_h)
-        axis.plot([at_s[0], at_s[-1]], lines[0], color=colour, linewidth=1.6)
+        axis.plot(places_s, lines[0] - base, color=colour, linewidth=1.6)
         if colour != GREY:
-            axis.fill_between([at_s[0], at_s[-1]], lines[1:].min(axis=0), lines[1:].max(axis=0), color=colour,
-                              alpha=0.18, linewidth=0)
+            axis.fill_between(places_s, lines[1:].min(axis=0) - base, lines[1:].max(axis=0) - base,
+                              color=colour, alpha=0.18, linewidth=0)
             _label(axis, _slope_words(subject), labels, colour)
             labels += 1
     _draw_budget(axis, judged, result, start_s)
