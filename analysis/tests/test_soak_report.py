@@ -269,6 +269,20 @@ def test_the_line_of_a_slope_goes_through_its_data_and_the_interval_is_a_bow_tie
     assert heights[1] < 0.01 and heights[0] == pytest.approx(heights[2]) and heights[0] > 0.1
 
 
+def test_what_is_after_warm_up_says_so_and_how_many_epochs_it_is(tmp_path):
+    """Memory that settles has half of its epochs left out, any other a quarter."""
+    folder = make_soak(tmp_path / "soak", {"hakmem": lambda hours: -2000 * np.exp(-hours * 40),
+                                           "mimalloc": still}, soak_s=240)
+    head, *rows = soak_page.table_rows(soak_judge.judge(load_result(folder)))
+    assert [row[head.index("judged over")] for row in rows] == [
+        "2 min, 60 of 120 epochs", "3 min, 90 of 120 epochs"]
+    assert "CV after warm-up" in head and "system calls/op after warm-up" in head
+    report_tool.write(report_tool.build(folder), plot=False)
+    page = (folder / "report.md").read_text()
+    assert "after warm-up CV 0." in page or "after warm-up CV 1." in page
+    assert "or the first half where memory was still settling" in page
+
+
 def test_half_life_is_linear_between_samples():
     assert decay.half_life_s(np.array([0, 1, 2.0]), np.array([100, 60, 0.0])) == pytest.approx(1 + 10 / 60)
     assert np.isnan(decay.half_life_s(np.array([0, 1.0]), np.array([100, 97.0])))

@@ -55,12 +55,12 @@ def _text(name: str, drift: Drift, cause: Cause) -> str:
         slope += (f" ({100 * drift.confidence:g} % interval {interval}), Mann-Kendall p "
                   f"{drift.mann_kendall_p:.2g}; smallest slope visible {smallest}")
     rows = [
-        ["throughput", f"mean {text.rate(drift.ops_per_s_mean)}, CV {text.percent(drift.cv)}"],
+        ["throughput", f"mean {text.rate(drift.ops_per_s_mean)}, CV {text.percent(drift.cv)}, after warm-up"],
         ["RSS", f"first {text.memory(drift.rss_first_kb)}, last {text.memory(drift.rss_last_kb)}, peak "
                 f"{text.memory(drift.rss_peak_kb)}; drift {text.plain(drift.drift_percent, '{:+.2f} %')}"],
         ["slope", slope],
         ["cause", f"{cause.name}: {cause.reason}"],
-        ["system calls", f"{text.plain(drift.syscalls_per_op, '{:.3g}')} per op"],
+        ["system calls", f"{text.plain(drift.syscalls_per_op, '{:.3g}')} per op, after warm-up"],
         ["over", f"{drift.epochs} epochs, of which {drift.warmup_epochs} warm-up; {drift.span_s:.0f} s after "
                  f"it in {drift.blocks} blocks of {drift.epochs_per_block} epoch(s)"],
     ]

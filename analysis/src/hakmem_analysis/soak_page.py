@@ -62,7 +62,7 @@ def sentence(subject: SoakSubject) -> str:
         if subject.cause.name != causes.NONE:
             words += f". Cause: {subject.cause.name} ({subject.cause.reason})"
     return (f"{words}. RSS {text.memory(drift.rss_last_kb)} at the end, peak "
-            f"{text.memory(drift.rss_peak_kb)}; CV {text.percent(drift.cv)}; "
+            f"{text.memory(drift.rss_peak_kb)}; after warm-up CV {text.percent(drift.cv)} and "
             f"{text.plain(drift.syscalls_per_op, '{:.3g}')} system calls an op; "
             f"{text.plain(subject.failed_allocs, '{:.0f}')} failed allocations.")
 
@@ -88,13 +88,14 @@ def table_rows(judged: Sequence[SoakSubject]) -> list:
     """Header and rows of the table of drifts, as cells."""
     decays = any(subject.decay for subject in judged)
     rows = [["", "verdict", "cause", "slope", "99 % interval", "smallest visible", "RSS first", "last",
-             "judged over", "CV", "system calls/op", "failed allocs"]
+             "judged over", "CV after warm-up", "system calls/op after warm-up", "failed allocs"]
             + (["after a drain", "falls while idle", "half-life"] if decays else [])]
     for subject in judged:
         drift, decay = subject.drift, subject.decay
+        left = drift.epochs - drift.warmup_epochs
         row = [subject.name, drift.verdict, subject.cause.name, *slope_words(drift),
                text.memory(drift.rss_first_kb), text.memory(drift.rss_last_kb),
-               f"{text.duration(drift.span_s)}, {drift.epochs - drift.warmup_epochs} epochs",
+               f"{text.duration(drift.span_s)}, {left} of {drift.epochs} epochs",
                text.percent(drift.cv), text.plain(drift.syscalls_per_op, "{:.3g}"),
                text.plain(subject.failed_allocs, "{:.0f}")]
         if decays:
@@ -114,8 +115,9 @@ def parts(judged: Sequence[SoakSubject]) -> list:
                   "longest, is judged" for subject in judged if subject.launches > 1]
     found = [document.Heading("Drift"), document.Table(rows[0], rows[1:]), document.Paragraph(
         "DRIFT: the whole interval of the slope is beyond the budget. STABLE: all of it is within. EXTEND: "
-        "neither; the reason says how long a soak would tell. The first quarter is warm-up and left out. RSS "
-        "is above the process's own. How it is judged: docs/design/statistics.md.")]
+        "neither; the reason says how long a soak would tell. Warm-up is left out: the first quarter of "
+        "the epochs, or the first half where memory was still settling; \"judged over\" says how many were "
+        "left. RSS is above the process's own. How it is judged: docs/design/statistics.md.")]
     if named or relaunched:
         found.append(document.Bullets(named + relaunched))
     return found
