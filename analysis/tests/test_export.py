@@ -1,6 +1,7 @@
 """hakbench export: what the other tools will read. Formats: Google Benchmark's tools/compare.py takes
 `benchmarks` with name, run_type, real_time, cpu_time, time_unit; mimalloc-bench reads lines of benchmark,
 allocator, elapsed as m:ss.cc, rss in kB."""
+import errno
 import json
 import re
 from xml.etree import ElementTree as xml
@@ -140,6 +141,32 @@ def test_errors_are_one_line(call, tmp_path, monkeypatch, arguments, words):
 def test_a_file_that_cannot_be_written_is_named(call, ab_folder, tmp_path):
     done = call(export.main, ab_folder, "--to", "csv", "-o", tmp_path / "no" / "t.csv")
     assert done.code == 1 and "cannot be written" in done.err and done.err.count("\n") == 1
+
+
+def test_a_full_disk_leaves_what_was_there(call, ab_folder, tmp_path, monkeypatch):
+    def fill(path, content, **_):
+        path.write_bytes(content[:100].encode())
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder = tmp_path / "out"
+    folder.mkdir()
+    file = folder / "t.csv"
+    file.write_text("old")
+    monkeypatch.setattr(export.Path, "write_text", fill)
+    done = call(export.main, ab_folder, "--to", "csv", "-o", file)
+    assert done.code == 1 and done.err == (f"hakbench-export: error: {file}: cannot be written (No space left "
+                                           "on device); free space\n")
+    assert file.read_text() == "old" and list(folder.iterdir()) == [file]
+
+
+def test_a_link_stays_one_and_a_device_is_written_as_it_is(call, ab_folder, tmp_path):
+    (tmp_path / "file").write_text("old")
+    for name, target in (("link", "file"), ("full", "/dev/full")):
+        (tmp_path / name).symlink_to(target)
+    assert call(export.main, ab_folder, "--to", "csv", "-o", tmp_path / "link").code == 0
+    assert (tmp_path / "link").is_symlink() and len((tmp_path / "file").read_text()) > 1000
+    done = call(export.main, ab_folder, "--to", "csv", "-o", tmp_path / "full")
+    assert done.code == 1 and done.err.endswith("; free space\n")
 
 
 def still(_):
