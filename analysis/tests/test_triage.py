@@ -134,6 +134,18 @@ def test_a_lean_profile_is_not_praised_for_what_it_does_not_reach(run, owners, r
                for line in done.found["advice"])
 
 
+def test_neither_heaps_nor_the_ledger_count_as_the_process(run, call, monkeypatch):
+    owners = {"other_files": 2700, "stacks": 92, "heaps": 31, "metadata": 100, "ledger": 68}
+    done = run(Machine(980, ledger=ledger_of(owners)))
+    page = (done.folder / triage_page.PAGE).read_text()
+    assert "292 kB of it are libraries, stacks and the harness" in page
+    assert "68 kB are the ledger's own, in step 2 only" in page
+    assert any("the 131 kB in pages that live blocks share and in metadata" in line
+               for line in done.found["advice"])
+    bars, _ = colours_of(done.folder, call, monkeypatch)
+    assert "heaps" in bars and "ledger" not in bars
+
+
 def test_without_a_ledger_it_is_open_what_a_lean_profile_reaches(run):
     advice = run(Machine(ledger_error="unknown command 'ledger'")).found["advice"]
     assert any(line.startswith("Memory-lean may lower it: ") for line in advice)
@@ -284,5 +296,5 @@ def test_launches(duration_s, epoch_s, launches):
 
 def test_every_owner_has_a_group():
     named = ("live_blocks", *triage_words.LEAN, *triage_words.IDLE, *triage_words.IN_USE,
-             *triage_words.PROCESS)
+             *triage_words.PROCESS, *triage_words.TOOL)
     assert len(named) == len(set(named)) == 15

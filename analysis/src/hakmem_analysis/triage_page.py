@@ -23,7 +23,7 @@ PICTURE, PAGE, JSON = "triage.png", "triage.md", "triage.json"
 PAGE_KB = 4
 BLACK = "#000000"
 NEED, WARM_UP, OWN_DESIGN = "need: live blocks", "A: warm-up", "B: allocator's design"
-PROCESS_MORE = "process: libraries, stacks, ledger"
+PROCESS_MORE = "process: libraries, stacks"
 # Colour and hatch of each part and owner, the same in every picture; what is alike has one colour.
 LOOKS = {NEED: ("#0072B2", ""), WARM_UP: ("#D55E00", ""), OWN_DESIGN: ("#009E73", ""),
          PROCESS_MORE: (GREY, ""),
@@ -32,7 +32,7 @@ LOOKS = {NEED: ("#0072B2", ""), WARM_UP: ("#D55E00", ""), OWN_DESIGN: ("#009E73"
          "thread_caches": ("#E69F00", ""), "depot_transfer": ("#E69F00", "//"),
          "never_used": ("#CC79A7", ""),
          "warm_empty_slabs": ("#B10026", ""), "free_runs": ("#B10026", "//"),
-         "metadata": (BLACK, ""), "owner_maps": (BLACK, "//")}
+         "metadata": (BLACK, ""), "owner_maps": (BLACK, "//"), "heaps": (BLACK, "xx")}
 
 
 @dataclass(frozen=True)
@@ -129,12 +129,15 @@ def step2_words(triage: Triage) -> str:
     if not ledger.content:
         words = f"Without step 2: {ledger.reason}. So B is not divided further."
     else:
+        kb = triage_words.sums(ledger)
         words = (f"Step 2, the statistics build at the end of a run of its own: RSS "
                  f"{text.memory(ledger.content['rss_bytes'] / 1024)}, of which "
                  f"{text.memory(ledger.content['residual_bytes'] / 1024)} have no owner ({LEDGER_FILE}). "
-                 f"{text.memory(triage_words.sums(ledger)['process'] - triage.base_kb)} of it are libraries, "
+                 f"{text.memory(kb['process'] - triage.base_kb)} of it are libraries, "
                  "stacks and the harness beyond what the process had before the allocator was loaded; they "
-                 "count in B, and no setting changes them.")
+                 "count in B, and no setting changes them."
+                 + (f" {text.memory(kb['tool'])} are the ledger's own, in step 2 only and in no B."
+                    if kb["tool"] else ""))
     return words + (f" The allocator's own statistics are in {DUMP_FILE}." if ledger.dumped else "")
 
 
@@ -178,13 +181,13 @@ def for_people(triage: Triage, folder: Path) -> str:
 
 def draw(triage: Triage, path: Path) -> None:
     """Writes the PNG: what lies above the process's own memory in stacks at the left, each launch's peak of
-    the three runs at the right."""
+    the three runs at the right. What the ledger holds itself is in no other run, and left out."""
     stacks = {"peak of step 0": [(name, kb) for name, kb in (
         (NEED, triage.split.need_kb), (WARM_UP, triage.split.benchmark.interval.point),
         (OWN_DESIGN, triage.split.design.interval.point)) if finite(kb)]}
     if triage.ledger.content:
         mine = [(owner["name"], owner["bytes"] / 1024) for owner in triage.ledger.owners
-                if owner["name"] not in triage_words.PROCESS]
+                if owner["name"] not in (*triage_words.PROCESS, *triage_words.TOOL)]
         more_kb = triage_words.sums(triage.ledger)["process"] - triage.base_kb
         stacks["step 2, by owner"] = [*sorted(mine, key=lambda row: (row[0] != "live_blocks", -row[1])),
                                       (PROCESS_MORE, more_kb)]

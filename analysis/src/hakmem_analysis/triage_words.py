@@ -2,7 +2,7 @@
 
 Purpose     The words of a verdict, and the policy: which setting lowers the RSS, what it can reach, what it
             costs.
-Owns        LEAN, IDLE, IN_USE, PROCESS: who of the ledger's owners can be told to let go.
+Owns        LEAN, IDLE, IN_USE, PROCESS, TOOL: who of the ledger's owners can be told to let go.
 Boundary    Numbers in, sentences out; no file and no process.
 """
 from __future__ import annotations
@@ -18,8 +18,9 @@ LEAN = ("warm_empty_slabs", "free_runs")
 IDLE = ("thread_caches", "depot_transfer", "never_used")
 LEAN_DEPOT_KB = 256.0
 # Owners that come with the live blocks, in any profile.
-IN_USE = ("slack", "metadata", "owner_maps", "huge_blocks")
-PROCESS = ("heaps", "other_anonymous", "other_files", "stacks", "ledger")
+IN_USE = ("slack", "metadata", "owner_maps", "heaps", "huge_blocks")
+PROCESS = ("other_anonymous", "other_files", "stacks")
+TOOL = ("ledger",)  # in step 2 only
 TITLES = {BENCHMARK: "BENCHMARK", DESIGN: "ALLOCATOR DESIGN", BOTH: "A SHARE OF EACH", NONE: "NEITHER",
           INCONCLUSIVE: "INCONCLUSIVE"}
 
@@ -77,9 +78,10 @@ def fixed_words(split: Split) -> str:
 
 
 def sums(ledger: Ledger) -> dict:
-    """kB of the ledger's owners: "live", "lean", "idle", "in_use", "process". Depots beyond what a lean
-    profile keeps count as "lean", not as "idle"."""
-    groups = {"live": ("live_blocks",), "lean": LEAN, "idle": IDLE, "in_use": IN_USE, "process": PROCESS}
+    """kB of the ledger's owners: "live", "lean", "idle", "in_use", "process", "tool". Depots beyond what a
+    lean profile keeps count as "lean", not as "idle"."""
+    groups = {"live": ("live_blocks",), "lean": LEAN, "idle": IDLE, "in_use": IN_USE, "process": PROCESS,
+              "tool": TOOL}
     kb = {owner["name"]: owner["bytes"] / 1024 for owner in ledger.owners}
     found = {group: sum(kb.get(name, 0.0) for name in names) for group, names in groups.items()}
     spare_kb = max(0.0, kb.get("depot_transfer", 0.0) - LEAN_DEPOT_KB)
