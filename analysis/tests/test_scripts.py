@@ -118,6 +118,26 @@ def test_foreign_input_is_one_line(run, script, arguments, words):
     assert done.code == 1 and done.err.count("\n") == 1 and words in done.err
 
 
+@pytest.mark.parametrize("mark, named", [(";", "';'"), ("\t", "'\\t'"), ("|", "'|'")])
+@pytest.mark.parametrize("script, arguments", [
+    ("analyze_epoch_tail_csv.py", ()), ("calculate_percentiles.py", ("--column", "rss")),
+    ("analyze_soak.py", ("--rss", "rss"))])
+def test_another_separator_is_named(run, script, arguments, mark, named):
+    done = run(script, "-", *arguments, stdin=f"time_s{mark}rss\n1{mark}2\n")
+    assert done.code == 1 and done.err.count("\n") == 1
+    assert f"as if {named} separated the columns; put commas there" in done.err and ":1: " in done.err
+
+
+@pytest.mark.parametrize("text, words", [
+    ("time_s,rss\n", "no row below the header line"),
+    ("kind,time_s,rss\n", "no throughput epoch below the header line"),
+    ("time_s,memory\n1,2\n", "no values in a column 'rss'; the header line has: time_s, memory; name yours"),
+    ("time_s,memory\n", "the header line has: time_s, memory; name yours")])
+def test_soak_says_what_is_in_a_file_without_memory(run, text, words):
+    done = run("analyze_soak.py", "-", "--rss", "rss", stdin=text)
+    assert done.code == 1 and done.err.count("\n") == 1 and words in done.err
+
+
 @pytest.mark.parametrize("text", ["", "\n", "\0\0\0\0\n\0", "{}\n"])
 @pytest.mark.parametrize("script, arguments", [
     ("analyze_epoch_tail_csv.py", ()), ("calculate_percentiles.py", ("--column", "x")),

@@ -60,8 +60,13 @@ def check_header(name: str, found: Sequence[str], needed: Sequence[str]) -> None
     """Raises InputError that names the missing columns and lists those that are there."""
     missing = [column for column in needed if column not in found]
     if missing:
-        there = ", ".join(map(str, found[:12])) + (", ..." if len(found) > 12 else "")
-        raise InputError(f"{name}:1: no column '{missing[0]}'; the header line has: {there or 'nothing'}")
+        raise InputError(f"{name}:1: no column '{missing[0]}'; the header line has: "
+                         f"{header_words(found) or 'nothing'}")
+
+
+def header_words(header: Sequence[str]) -> str:
+    """The names of a header line in a message, the first dozen of them."""
+    return ", ".join(map(str, header[:12])) + (", ..." if len(header) > 12 else "")
 
 
 def _open(source: str):
@@ -74,11 +79,16 @@ def _open(source: str):
 
 
 def _read_header(name: str, stream) -> list:
-    """Reads the header line off the stream; repeated column names are an error."""
+    """Reads the header line off the stream; repeated column names are an error, and so is one column with
+    another separator in its name."""
     line = stream.readline().decode("utf-8-sig")
     header = next(csv.reader([line]), [])
     if not any(header):
         raise InputError(f"{name}: the file is empty; a CSV with a header line was expected")
+    other = next((mark for mark in ";\t|" if mark in header[0]), None)
+    if len(header) == 1 and other:
+        raise InputError(f"{name}:1: the header line is {header[0][:60]!r}, as if {other!r} separated the "
+                         "columns; put commas there")
     twice = [column for column in header if header.count(column) > 1]
     if twice:
         raise InputError(f"{name}:1: two columns are named '{twice[0]}'; rename one")
@@ -147,7 +157,8 @@ def read_chunks(source: str, numbers: Sequence[str] = (), texts: Sequence[str] =
                 forget: Sequence[str] = (), max_rows: Optional[int] = None,
                 exact: bool = False) -> Iterator[pd.DataFrame]:
     """The named columns of a CSV, in frames of at most CHUNK_ROWS rows; `source` is a path or `-`. At least
-    one frame, so that the columns are known; its index is the number of the row.
+    one frame, so that the columns are known, with the header line in attrs["header"]; its index is the
+    number of the row.
 
     Columns in `numbers` and `texts` must be there; optional ones are left out of the frames when the
     header lacks them. `keep` maps a chunk to a boolean mask of the rows to keep; columns in `forget` serve
@@ -166,8 +177,10 @@ def read_chunks(source: str, numbers: Sequence[str] = (), texts: Sequence[str] =
             check_header(name, header, (*numbers, *texts))
             chosen = [column for column in header if column in wanted_numbers | wanted_texts]
             left = [column for column in chosen if column not in forget]
-            yield pd.DataFrame({column: pd.Series(dtype=float if column in wanted_numbers else "category")
-                                for column in left})
+            empty = pd.DataFrame({column: pd.Series(dtype=float if column in wanted_numbers else "category")
+                                  for column in left})
+            empty.attrs["header"] = header
+            yield empty
             wanted = _Wanted(name, [column for column in chosen if column in wanted_numbers],
                              [column for column in chosen if column not in wanted_numbers], keep, left, exact)
             if max_rows is not None:
@@ -190,12 +203,13 @@ def read_chunks(source: str, numbers: Sequence[str] = (), texts: Sequence[str] =
 
 
 def read_columns(source: str, **choice) -> pd.DataFrame:
-    """All rows of the named columns of a CSV, numbered anew, texts as str or NaN; the arguments are
-    read_chunks()'s."""
+    """All rows of the named columns of a CSV, numbered anew, texts as str or NaN; the header line is in
+    attrs["header"]; the arguments are read_chunks()'s."""
     empty, *frames = read_chunks(source, **choice)
     frame = pd.concat(frames, ignore_index=True) if frames else empty
     for column in frame.select_dtypes("category"):
         frame[column] = frame[column].astype(object)
+    frame.attrs["header"] = empty.attrs["header"]
     return frame
 
 

@@ -34,8 +34,12 @@ def _read(options) -> pd.DataFrame:
         optional_texts=("kind", *GROUP_COLUMNS),
         keep=csvfile.throughput_rows, max_rows=max_rows)
     pair = next((pair for pair in rss_columns if pair[0] in frame and frame[pair[0]].notna().any()), None)
+    if frame.empty and any(rss in frame for rss, _ in rss_columns):
+        raise InputError(f"{name}: no {'throughput epoch' if 'kind' in frame else 'row'} below the header "
+                         "line; is it the right file?")
     if pair is None:
-        raise InputError(f"{name}: no values in a column '{rss_columns[-1][0]}'; name yours with --rss")
+        raise InputError(f"{name}: no values in a column '{rss_columns[-1][0]}'; the header line has: "
+                         f"{csvfile.header_words(frame.attrs['header'])}; name yours with --rss")
     time = next((column for column in time_columns if column in frame), None)
     if time is None and options.epoch_s is None:
         raise InputError(f"{name}:1: no column '{time_columns[0]}'; name yours with --time, or give the "
