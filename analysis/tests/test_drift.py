@@ -142,6 +142,17 @@ def test_extend_says_how_long_a_soak_would_tell():
     assert verdicts.count("STABLE") >= 15
 
 
+def test_a_soak_of_seconds_is_told_how_long_however_many_times_its_length_that_is():
+    """But of one that would take more than a day, and 64 times its length, nothing is promised."""
+    time_s = np.arange(60) * 0.1
+    drift = analyse(time_s, soak(noise_kb=100, time_s=time_s))
+    assert drift.verdict == "EXTEND" and 64 * 6 < drift.needed_s < 24 * 3600
+    assert "a soak of about" in drift.reason
+    off = analyse(HOUR, soak(noise_kb=1000)).slope_kb_per_h
+    drift = analyse(HOUR, soak(64 - off, noise_kb=1000))
+    assert np.isnan(drift.needed_s) and "no soak settles it soon" in drift.reason
+
+
 @pytest.mark.parametrize("at", range(401, 412))
 def test_a_step_is_found_to_the_epoch(at):
     """A block of epochs is coarser; one epoch on the wrong side would hide the memory of the noise."""

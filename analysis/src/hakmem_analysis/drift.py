@@ -31,7 +31,8 @@ STEP_STEPS = 2.5
 STEP_SIDE_BLOCKS = 3
 SLOWING = 0.75
 SLOWING_ONCE_MORE = 0.85  # of a growth that slowed before: that it goes on must be plain
-LONGEST_FACTOR = 64.0
+LONGEST_FACTOR = 64.0  # of this soak's length, or LONGEST_H: more is no advice
+LONGEST_H = 24.0
 WARMUP_SHARE = 4  # a quarter
 
 
@@ -74,6 +75,11 @@ class Drift:
     slowing: bool
     needed_s: float
     syscalls_per_op: float
+
+    @property
+    def moves(self) -> bool:
+        """Whether the interval of the slope leaves 0 out."""
+        return self.slope_lower_kb_per_h > 0 or self.slope_upper_kb_per_h < 0
 
     def as_dict(self) -> dict:
         return {key: None if isinstance(value, float) and not np.isfinite(value) else value
@@ -238,6 +244,11 @@ class _Case:
         page = PAGE_KB / self.span_h if self.span_h > 0 else float("nan")
         return max(self.half_width, page) if np.isfinite(self.half_width) else float("nan")
 
+    @property
+    def longest_factor(self) -> float:
+        """How many times its length a soak may be asked to take."""
+        return max(LONGEST_FACTOR, LONGEST_H / self.total_h) if self.total_h > 0 else LONGEST_FACTOR
+
     def least_rate(self, times: float = 1.0) -> float:
         """The least rate of growth that its increments, taken as chance events of their size, allow; if the
         soak had gone on in the same way, `times` as long."""
@@ -308,7 +319,7 @@ def _needed_for_width(case: _Case) -> float:
     room = abs(case.budget - abs(case.line.slope.slope))
     power = 2 / 3 if case.line.method == "levels" else 2.0
     factor = max((case.half_width / room) ** power if room > 0 else np.inf, 1.25)
-    if factor > LONGEST_FACTOR:
+    if factor > case.longest_factor:
         return float("nan")
     return max(factor * case.total_h, _shortest_h(case.budget))
 
@@ -316,6 +327,6 @@ def _needed_for_width(case: _Case) -> float:
 def _needed_for_stairs(case: _Case) -> float:
     """Hours of a soak in which the same growth comes in enough increments."""
     times = 1.25
-    while times <= LONGEST_FACTOR and case.least_rate(times) <= case.budget:
+    while times <= case.longest_factor and case.least_rate(times) <= case.budget:
         times *= 1.25
-    return times * case.total_h if times <= LONGEST_FACTOR else float("nan")
+    return times * case.total_h if times <= case.longest_factor else float("nan")
