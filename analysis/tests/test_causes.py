@@ -52,6 +52,13 @@ def test_the_cause_is_named(epochs, name, words):
     assert found.name == name and words in found.reason
 
 
+def test_a_growth_within_a_large_budget_is_not_denied():
+    epochs = soak(rss=GROWTH_KB)
+    drift = analyse(epochs["time_s"], epochs["rss_kb"], budget_kb_per_h=100_000)
+    assert drift.verdict == "STABLE"
+    assert causes.explain(epochs, drift).reason == "memory drifts within the budget of 100000 kB/h"
+
+
 @pytest.mark.parametrize("epochs, words", [
     (soak(live=0.4 * GROWTH_KB, huge=0.4 * GROWTH_KB), "no one cause explains half of the growth: live blo"),
     (soak(), "because nothing was drained"),

@@ -112,7 +112,8 @@ def explain(epochs: pd.DataFrame, drift: Drift, floor: Optional[Drift] = None) -
     """The cause of what `drift` says of `epochs`: columns time_s, rss_kb and any of COLUMNS. `floor` is the
     Drift of the subject that is no allocator, of the same soak."""
     if drift.verdict == "STABLE":
-        return Cause(NONE, "memory does not drift")
+        within = f"memory drifts within the budget of {text.kb_per_h(drift.budget_kb_per_h)} kB/h"
+        return Cause(NONE, within if drift.moves else "memory does not drift")
     found = growths(epochs, drift)
     numbers = {column: growth.kb for column, growth in found.items()}
     name, reason = _name(drift, found, floor)

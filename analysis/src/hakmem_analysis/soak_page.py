@@ -44,7 +44,9 @@ def headline(judged: Sequence[SoakSubject], conditions: str) -> str:
         words = f"EXTEND. This soak does not settle whether memory drifts: {names(undecided)} on {conditions}"
         return words + f", over {over} ({budget})" + (
             f"; soak for about {text.duration(max(needed))}." if needed else ".")
-    return f"STABLE. Memory does not drift: {names(steady)} on {conditions}, over {over} ({budget})."
+    words = "Memory drifts within the budget" if any(
+        subject.drift.moves for subject in steady) else "Memory does not drift"
+    return f"STABLE. {words}: {names(steady)} on {conditions}, over {over} ({budget})."
 
 
 def sentence(subject: SoakSubject) -> str:
