@@ -1,4 +1,5 @@
 """hakbench history, and where a series changes its level."""
+import dataclasses
 import json
 import math
 
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 from folders import make_folder
 
-from hakmem_analysis import change_points, history
+from hakmem_analysis import change_points, compare_folders, history, plot
 
 
 def test_a_level_that_changes_is_found_where_it_changes():
@@ -86,6 +87,37 @@ def test_a_loss_of_4_percent_is_named_with_its_commits(call, tmp_path):
     found = json.loads(call(history.main, *folders, "--format", "json").out)["changes"]
     assert len(found) == 1 and found[0]["verdict"] == "worse"
     assert found[0]["ratio"] == pytest.approx(1.075 / 1.12, abs=0.01)
+
+
+def _axes(monkeypatch, rows, folders, path):
+    """The panels of the picture of these rows."""
+    drawn = []
+    monkeypatch.setattr(plot.plt, "close", drawn.append)
+    history.draw(rows, folders, "words", path)
+    monkeypatch.undo()
+    plot.plt.close(drawn[-1])
+    return drawn[-1].axes
+
+
+def _row(folder, metric, ratio, lower, upper, candidate="hakmem"):
+    return compare_folders.Row(**{**dict.fromkeys(
+        field.name for field in dataclasses.fields(compare_folders.Row)), "folder": folder, "commit": folder,
+        "candidate": candidate, "reference": "mimalloc", "metric": metric, "ratio": ratio, "lower": lower,
+        "upper": upper})
+
+
+def test_one_wide_interval_hides_no_change_and_a_folder_has_one_place(monkeypatch, tmp_path):
+    metrics = "throughput", "peak_rss_above_base"
+    rows = [_row(f"c{i}", metric, 1.0 if i < 6 else 0.14, *((0.018, 148) if i == 3 else (0.13, 1.1)))
+            for metric in metrics for i in range(12) if (i, metric) != (0, metrics[0])]
+    rows += [_row(f"c{i}", metrics[0], 1.0, 0.99, 1.01, "floor") for i in range(12)]
+    panels = _axes(monkeypatch, rows, [f"c{i}" for i in range(12)], tmp_path / "history.png")
+    assert [axis.get_yscale() for axis in panels] == ["log", "log", "linear"]
+    assert len({axis.get_xlim() for axis in panels}) == 1
+    points = [next(line for line in axis.lines if line.get_marker() == "o").get_xdata() for axis in panels]
+    assert list(points[0]) == list(range(1, 12)) and list(points[1]) == list(range(12))
+    dotted = [line.get_xdata()[0] for axis in panels for line in axis.lines if line.get_linestyle() == ":"]
+    assert dotted == [5.5, 5.5]
 
 
 def test_folders_that_agree_have_no_change(call, tmp_path):

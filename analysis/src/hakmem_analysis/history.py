@@ -21,6 +21,7 @@ from .load import load_result
 
 PROG = "hakbench history"
 HISTORY_FORMAT = "hakbench-history/1"
+LOG_SPAN = 4
 LEAST_FOLDERS = change_points.least_values()
 
 
@@ -120,32 +121,50 @@ def for_people(rows: Sequence[Row], changes: Sequence[Change], words: str) -> st
     return "\n".join([*lines, "", *found] if found else lines)
 
 
-def draw(rows: Sequence[Row], changes: Sequence[Change], words: str, path: Path) -> None:
-    """The ratios with their intervals, folder by folder, and the levels between the changes."""
+def _log_where_wide(axis, values: Sequence[float]) -> None:
+    """A logarithmic axis with plain numbers, where one wide interval would hide the others."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    if max(values) <= LOG_SPAN * min(values):
+        return
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(values) < 1000 * min(values) else (1,)))
+    axis.yaxis.set_minor_locator(NullLocator())
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.set_ylabel("log scale", fontsize=8)
+
+
+def draw(rows: Sequence[Row], folders: Sequence[str], words: str, path: Path) -> None:
+    """The ratios with their intervals, folder by folder, and the levels between the changes. A folder has one
+    place in all panels, in the order of `folders`; an axis that spans more than LOG_SPAN times its
+    least value is logarithmic."""
     from .plot import COLOURS, GREY, plt  # matplotlib takes a second to load: only where there is a picture
 
-    series = by_key(rows)
+    series, commits = by_key(rows), {row.folder: row.commit for row in rows}
     figure, axes = plt.subplots(len(series), 1, figsize=(10, 2.6 * len(series) + 0.6), layout="constrained",
-                                squeeze=False)
+                                squeeze=False, sharex=True)
     figure.suptitle(words, fontsize=11, x=0.01, ha="left")
     for number, ((key, values), axis) in enumerate(zip(series.items(), axes[:, 0])):
-        colour, places = COLOURS[number % len(COLOURS)], range(len(values))
-        bounded = [(i, row) for i, row in enumerate(values) if row.lower is not None]
-        axis.vlines([i for i, _ in bounded], [row.lower for _, row in bounded],
+        colour, places = COLOURS[number % len(COLOURS)], [folders.index(row.folder) for row in values]
+        bounded = [(place, row) for place, row in zip(places, values) if row.lower is not None]
+        axis.vlines([place for place, _ in bounded], [row.lower for _, row in bounded],
                     [row.upper for _, row in bounded], color=colour, linewidth=1.2)
         axis.plot(places, [row.ratio for row in values], "o", color=colour, markersize=5)
         points = change_points.find([math.log(row.ratio) for row in values])
         edges = [0, *(point.at for point in points), len(values)]
         levels = [points[0].before, *(point.after for point in points)] if points else []
         for level, begin, end in zip(levels, edges, edges[1:]):
-            axis.hlines(math.exp(level), begin - 0.4, end - 0.6, color=GREY, linewidth=2)
+            axis.hlines(math.exp(level), places[begin] - 0.4, places[end - 1] + 0.4, color=GREY, linewidth=2)
         for point in points:
-            axis.axvline(point.at - 0.5, color=GREY, linestyle=":", linewidth=1.2)
+            axis.axvline((places[point.at - 1] + places[point.at]) / 2, color=GREY, linestyle=":",
+                         linewidth=1.2)
         axis.set_title(f"{TITLES[key[2]]}: {key[0]} / {key[1]}", loc="left", fontsize=10.5, weight="bold")
-        axis.set_xticks(list(places), [row.commit or Path(row.folder).name for row in values], rotation=30,
-                        ha="right", fontsize=8)
+        _log_where_wide(axis, [bound for row in values for bound in (row.lower, row.ratio, row.upper)
+                               if bound is not None and bound > 0])
         axis.grid(axis="y", color="#dddddd", linewidth=0.6)
         axis.spines[["top", "right"]].set_visible(False)
+    axes[-1, 0].set_xticks(range(len(folders)), [commits.get(folder) or Path(folder).name
+                                                 for folder in folders], rotation=30, ha="right", fontsize=8)
     try:
         figure.savefig(path, dpi=130)
     except OSError as error:
@@ -173,7 +192,7 @@ def _run(argv) -> int:
         raise InputError("no folder has a ratio: give folders of hakbench ab")
     changes, words = find_changes(rows), wording.conditions(results[0])
     if options.png:
-        draw(rows, changes, words, Path(options.png))
+        draw(rows, [str(result.folder) for result in results], words, Path(options.png))
     if options.format == "json":
         print(json.dumps({"format": HISTORY_FORMAT, "workload": words, "rows": [asdict(row) for row in rows],
                           "changes": [asdict(change) for change in changes],
