@@ -28,6 +28,12 @@ expect peak 0 '^True$' sh -c '
   cut -d, -f9 "$1/same/runs.csv" | tail -n +2 | sort -n | sed -n "1p;\$p" | tr "\n" " " |
   { read -r least most; [ "$least" -gt 1000 ] && [ "$most" -lt 60000 ] && echo True; }' sh "$folder"
 expect rows 0 '^11$' sh -c 'wc -l <"$1/same/runs.csv"' sh "$folder"
+# The user's own command runs where the user is.
+here() { (cd "$folder" && app "$@"); }
+printf 'b\na\nb\n' >"$folder/words.txt"
+printf '#!/bin/sh\necho svc\n' >"$folder/svc" && chmod +x "$folder/svc"
+expect file 0 'same output under every allocator' here -o "$folder/file" -- sort -u words.txt
+expect relative 0 'same output under every allocator' here -o "$folder/relative" -- ./svc
 # What is printed tells which library is preloaded, so it must differ.
 expect differs 2 'OUTPUT DIFFERS' app -o "$folder/differs" -- sh -c 'echo "$LD_PRELOAD"'
 expect varies 0 'not the same from run to run' app -o "$folder/varies" -- sh -c 'echo $$'

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hakmem_analysis import app, app_inputs, app_report, app_runs, export_formats
+from hakmem_analysis import app, app_inputs, app_process, app_report, app_runs, export_formats
 from hakmem_analysis.app_library import Library
 from hakmem_analysis.app_process import Measurement, ProgramFailed
-from hakmem_analysis.app_programs import PROGRAMS, Cpus, choose
+from hakmem_analysis.app_programs import PROGRAMS, Cpus, Program, choose, own_command
 from hakmem_analysis.errors import InputError
 
 LIBRARIES = [Library("a", "/a.so", "1"), Library("b", "/b.so", "2"), Library("c", None, "")]
@@ -102,6 +102,24 @@ def test_an_output_that_varies_under_one_allocator_only_is_that_ones_doing(tmp_p
     _, outcome = run(FakeProgram(dict.fromkeys("abc", 1.0), lambda label, n: str(n) if label == "b" else "y"),
                      tmp_path)
     assert outcome.different == {("fake", "b")} and not outcome.varying
+
+
+def test_a_command_of_the_users_runs_in_the_users_directory(tmp_path, monkeypatch):
+    starter = tmp_path / "run_measured"
+    starter.write_text('#!/bin/sh\nline=/dev/fd/$1; shift 3; "$@"; '
+                       'echo "$(($? * 256)) 1000 0 0 1000 0 0 0" >$line\n')
+    starter.chmod(0o755)
+    monkeypatch.setattr(app_process, "find_run_measured", lambda: str(starter))
+    for place, word in (("mine", "pear"), ("own", "apple")):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "words.txt").write_text(f"{word}\n")
+    monkeypatch.chdir(tmp_path / "mine")
+    command = ("cat", "words.txt")
+    digests = [program.run({"PATH": "/usr/bin:/bin"}, tmp_path / "own", Cpus([0], [0])).output_sha256
+               for program in (own_command(command), own_command(command), Program("cat", "", {}, command))]
+    assert digests[0] == digests[1] != digests[2]
+    assert (tmp_path / "own" / "stdout").read_text() == "apple\n"
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["words.txt"]
 
 
 def test_few_blocks_give_no_verdict(tmp_path):

@@ -76,14 +76,16 @@ def digest(paths: Sequence[Path]) -> str:
 
 
 def run_process(command: Sequence[str], environment: dict, folder: Path, cpus: Sequence[int],
-                stdin: Optional[str] = None, writes: Sequence[str] = ()) -> Measurement:
-    """Runs a command in `folder` to its end. Raises ProgramFailed."""
+                stdin: Optional[str] = None, writes: Sequence[str] = (), here: bool = False) -> Measurement:
+    """Runs a command in `folder`, or `here`, in the caller's directory, to its end; what it says goes to files
+    of `folder`. Raises ProgramFailed."""
     said, complained = folder / "stdout", folder / "stderr"
     for name in writes:
         (folder / name).unlink(missing_ok=True)
     source = open(folder / stdin, "rb") if stdin else open(os.devnull, "rb")
     with source, open(said, "wb") as out, open(complained, "wb") as err:
-        status, figures = _run_measured(command, environment, folder, cpus, (source, out, err))
+        status, figures = _run_measured(command, environment, None if here else folder, cpus,
+                                        (source, out, err))
     code = os.waitstatus_to_exitcode(status)
     if code == NOT_STARTED:
         raise InputError(f"{command[0]}: cannot be started{_last_words(complained)}")
@@ -99,7 +101,7 @@ def run_process(command: Sequence[str], environment: dict, folder: Path, cpus: S
                        switches, digest([said, complained, *(folder / name for name in writes)]))
 
 
-def _run_measured(command: Sequence[str], environment: dict, folder: Path, cpus: Sequence[int],
+def _run_measured(command: Sequence[str], environment: dict, folder: Optional[Path], cpus: Sequence[int],
                   files) -> tuple:
     """(wait status, the other figures of run_measured's line)."""
     reader, writer = os.pipe()

@@ -1,8 +1,9 @@
 """The real programs of `hakbench app`: what each does, with inputs made here from fixed seeds.
 
-Boundary    A Program prepares its inputs in a folder once and then runs there any number of times.
-Invariants  The same input each time, so that the output must be the same under every allocator. None reads
-            the network or writes outside its folder.
+Boundary    A Program prepares its inputs in a folder once and then runs there any number of times; a command
+            of the user's runs in the user's directory.
+Invariants  The same input each time, so that the output must be the same under every allocator. None of these
+            reads the network or writes outside its folder.
 """
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ class Cpus:
 
 @dataclass(frozen=True)
 class Program:
-    """A command that runs to its end. `needs`: executable -> Debian package. `models`: one line."""
+    """A command that runs to its end. `needs`: executable -> Debian package. `models`: one line. `here`: it
+    runs in the caller's directory, not in its own folder."""
 
     name: str
     models: str
@@ -42,6 +44,7 @@ class Program:
     command: Sequence[str]
     stdin: str = ""
     writes: tuple = ()
+    here: bool = False
 
     def missing(self) -> list:
         return [f"{name} (package {package})" for name, package in self.needs.items()
@@ -54,7 +57,8 @@ class Program:
             (folder / name).write_text(text, encoding="utf-8")
 
     def run(self, environment: dict, folder: Path, cpus: Cpus) -> Measurement:
-        return run_process(self.command, environment, folder, cpus.subject, self.stdin or None, self.writes)
+        return run_process(self.command, environment, folder, cpus.subject, self.stdin or None, self.writes,
+                           self.here)
 
 
 class Redis(Program):
@@ -127,4 +131,4 @@ def choose(names: str) -> list:
 
 
 def own_command(words: Sequence[str]) -> Program:
-    return Program(Path(words[0]).name, "a command of the user's", {}, tuple(words))
+    return Program(Path(words[0]).name, "a command of the user's", {}, tuple(words), here=True)
