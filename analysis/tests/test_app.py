@@ -160,6 +160,21 @@ def test_a_program_that_hardly_runs_is_named(tmp_path):
     assert "fake runs for 40 ms" in app.for_people(rows, outcome, tmp_path)
 
 
+def test_a_loss_beyond_the_margin_is_named_everywhere(tmp_path):
+    _, outcome = run(FakeProgram({"a": 1.05, "b": 1.0, "c": 1.04}), tmp_path)
+    manifest = {"allocators": {}, "host": app.host(), "blocks": 6, "cpus": "0", "argv": [], "margin": 0.02}
+    rows = app._finish(tmp_path, LIBRARIES, outcome, manifest)
+    line = ("FAIL: fake is slower under a than under b by more than 2 %: its speed is 0.952 (0.952..0.952) "
+            "of that")
+    verdict = json.loads((tmp_path / "verdict.json").read_text())
+    assert verdict["margin"] == 0.02 and verdict["notes"][0] == line
+    assert verdict["slower"] == [{"program": "fake", "allocator": "a", "reference": "b"}]
+    said = app.for_people(rows, outcome, tmp_path, 0.02)
+    assert line in said and said.count("FAIL") == 1 and line in (tmp_path / "report.md").read_text()
+    app._finish(tmp_path, LIBRARIES, outcome, {**manifest, "margin": None})
+    assert "FAIL" not in (tmp_path / "report.md").read_text()
+
+
 def test_a_failure_ends_the_turns_of_its_allocator_only(tmp_path):
     program = FakeProgram(dict.fromkeys("abc", 1.0), fails=lambda label, n: label == "b" and n > 8)
     runs, outcome = run(program, tmp_path)

@@ -18,6 +18,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Optional
 
 from . import app_library, app_report, cli, document, text
 from .app_programs import PROGRAMS, Cpus, choose, own_command
@@ -152,6 +153,7 @@ def _finish(folder: Path, libraries, outcome: Outcome, manifest: dict) -> list:
     """Judges runs.csv, writes verdict.json and the report; returns the comparisons."""
     runs = app_report.read_runs(folder / "runs.csv")
     comparisons = app_report.compare_all(runs, [library.label for library in libraries])
+    margin = manifest.get("margin")
     manifest["status"] = "failed" if outcome.failed else "complete"
     _write(folder / "manifest.json", json.dumps(manifest, indent=1) + "\n")
     _write(folder / "verdict.json", json.dumps({
@@ -160,18 +162,22 @@ def _finish(folder: Path, libraries, outcome: Outcome, manifest: dict) -> list:
                    for (program, label), reason in outcome.failed.items()],
         "different": [{"program": program, "allocator": label}
                       for program, label in sorted(outcome.different)],
-        "notes": app_report.notes(outcome, comparisons)}, indent=1) + "\n")
+        "margin": margin,
+        "slower": [{"program": row.program, "allocator": row.candidate, "reference": row.reference}
+                   for row in app_report.too_slow(comparisons, margin)],
+        "notes": app_report.notes(outcome, comparisons, margin)}, indent=1) + "\n")
     parts = app_report.parts(comparisons, outcome, manifest)
     _write(folder / "report.md", document.to_markdown(parts))
     _write(folder / "report.html", document.to_html(parts, "Real programs"))
     return comparisons
 
 
-def for_people(comparisons, outcome: Outcome, folder: Path) -> str:
+def for_people(comparisons, outcome: Outcome, folder: Path, margin: Optional[float] = None) -> str:
     lines = []
     for metric, title in app_report.TITLES[:2] if comparisons else ():
         lines += [title, text.text_table(app_report.table(comparisons, metric)), ""]
-    return "\n".join([*lines, *app_report.notes(outcome, comparisons), f"report: {folder / 'report.md'}"])
+    return "\n".join([*lines, *app_report.notes(outcome, comparisons, margin),
+                      f"report: {folder / 'report.md'}"])
 
 
 def _run(argv) -> int:
@@ -194,20 +200,19 @@ def _run(argv) -> int:
         "allocators": {library.label: {"path": library.path, "sha256": library.sha256,
                                        "environment": dict(library.environment)} for library in libraries},
         "programs": {program.name: list(program.command) for program in programs}, "blocks": options.blocks,
-        "schedule_seed": SCHEDULE_SEED, "cpus": ",".join(map(str, cpus.subject)), "host": host()}
+        "margin": margin, "schedule_seed": SCHEDULE_SEED,
+        "cpus": ",".join(map(str, cpus.subject)), "host": host()}
     _write(folder / "manifest.json", json.dumps(manifest, indent=1) + "\n")
     outcome = _measure(programs, libraries, options, cpus, folder)
     comparisons = _finish(folder, libraries, outcome, manifest)
     if options.format == "json":
         print((folder / "verdict.json").read_text(encoding="utf-8"), end="")
     else:
-        print(for_people(comparisons, outcome, folder))
+        print(for_people(comparisons, outcome, folder, margin))
     if outcome.failed:
         return cli.EXIT_ERROR
-    slower = [row for row in comparisons
-              if margin is not None and row.metric == "speed" and row.verdict == "worse"
-              and row.upper < 1 - margin]
-    return cli.EXIT_GATE_FAILED if outcome.different or slower else cli.EXIT_PASS
+    failed = outcome.different or app_report.too_slow(comparisons, margin)
+    return cli.EXIT_GATE_FAILED if failed else cli.EXIT_PASS
 
 
 def main(argv=None) -> int:

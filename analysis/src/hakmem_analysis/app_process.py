@@ -77,8 +77,8 @@ def digest(paths: Sequence[Path]) -> str:
 
 def run_process(command: Sequence[str], environment: dict, folder: Path, cpus: Sequence[int],
                 stdin: Optional[str] = None, writes: Sequence[str] = (), here: bool = False) -> Measurement:
-    """Runs a command in `folder`, or `here`, in the caller's directory, to its end; what it says goes to files
-    of `folder`. Raises ProgramFailed."""
+    """Runs a command to its end, in `folder` or, with `here`, in the caller's directory; what it says goes to
+    files of `folder`. Raises ProgramFailed."""
     said, complained = folder / "stdout", folder / "stderr"
     for name in writes:
         (folder / name).unlink(missing_ok=True)

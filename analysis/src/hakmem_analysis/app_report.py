@@ -9,7 +9,7 @@ Invariants  Speed = the reference's CPU time / the candidate's, above 1 is bette
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Sequence
+from typing import Optional, Sequence
 
 import numpy as np
 import pandas as pd
@@ -155,7 +155,18 @@ def warnings(comparisons: Sequence[Comparison]) -> list:
                       for program, value in cpu_s.items() if value < SHORT_CPU_S)]
 
 
-def notes(outcome, comparisons: Sequence[Comparison] = ()) -> list:
+def too_slow(comparisons: Sequence[Comparison], margin: Optional[float]) -> list:
+    """The comparisons of speed whose whole interval lies beyond the loss that `margin` (a share) allows."""
+    return [row for row in comparisons if margin is not None and row.metric == "speed"
+            and row.verdict == "worse" and row.upper < 1 - margin]
+
+
+def _too_slow_words(row: Comparison, margin: float) -> str:
+    return (f"FAIL: {row.program} is slower under {row.candidate} than under {row.reference} by more than "
+            f"{_percent(margin)}: its speed is {_ratio(row)} of that")
+
+
+def notes(outcome, comparisons: Sequence[Comparison] = (), margin: Optional[float] = None) -> list:
     """What the reader must know beside the figures, a line each."""
     lines = [f"{program} under {label} FAILED: {why}" for (program, label), why in outcome.failed.items()]
     lines += [f"{program} under {label}: its OUTPUT DIFFERS from that under the first allocator"
@@ -163,7 +174,8 @@ def notes(outcome, comparisons: Sequence[Comparison] = ()) -> list:
     lines += [f"{program}: its output is not the same from run to run, so it was not compared"
               for program in sorted(outcome.varying)]
     same = ["Every program gave the same output under every allocator."]
-    return [*(lines or same), *warnings(comparisons)]
+    slow = [_too_slow_words(row, margin) for row in too_slow(comparisons, margin)]
+    return [*slow, *(lines or same), *warnings(comparisons)]
 
 
 TITLES = (("speed", "Speed (CPU time)"), ("peak_rss", "Peak resident memory of the whole process"),
@@ -179,7 +191,7 @@ def parts(comparisons: Sequence[Comparison], outcome, manifest: dict) -> list:
         found.append(document.Paragraph(" ".join(
             f"{comparisons[0].candidate} is {text.ratio(mean)}x as fast as {reference} (CPU time, geometric "
             f"mean of {programs} program(s))." for (_, reference), mean in means.items()), strong=True))
-    found.append(document.Bullets(notes(outcome, comparisons)))
+    found.append(document.Bullets(notes(outcome, comparisons, manifest.get("margin"))))
     for metric, title in TITLES if comparisons else ():
         head, *rows = table(comparisons, metric)
         found += [document.Heading(title), document.Table(head, rows)]
