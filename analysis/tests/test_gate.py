@@ -267,9 +267,29 @@ def test_noise_beside_a_failure_is_one_note_and_the_launches_are_told_apart(prof
     assert run(spoiled, *SIDES, "-p", chosen, "-o", "out") == cli.EXIT_GATE_FAILED
     said = capsys.readouterr().out
     assert "\nnote: ns_above_floor, throughput: too noisy: 0 launches left, 4 are needed\n" in said
-    assert "(6 launches of each)" in said
+    assert "(launches of each: 6 measured, 0 quiet)" in said
     run(spoiled, *SIDES, "-p", profile(looks=[6], metrics=["throughput"]), "-o", "2")
     assert "(launches of each: 6 measured, 0 quiet)" in capsys.readouterr().out
+
+
+def test_each_row_says_how_many_launches_decided_it(profile, capsys):
+    """Throughput is decided at the first look, memory, just beyond its margin, goes on to the last."""
+    chosen = profile(metrics=["throughput", "rss_above_base"], margins={"rss_above_base": 0.0385})
+    run(FakeHakbench(rss_kb=(936, 900, 500)), *SIDES, "-p", chosen, "-o", "out")
+    said = capsys.readouterr().out
+    assert "look 3 of 3 (24 launches of each)" in said
+    throughput, memory = (next(line for line in said.splitlines() if line.startswith(name)).split()
+                          for name in ("throughput", "rss_above_base"))
+    assert throughput[-2:] == ["6", "pass"] and memory[-2:] == ["24", "inconclusive"]
+    found = json.loads(open("out/gate.json").read())
+    assert found["launches"] == {"small": {"measured": 24, "quiet": 24}}
+
+
+def test_workloads_that_took_different_numbers_of_launches_are_told_apart():
+    row = gate_output.Verdict("same-run", "pass", "new", "old", [], 2, [6, 12], {}, {}, [],
+                              {"one": (6, 5), "two": (12, 12)})
+    assert "(launches of each: one 6 measured, 5 quiet; two 12 measured, 12 quiet)" in \
+        gate_output.for_people(row)
 
 
 def test_the_table_says_how_its_change_is_made(profile, capsys, monkeypatch, tmp_path):

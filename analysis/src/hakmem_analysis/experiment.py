@@ -83,8 +83,7 @@ def for_people(decision: Decision) -> str:
 
 def _as_verdict(decision: Decision) -> gate_output.Verdict:
     return gate_output.Verdict("experiment", decision.verdict, decision.candidate, decision.reference,
-                               decision.rows, 1, [1], {}, {decision.workload: decision.folder}, [],
-                               decision.measured)
+                               decision.rows, 1, [1], {}, {decision.workload: decision.folder})
 
 
 def as_dict(decision: Decision) -> dict:

@@ -48,9 +48,13 @@ def measure(plan: looks.Plan, gate, judged, command, workloads=None) -> tuple:
     return looks.grow(plan, gate.looks, is_over, command), rows
 
 
+def _launches(result) -> tuple:
+    return looks.launches_of(result, CANDIDATE), looks.quiet_launches(result, CANDIDATE, REFERENCE)
+
+
 def same_run(options, settings: dict, command) -> Verdict:
     """Candidate against reference, interleaved in the same run; one growing run a profile."""
-    rows, folders, warnings, used, launches, names = [], {}, [], 1, 0, {}
+    rows, folders, warnings, used, launches, names = [], {}, [], 1, {}, {}
     workloads = Counter(metric for gate in settings.values() for metric in gate.metrics)
     for profile, gate in settings.items():
         workload = Path(profile).stem
@@ -64,7 +68,7 @@ def same_run(options, settings: dict, command) -> Verdict:
             partial(judge.judge_same_run, candidate=CANDIDATE, reference=REFERENCE, floor=floor,
                     workload=workload, settings=gate, looks=len(gate.looks)), command, workloads)
         used = max(used, measured.look)
-        launches = max(launches, looks.launches_of(measured.result, CANDIDATE))
+        launches[workload] = _launches(measured.result)
         rows += found
         folders[workload] = str(folder)
         warnings += measured.result.warnings
@@ -96,7 +100,7 @@ def against_baseline(options, settings: dict, command) -> Verdict:
     return Verdict(gate_output.BASELINE, judge.overall(rows), measured.result.display_name(CANDIDATE),
                    f"{stored['candidate']} of {options.baseline}", rows, measured.look, list(gate.looks),
                    gate.as_dict(), {workload: str(options.folder)}, [*warnings, *measured.result.warnings],
-                   looks.launches_of(measured.result, CANDIDATE))
+                   {workload: _launches(measured.result)})
 
 
 def publish(verdict: Verdict, options) -> None:

@@ -24,7 +24,8 @@ WITH_THE_VALUE = ("ns", OF_FLOOR)  # units that stand beside the values; those o
 @dataclass(frozen=True)
 class Verdict:
     """The whole answer of a gate. `kind` is "same-run" or "stored-baseline"; `folders` by workload;
-    `measured` the launches of each subject, those that noise spoiled with them."""
+    `launches` by workload: (those of each subject that were measured, those of them that noise left whole),
+    of all looks, where a row has those of the look that decided it."""
 
     kind: str
     verdict: str
@@ -36,7 +37,7 @@ class Verdict:
     settings: dict
     folders: dict
     warnings: list = field(default_factory=list)
-    measured: int = 0
+    launches: dict = field(default_factory=dict)
 
 
 def as_dict(verdict: Verdict) -> dict:
@@ -44,8 +45,11 @@ def as_dict(verdict: Verdict) -> dict:
     return {"format": GATE_FORMAT, "kind": verdict.kind, "verdict": verdict.verdict,
             "sentence": sentence(verdict), "candidate": verdict.candidate,
             "reference": verdict.reference, "looks": verdict.looks,
-            "looks_planned": verdict.looks_planned, "gate": verdict.settings, "folders": verdict.folders,
-            "warnings": verdict.warnings, "metrics": [row.as_dict() for row in verdict.rows]}
+            "looks_planned": verdict.looks_planned,
+            "launches": {workload: {"measured": measured, "quiet": quiet}
+                         for workload, (measured, quiet) in verdict.launches.items()},
+            "gate": verdict.settings, "folders": verdict.folders, "warnings": verdict.warnings,
+            "metrics": [row.as_dict() for row in verdict.rows]}
 
 
 def amount(row: Row, value: Optional[float], signed: bool = True) -> str:
@@ -138,12 +142,13 @@ def table(verdict: Verdict) -> list:
     """Rows of cells, the header first."""
     several = len({row.workload for row in verdict.rows}) > 1
     cells = [["metric", "reference", "candidate", "change", "95 % interval", "allowed", "would have caught",
-              "verdict"]]
+              "launches", "verdict"]]
     for row in verdict.rows:
         name = row.metric + (f" ({row.workload})" if several else "")
         cells.append([name, _plain(row, row.reference_value), _plain(row, row.candidate_value),
                       amount(row, row.value),
-                      bounds(row, row.lower, row.upper), allowed(row), caught(row), row.verdict])
+                      bounds(row, row.lower, row.upper), allowed(row), caught(row), str(row.launches),
+                      row.verdict])
     return cells
 
 
@@ -162,7 +167,8 @@ def footnote(baseline: bool = False) -> str:
         how = "ratio of the geometric means over launches or, where it has a unit, difference of the means"
     else:
         how = "geometric mean of the launches' ratios or, where it has a unit, mean of their differences"
-    return f"change: {how}; the values beside it are medians over launches"
+    return (f"change: {how}; the values beside it are medians over launches; launches: those that the "
+            "verdict rests on")
 
 
 def for_people(verdict: Verdict) -> str:
@@ -179,10 +185,14 @@ def for_people(verdict: Verdict) -> str:
 
 
 def _launches(verdict: Verdict) -> str:
-    quiet = max((row.launches for row in verdict.rows), default=0)
-    if quiet >= verdict.measured:
-        return f"{quiet} launches of each"
-    return f"launches of each: {launches_words(verdict.measured, quiet)}"
+    counts = set(verdict.launches.values())
+    if len(counts) == 1:
+        measured, quiet = counts.pop()
+        if quiet == measured:
+            return f"{measured} launches of each"
+        return f"launches of each: {launches_words(measured, quiet)}"
+    return "launches of each: " + "; ".join(f"{workload} {launches_words(*pair)}"
+                                            for workload, pair in verdict.launches.items())
 
 
 def launches_words(measured: int, quiet: int) -> str:

@@ -21,6 +21,7 @@ from typing import Callable, Optional, Sequence
 from .binary import find_hakbench
 from .errors import InputError
 from .load import Result, load_result
+from .metrics import log_ratio
 
 # (arguments after "hakbench") -> exit code
 Command = Callable[[Sequence[str]], int]
@@ -61,6 +62,11 @@ def run_hakbench(arguments: Sequence[str]) -> int:
 def launches_of(result: Result, label: str) -> int:
     """How many launches of a subject were measured, those that noise spoiled with them."""
     return int(result.measured(label)["launch"].nunique())
+
+
+def quiet_launches(result: Result, label: str, other: str) -> int:
+    """How many launches noise left whole enough to compare the two subjects' throughput."""
+    return len(log_ratio(result, label, other))
 
 
 def first_arguments(plan: Plan, launches: int) -> list:
