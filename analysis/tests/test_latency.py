@@ -111,6 +111,16 @@ def test_report_says_what_was_measured_and_how(spoiled):
     json.loads((spoiled / "verdict.json").read_text())
 
 
+def test_the_report_counts_the_slow_operations_of_all_launches(spoiled):
+    """One launch of three saw any: their median would be 0 beside a list of them."""
+    add_latency(spoiled, *(
+        histogram(np.concatenate([np.full(99_998, 30.0), np.full(2, 900_000.0 if launch == 1 else 30.0)]),
+                  subject=label, launch=launch, seq=900 + launch)
+        for label in "ab" for launch in range(3)))
+    rows = report_tool.verdict(report_tool.build(spoiled))["service_time"]
+    assert [row["slow_ops_per_mop"] for row in rows] == [pytest.approx(2e6 / 3e5)] * 2
+
+
 def test_report_without_latency_epochs_has_no_such_section(spoiled):
     built = report_tool.build(spoiled)
     assert report_tool.verdict(built)["service_time"] == []

@@ -32,7 +32,8 @@ NUMBERS = ("seq", "launch", "low_ns", "high_ns", "count")
 class ServiceTime:
     """The operations of one subject over all its latency epochs; times in ns, the timer's cost included.
     max_ns is the upper edge of the slowest operation's bucket; slow_ops_per_mop counts those above SLOW_NS
-    among a million, the median over launches. clock_step_ns: differences below it cannot be seen."""
+    among a million, timer_slow_per_mop such readings of the timer. clock_step_ns: differences below it cannot
+    be seen."""
 
     subject: str
     name: str
@@ -131,6 +132,12 @@ def slow_ops_per_mop(hist: pd.DataFrame, threshold_ns: float = SLOW_NS) -> pd.Se
     return 1e6 * sums["slow"] / sums["count"]
 
 
+def _slow_per_mop(hist: pd.DataFrame) -> float:
+    """Slow readings in a million of the pooled histograms; NaN of none."""
+    count = hist["count"].sum()
+    return float(1e6 * slow_counts(hist).sum() / count) if count else float("nan")
+
+
 def summarise(result: Result, frame: pd.DataFrame, label: str) -> Optional[ServiceTime]:
     """The service time of one subject, or None if none of its operations was timed. Epochs over the noise
     limit are left out, unless there are no others."""
@@ -141,15 +148,12 @@ def summarise(result: Result, frame: pd.DataFrame, label: str) -> Optional[Servi
         return None
     timer = kept[kept["op"] == TIMER]
     p50, p99, p99_9, p99_99 = map(float, percentiles(ops, PERCENTILES))
-    timer_count = timer["count"].sum()
     return ServiceTime(
         subject=label, name=result.display_name(label), ops=int(ops["count"].sum()),
         epochs=int(kept["seq"].nunique()), noisy_epochs=int(every.loc[every["excluded"], "seq"].nunique()),
         p50_ns=p50, p99_ns=p99, p99_9_ns=p99_9, p99_99_ns=p99_99, max_ns=float(ops["high_ns"].max()),
-        slow_ops_per_mop=float(slow_ops_per_mop(ops).median()),
-        timer_p50_ns=float(percentiles(timer, (50,))[0]),
-        timer_slow_per_mop=float(1e6 * slow_counts(timer).sum() / timer_count) if timer_count
-        else float("nan"), clock_step_ns=clock_step_ns(timer))
+        slow_ops_per_mop=_slow_per_mop(ops), timer_p50_ns=float(percentiles(timer, (50,))[0]),
+        timer_slow_per_mop=_slow_per_mop(timer), clock_step_ns=clock_step_ns(timer))
 
 
 def summarise_all(result: Result) -> list:
