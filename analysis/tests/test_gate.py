@@ -76,7 +76,7 @@ def test_undecided_goes_on_to_the_planned_looks_and_no_further(profile, capsys):
     assert fake.calls[1] == ["ab", "--resume", "out", "--launches", "12", "--no-report"]
     assert "INCONCLUSIVE: throughput" in capsys.readouterr().out
     again = FakeHakbench(ratio=0.985, noise=0.02, launch_noise=0.01)
-    assert run(again, *SIDES, "-p", profile(), "-o", "out", "--fail-on-inconclusive") == cli.EXIT_INCONCLUSIVE
+    assert run(again, *SIDES, "-p", profile(), "-o", "2", "--fail-on-inconclusive") == cli.EXIT_INCONCLUSIVE
 
 
 def test_every_failing_metric_is_named(profile, capsys):
@@ -205,6 +205,26 @@ def test_wrong_usage_and_unknown_profile(call):
 def test_a_failing_harness_is_an_error_and_no_verdict(profile):
     with pytest.raises(InputError, match="failed with exit code 1"):
         run(FakeHakbench(exit_code=1), *SIDES, "-p", profile(), "-o", "out")
+
+
+@pytest.mark.parametrize("tool, arguments, option", [
+    (gate, (*SIDES, "-o", "full"), "-o"), (experiment, (*SIDES, "-o", "full"), "-o"),
+    (baseline, ("--candidate", "x", "-o", "b.json", "--folder", "full"), "--folder")])
+def test_a_folder_that_holds_something_is_refused_before_anything_is_measured(
+        profile, tmp_path, tool, arguments, option):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes").touch()
+    fake, chosen = FakeHakbench(), profile()
+    with pytest.raises(InputError, match=f"^full is not empty; name another folder with {option}$"):
+        run(fake, *arguments, "-p", chosen, tool=tool)
+    assert fake.calls == []
+    run(fake, *arguments, "-p", chosen, "--", "--force", tool=tool)
+    assert "--force" in fake.calls[0]
+
+
+def test_force_without_a_baseline_is_wrong_usage(profile, call):
+    done = call(gate.main, *SIDES, "-p", profile(), "-o", "out", "--force")
+    assert done.code == cli.EXIT_ERROR and "--force compares with a --baseline" in done.err
 
 
 def test_comments_do_not_touch_texts():
@@ -473,3 +493,13 @@ def test_looks_keep_what_was_measured_when_the_harness_fails(tmp_path):
     with pytest.raises(InputError, match="what was measured is in"):
         looks.grow(growing, (6, 12), lambda measured: False, command)
     assert len(load_result(folder).epochs)
+
+
+def test_looks_do_not_claim_to_keep_what_was_not_measured(tmp_path):
+    def command(words):
+        (tmp_path / "epochs.csv").write_text("seq,subject\n")
+        return 1
+
+    growing = looks.Plan({"a": "x", "b": "y"}, "b", None, (), tmp_path)
+    with pytest.raises(InputError, match="failed with exit code 1$"):
+        looks.grow(growing, (6, 12), lambda measured: False, command)

@@ -208,6 +208,7 @@ def _run(argv, command=looks.run_hakbench) -> int:
         raise InputError(f"{options.profile}: 'gate.metrics' lacks throughput, which a baseline must hold; "
                          "add it there")
     folder = looks.result_folder(options.folder, "baseline")
+    looks.check_empty(folder, extra, "--folder")
     plan = looks.Plan({CANDIDATE: options.candidate, ANCHOR_LABEL: ANCHOR}, ANCHOR_LABEL, options.profile,
                       tuple(extra), folder)
     measured = looks.grow(plan, settings.looks[-1:], lambda _: True, command)

@@ -141,6 +141,7 @@ def _run(argv, command=looks.run_hakbench) -> int:
                          "add it there")
     gain = settings.gain if options.gain is None else cli.share("--gain", options.gain)
     folder = looks.result_folder(options.output, "experiment")
+    looks.check_empty(folder, extra)
     plan = looks.Plan({CANDIDATE: options.candidate, REFERENCE: options.reference}, REFERENCE,
                       options.profile, tuple(extra), folder)
     rows: list = []

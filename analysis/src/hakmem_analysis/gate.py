@@ -159,6 +159,8 @@ def parse(argv):
                         help="compare with a baseline of another machine, profile or op stream all the same")
     cli.add_format(parser)
     options, extra = cli.parse_with_rest(parser, argv)
+    if options.force and not options.baseline:
+        parser.error("--force compares with a --baseline that is not comparable, and there is none here")
     options.extra = extra
     options.profile = options.profile or [DEFAULT_PROFILE]
     options.folder = looks.result_folder(options.output, "gate")
@@ -176,6 +178,7 @@ def exit_code(verdict: str, fail_on_inconclusive: bool) -> int:
 def _run(argv, command=looks.run_hakbench) -> int:
     options = parse(argv)
     settings: dict = {profile: load_settings(profile) for profile in options.profile}
+    looks.check_empty(options.folder, options.extra)
     if len({(gate.confidence, gate.looks) for gate in settings.values()}) > 1:
         raise InputError("the profiles differ in gate.confidence or gate.looks; gate them one by one")
     verdict = (against_baseline if options.baseline else same_run)(options, settings, command)

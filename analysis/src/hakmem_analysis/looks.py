@@ -52,6 +52,14 @@ def result_folder(wanted: Optional[str], kind: str) -> Path:
     return Path(wanted or f"out/{kind}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
 
 
+def check_empty(folder: Path, extra: Sequence[str], option: str = "-o") -> None:
+    """Refuses a folder that holds something, unless `extra`, which `hakbench ab` gets, overwrites it. Raises
+    InputError; `option` is the one that names the folder."""
+    if folder.exists() and "--force" not in extra and (not folder.is_dir() or any(folder.iterdir())):
+        what = "is not empty" if folder.is_dir() else "is no folder"
+        raise InputError(f"{folder} {what}; name another folder with {option}")
+
+
 def run_hakbench(arguments: Sequence[str]) -> int:
     """Runs hakbench with its output put on standard error, so that standard output stays the verdict's."""
     done = subprocess.run([find_hakbench(), *arguments], stdout=sys.stderr, stdin=subprocess.DEVNULL,
@@ -83,6 +91,11 @@ def further_arguments(plan: Plan, launches: int) -> list:
     return ["ab", "--resume", str(plan.folder), "--launches", str(launches), "--no-report"]
 
 
+def _holds_epochs(folder: Path) -> bool:
+    epochs = folder / "epochs.csv"
+    return epochs.exists() and epochs.read_bytes().count(b"\n") > 1  # more than the header
+
+
 def grow(plan: Plan, looks: Sequence[int], decided: Callable[[Measured], bool],
          command: Command = run_hakbench) -> Measured:
     """Measures look after look until decided() says so or the looks are used up; returns the last Measured.
@@ -93,7 +106,7 @@ def grow(plan: Plan, looks: Sequence[int], decided: Callable[[Measured], bool],
         words = first_arguments(plan, launches) if number == 1 else further_arguments(plan, launches)
         code = command(words)
         if code != 0:
-            kept = f"; what was measured is in {plan.folder}" if (plan.folder / "epochs.csv").exists() else ""
+            kept = f"; what was measured is in {plan.folder}" if _holds_epochs(plan.folder) else ""
             raise InputError(f"hakbench {' '.join(words)} failed with exit code {code}{kept}")
         measured = Measured(load_result(plan.folder), number, number == len(looks))
         if decided(measured) or measured.last:
