@@ -66,6 +66,15 @@ def test_ratios_of_known_times(tmp_path):
     assert means[("speed", "b")] == pytest.approx(1.25)
 
 
+def test_a_page_of_memory_is_no_difference(tmp_path):
+    runs, _ = run(FakeProgram({"a": 1.0, "b": 1.0, "c": 1.0}), tmp_path)
+    peaks = {"a": 1003, "b": 1000, "c": 990}
+    row, far = (app_report.compare(runs.assign(peak_rss_kb=runs["allocator"].map(peaks)), "fake", "a", other,
+                                   "peak_rss") for other in "bc")
+    assert (row.lower, row.upper) == pytest.approx((1.003 / 1.004, 1.003 * 1.004))
+    assert (row.verdict, far.verdict) == ("inconclusive", "worse")
+
+
 def test_a_drift_within_a_block_cancels(tmp_path):
     times = {"a": 1.0, "b": 1.1, "c": 1.0}
     program = FakeProgram(times)

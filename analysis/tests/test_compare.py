@@ -1,5 +1,6 @@
 """Comparisons on folders whose truth is known."""
 import numpy as np
+import pandas as pd
 import pytest
 
 from folders import make_folder
@@ -106,6 +107,30 @@ def test_memory_ratios(ab_folder):
     assert row.ratio == pytest.approx(904 / 854, abs=0.01)
     assert (row.verdict, row.unit) == ("worse", "launches")
     assert found["peak_rss_above_base", "a"].ratio == pytest.approx(916 / 866, abs=0.01)
+
+
+def memory_rows(folder, launches, rss_kb):
+    """Launches that all have the same memory, `rss_kb` of a and b."""
+    make_folder(folder, launches=launches)
+    epochs = pd.read_csv(folder / "epochs.csv")
+    for column in ("rss_above_base_kb", "peak_rss_above_base_kb"):
+        epochs[column] = epochs["subject"].map(dict(zip("ab", rss_kb)))
+    epochs.to_csv(folder / "epochs.csv", index=False)
+    found = rows(load_result(folder))
+    return [found[metric, "a"] for metric in ("rss_above_base", "peak_rss_above_base")]
+
+
+def test_two_launches_give_no_interval_of_memory(tmp_path):
+    for row in memory_rows(tmp_path / "two", 2, (105, 100)):
+        assert (row.lower, row.resolves, row.verdict) == (None, None, "inconclusive")
+        assert row.ratio == pytest.approx(1.05) and row.note == "no interval from fewer than 3 launches"
+
+
+def test_an_interval_of_memory_is_a_page_wide_to_each_side(tmp_path):
+    for row in memory_rows(tmp_path / "one_page", 3, (104, 100)):
+        assert (row.lower, row.upper) == pytest.approx((1, 1.04 ** 2)) and row.verdict == "inconclusive"
+    for row in memory_rows(tmp_path / "two_pages", 3, (108, 100)):
+        assert row.lower == pytest.approx(1.08 / 1.04) and row.verdict == "worse"
 
 
 def test_no_ratio_of_zero_system_calls(ab_folder):

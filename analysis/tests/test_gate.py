@@ -86,6 +86,21 @@ def test_every_failing_metric_is_named(profile, capsys):
     assert "peak RSS rose by" in out and "system calls per operation rose by 1e-06 per op" in out
 
 
+def test_memory_that_is_the_same_in_each_launch_is_known_to_a_page(profile, monkeypatch):
+    def same_memory(words):
+        FakeHakbench()(words)
+        path = words[words.index("-o") + 1] + "/epochs.csv"
+        epochs = pd.read_csv(path)
+        epochs["peak_rss_above_base_kb"] = epochs["subject"].map({"a": 102, "b": 100})
+        epochs.to_csv(path, index=False)
+        return 0
+
+    run(same_memory, *SIDES, "-p", profile(metrics=["peak_rss_above_base"], looks=[6]), "-o", "out")
+    row = json.loads(open("out/gate.json").read())["metrics"][0]
+    assert row["verdict"] == "inconclusive"
+    assert (row["lower"], row["upper"]) == pytest.approx((1.02 / 1.04, 1.02 * 1.04))
+
+
 def test_junit_json_and_github(profile, capsys, monkeypatch, tmp_path):
     summary = tmp_path / "summary.md"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))

@@ -121,6 +121,16 @@ def test_too_few_launches_decide_nothing():
         assert np.isnan(estimate.interval().lower) and np.isnan(estimate.p_value(0, "above"))
 
 
+def test_no_interval_is_narrower_than_its_least():
+    for estimate in (ls.paired([0.5, 0.5, 0.5], least=0.1), ls.welch([0.6] * 3, [0.1] * 3, least=0.1)):
+        interval = estimate.interval()
+        assert (interval.lower, interval.upper) == pytest.approx((0.4, 0.6))
+        assert [estimate.p_value(bound, "above") for bound in (0.39, 0.41)] == pytest.approx([0, 1])
+        assert [estimate.p_value(bound, "below") for bound in (0.59, 0.61)] == pytest.approx([1, 0])
+    spread = [0.1, 0.5, 0.9]
+    assert ls.paired(spread, least=0.1).interval() == ls.paired(spread).interval()
+
+
 def test_launches_that_agree_exactly():
     estimate = ls.paired([0.5, 0.5, 0.5])
     assert (estimate.p_value(0.4, "above"), estimate.p_value(0.6, "above")) == (0.0, 1.0)

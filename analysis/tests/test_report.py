@@ -62,6 +62,14 @@ def test_a_report_can_be_made_again_and_is_the_same(spoiled, call):
     assert first == [(spoiled / name).read_bytes() for name in ("verdict.json", "report.md", "report.html")]
 
 
+def test_too_few_launches_for_an_interval_of_memory_are_named(tmp_path):
+    folder = make_folder(tmp_path / "run", launches=2)
+    words = "no interval from fewer than 3 launches"
+    assert f"Peak RSS above base: hakmem holds 1.058x what mimalloc holds ({words})." in summary(folder)
+    table = report_tool.write(report_tool.build(folder), plot=False).read_text()
+    assert f"| inconclusive: {words} |" in table
+
+
 def test_a_against_a_says_that_nothing_is_shown(tmp_path):
     folder = make_folder(tmp_path / "run", names=("hakmem", "hakmem"), ratios=(1, 1), rss_kb=(900, 900))
     text = summary(folder)

@@ -72,10 +72,12 @@ def compare(runs: pd.DataFrame, program: str, candidate: str, reference: str, me
     logs = block_logs(rows, column)
     has_both = {candidate, reference} <= set(logs.columns)
     differences = sign * (logs[candidate] - logs[reference]).dropna() if has_both else []
+    medians = rows.groupby("allocator")[column].median()
     interval = stats.sign_interval(differences)
+    if metric == "peak_rss" and has_both:
+        interval = stats.no_narrower(interval, stats.page_share(*medians))
     ratio, lower, upper = (float(np.exp(value)) for value in (interval.point, interval.lower, interval.upper))
     resolves = stats.resolving_power(interval, len(differences))
-    medians = rows.groupby("allocator")[column].median()
     return Comparison(program, metric, better, candidate, reference, float(medians.get(candidate, nan)),
                       float(medians.get(reference, nan)), ratio, lower, upper, interval.confidence,
                       len(differences), verdicts.difference(lower, upper, better)

@@ -20,7 +20,7 @@ import pandas as pd
 from . import cli, launch_stats, looks
 from .errors import InputError
 from .gate_settings import GateSettings, load_settings
-from .judge import Row, centre, counts_of, make_row
+from .judge import Row, centre, counts_of, granule, make_row
 from .load import Result
 from .metrics import METRICS, RATIO, launch_values
 
@@ -181,7 +181,7 @@ def _row(name: str, before, result: Result, candidate: str, anchor: str, workloa
     counts = None
     if metric.events and before and before.get("events"):
         counts = counts_of(metric, metric.events(result, candidate), tuple(before["events"]))
-    estimate = launch_stats.welch(now, then, counts)
+    estimate = launch_stats.welch(now, then, counts, granule(metric, now, then))
     logs = metric.scale == RATIO
     calm = replace(result, epochs=result.epochs.assign(excluded=False))
     measured = min(len(then), len(launch_values(calm, metric, candidate, anchor)))

@@ -19,6 +19,7 @@ from . import stats, verdicts
 from .describe import finite, per_launch, syscalls_per_op_by_launch
 from .load import Result
 
+IN_PAGES = ("rss_above_base", "peak_rss_above_base")
 NOT_AN_ALLOCATOR = "not-an-allocator"
 LAUNCH_IS_THE_UNIT = "the launches differ more than their blocks explain, so the launch is the unit"
 
@@ -191,7 +192,8 @@ def _compare_launches(result: Result, candidate: str, metric: str, reference_val
                       confidence: float) -> Comparison:
     """A ratio whose unit is the launch: the launches of both sides are paired by number.
 
-    Log ratios where every value is positive; otherwise the values stand alone, without a ratio.
+    Log ratios where every value is positive; otherwise the values stand alone, without a ratio. Fewer than
+    stats.LEAST_LAUNCHES have no interval, and one of memory is never narrower than a page to each side.
     """
     pairs = pd.DataFrame({"reference": reference_values, "candidate": candidate_values}).dropna()
     positive = len(pairs) > 0 and (pairs > 0).all().all()
@@ -199,10 +201,14 @@ def _compare_launches(result: Result, candidate: str, metric: str, reference_val
     if positive:
         logs = np.log(pairs["candidate"] / pairs["reference"]).to_numpy()
         interval = stats.launch_interval(logs, np.arange(len(logs)), confidence)
+        if len(pairs) < stats.LEAST_LAUNCHES:
+            nan = float("nan")
+            interval = replace(interval, lower=nan, upper=nan, confidence=0.0)
+            note = f"no interval from fewer than {stats.LEAST_LAUNCHES} launches"
+        elif metric in IN_PAGES:
+            interval = stats.no_narrower(interval, stats.page_share(*pairs.median()))
         shift = stats.resolving_power(interval, len(logs))
         resolves = None if shift is None else number(np.exp(shift) - 1)
-        if len(pairs) == 1:
-            note = "one launch: no interval"
     else:
         nan = float("nan")
         interval = stats.Interval(nan, nan, nan, 0.0, nan, "launches")

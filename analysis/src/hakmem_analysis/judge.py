@@ -17,7 +17,7 @@ from typing import Optional
 import numpy as np
 import pandas as pd
 
-from . import launch_stats, verdicts
+from . import launch_stats, stats, verdicts
 from .compare import number
 from .gate_settings import LEAST_LAUNCHES, GateSettings
 from .launch_stats import Counts, Estimate
@@ -98,8 +98,15 @@ def same_run(result: Result, name: str, candidate: str, reference: str, floor: O
     counts = None
     if metric.events:
         counts = counts_of(metric, metric.events(result, candidate), metric.events(result, reference))
-    estimate = launch_stats.paired(pairs["candidate"] - pairs["reference"], counts)
+    estimate = launch_stats.paired(pairs["candidate"] - pairs["reference"], counts, granule(metric, *sides))
     return estimate, *[centre(side, metric.scale == RATIO) for side in sides]
+
+
+def granule(metric: Metric, *sides: pd.Series) -> float:
+    """What an interval of a metric reaches to either side at least: a page of memory, as a log ratio."""
+    if metric.unit != "kB" or not all(map(len, sides)):
+        return 0.0
+    return stats.page_share(*(np.exp(side.median()) for side in sides))
 
 
 def launches_measured(result: Result, name: str, candidate: str, reference: str, floor: Optional[str]) -> int:

@@ -37,7 +37,8 @@ class Estimate:
     """A mean over launches: `point` and `standard_error` on the scale of the values, Student's `dof`.
 
     With `counts` no interval is narrower than the one that counting itself allows: launches that all saw
-    nothing do not prove that there is nothing.
+    nothing do not prove that there is nothing. `least`: what each interval reaches to either side at least,
+    such as the page in which memory comes.
     """
 
     point: float
@@ -45,18 +46,20 @@ class Estimate:
     dof: float
     launches: int
     counts: Optional[Counts] = None
+    least: float = 0.0
 
     def quantile(self, confidence: float) -> float:
         """Student's t of a two-sided interval at that confidence."""
         return float(st.t.ppf((1 + confidence) / 2, self.dof))
 
     def interval(self, confidence: float = DEFAULT_CONFIDENCE) -> Interval:
-        """mean +- t(confidence, dof) SE; with counts the wider bound of that and count_bounds()."""
+        """mean +- t(confidence, dof) SE; no narrower than `least`; with counts the wider bound of that
+        and count_bounds()."""
         if not self.dof > 0:
             return Interval(self.point, NAN, NAN, 0.0, NAN, "launches")
         quantile = self.quantile(confidence)
-        lower = self.point - quantile * self.standard_error
-        upper = self.point + quantile * self.standard_error
+        half = max(quantile * self.standard_error, self.least)
+        lower, upper = self.point - half, self.point + half
         if self.counts:
             counted = count_bounds(self.counts, confidence)
             lower, upper = min(lower, counted[0]), max(upper, counted[1])
@@ -65,13 +68,15 @@ class Estimate:
     def p_value(self, bound: float, side: str) -> float:
         """One-sided p of the claim that the truth lies on `side` ("below" or "above") of `bound`.
 
-        P(T_dof <= (point - bound) / SE) for "below". With counts the larger p of the two procedures,
-        which is what makes it agree with interval().
+        P(T_dof <= (point - bound) / SE) for "below"; 1 where the bound is within `least`. With counts the
+        larger p of the two procedures. That is what makes it agree with interval().
         """
         if side not in ("below", "above"):
             raise ValueError(f"side is {side!r}, expected 'below' or 'above'")
         if not self.dof > 0:
             return NAN
+        if abs(self.point - bound) <= self.least > 0:
+            return 1.0
         p = _student_p(self.point, self.standard_error, self.dof, bound, side)
         return max(p, _count_p(self.counts, bound, side)) if self.counts else p
 
@@ -88,7 +93,7 @@ def _student_p(point: float, standard_error: float, dof: float, bound: float, si
     return float(st.t.cdf(shift / standard_error, dof))
 
 
-def paired(values, counts: Optional[Counts] = None) -> Estimate:
+def paired(values, counts: Optional[Counts] = None, least: float = 0.0) -> Estimate:
     """The estimate of one difference (or log ratio) a launch: mean, s / sqrt(L), L - 1.
 
     The launch is the unit, as Kalibera and Jones (Rigorous Benchmarking in Reasonable Time, 2013) argue
@@ -97,11 +102,11 @@ def paired(values, counts: Optional[Counts] = None) -> Estimate:
     values = np.asarray(values, float)
     n = len(values)
     if n < 2:
-        return Estimate(float(values[0]) if n else NAN, NAN, 0, n, counts)
-    return Estimate(float(values.mean()), float(values.std(ddof=1) / np.sqrt(n)), n - 1, n, counts)
+        return Estimate(float(values[0]) if n else NAN, NAN, 0, n, counts, least)
+    return Estimate(float(values.mean()), float(values.std(ddof=1) / np.sqrt(n)), n - 1, n, counts, least)
 
 
-def welch(candidate, baseline, counts: Optional[Counts] = None) -> Estimate:
+def welch(candidate, baseline, counts: Optional[Counts] = None, least: float = 0.0) -> Estimate:
     """mean(candidate) - mean(baseline) of two measurements that share no launch.
 
     Welch (1947): SE^2 = s1^2 / n1 + s2^2 / n2, dof = SE^4 / sum((s_i^2 / n_i)^2 / (n_i - 1)). Unlike the
@@ -111,13 +116,13 @@ def welch(candidate, baseline, counts: Optional[Counts] = None) -> Estimate:
     launches = min(map(len, sides))
     point = float(sides[0].mean() - sides[1].mean()) if launches else NAN
     if launches < 2:
-        return Estimate(point, NAN, 0, launches, counts)
+        return Estimate(point, NAN, 0, launches, counts, least)
     parts = [side.var(ddof=1) / len(side) for side in sides]
     total = sum(parts)
     if total == 0:
-        return Estimate(point, 0.0, launches - 1, launches, counts)
+        return Estimate(point, 0.0, launches - 1, launches, counts, least)
     dof = total ** 2 / sum(part ** 2 / (len(side) - 1) for part, side in zip(parts, sides))
-    return Estimate(point, float(np.sqrt(total)), float(dof), launches, counts)
+    return Estimate(point, float(np.sqrt(total)), float(dof), launches, counts, least)
 
 
 def poisson_bounds(count: float, confidence: float) -> tuple:

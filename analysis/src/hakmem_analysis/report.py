@@ -160,6 +160,12 @@ def _value(metric: str, value) -> str:
     return write(value)
 
 
+def _verdict(row) -> str:
+    if row.ratio is None:
+        return row.note
+    return row.verdict if row.lower is not None or not row.note else f"{row.verdict}: {row.note}"
+
+
 def _ratio_table(report: Report) -> document.Table:
     rows = []
     for row in report.comparisons:
@@ -168,7 +174,7 @@ def _ratio_table(report: Report) -> document.Table:
             bounds += f" ({100 * row.confidence:.3g} %)"
         rows.append([f"{row.candidate} / {row.reference}: {METRIC_WORDS[row.metric]}",
                      _value(row.metric, row.candidate_value), _value(row.metric, row.reference_value),
-                     text.ratio(row.ratio), bounds, row.verdict if row.ratio is not None else row.note,
+                     text.ratio(row.ratio), bounds, _verdict(row),
                      text.percent(row.resolves, 1), f"{row.launches} launches" if row.unit == "launches"
                      else f"{row.blocks} blocks"])
     return document.Table(["candidate / reference", "candidate", "reference", "ratio", "interval", "verdict",
@@ -223,7 +229,7 @@ def summary_text(report: Report, path) -> str:
     for row in report.comparisons:
         if row.metric == "peak_rss_above_base" and row.ratio is not None and (
                 len(report.summaries) <= soak_page.NAMED_AT_MOST):
-            bounds = f" ({text.interval(row.lower, row.upper)})" if row.lower is not None else ""
+            bounds = f" ({row.note if row.lower is None else text.interval(row.lower, row.upper)})"
             lines.append(f"Peak RSS above base: {row.candidate} holds {text.ratio(row.ratio)}x what "
                          f"{row.reference} holds{bounds}.")
     lines += exemplars.lines(report.slowest)

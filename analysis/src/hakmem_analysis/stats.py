@@ -8,7 +8,7 @@ Invariants  NaN in the data is an error of the caller, except where a docstring 
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional, Sequence
 
 import numpy as np
@@ -20,6 +20,8 @@ BOOTSTRAP_DRAWS = 2000
 DRAWN_AT_ONCE = 1 << 19  # blocks
 LAUNCH_EFFECT_ALPHA = 0.2
 DEFAULT_CONFIDENCE = 0.95
+LEAST_LAUNCHES = 3  # for an interval of what is taken once a launch
+PAGE_KB = 4.0  # in which resident memory comes
 DEFAULT_POWER = 0.95
 
 
@@ -114,6 +116,17 @@ def launch_interval(values, launches, confidence: float = DEFAULT_CONFIDENCE) ->
     half = quantile * medians.std(ddof=1) / np.sqrt(n)
     return Interval(float(medians.mean()), float(medians.mean() - half), float(medians.mean() + half),
                     confidence, quantile, "launches")
+
+
+def page_share(*values_kb: float) -> float:
+    """A page as a log ratio to the smallest of some amounts of memory."""
+    return float(np.log1p(PAGE_KB / min(values_kb)))
+
+
+def no_narrower(interval: Interval, half: float) -> Interval:
+    """The interval, reaching at least `half` to each side of its point."""
+    return replace(interval, lower=min(interval.lower, interval.point - half),
+                   upper=max(interval.upper, interval.point + half))
 
 
 def launch_medians(values, launches) -> np.ndarray:
