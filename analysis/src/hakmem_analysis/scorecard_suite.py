@@ -41,8 +41,8 @@ MICRO_MIN_TIME_S = 0.02
 
 @dataclass(frozen=True)
 class Entry:
-    """One folder of the suite: its name, the workload, what is not the workload's default, and how many epochs
-    of a launch time each operation."""
+    """One folder of the suite: its name, the workload, what is not the workload's default, and how many
+    epochs of a launch time each operation."""
 
     name: str
     workload: str
