@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "coordinator/cpus.h"
 #include "run_fixture.h"
 
 namespace hakbench {
@@ -62,6 +63,26 @@ TEST_F(ExemplarRun, NamesOperationSizeFaultsAndSwitches) {
   EXPECT_EQ(of_epoch.size(), 2u);
   for (const auto &[seq, count] : of_epoch) EXPECT_EQ(count, 8);
   EXPECT_GE(slept, 2 * 2) << "a thousand callocs an epoch, every 400th of which sleeps";
+}
+
+// Worker 1 has a CPU that worker 0 never sees.
+TEST_F(ExemplarRun, SeesTheWorkersOfAllCpus) {
+  const std::vector<int> allowed = allowed_cpus();
+  if (allowed.size() < 2) GTEST_SKIP() << "one CPU";
+  std::vector<std::string> more = kFreshBlocks;
+  more.back() = "8000";  // each worker sleeps five times an epoch
+  const std::string cpus = format_cpu_list({allowed.front(), allowed.back()});
+  more.insert(more.end(), {"--threads", "2", "--cpus", cpus});
+  const Outcome outcome = run(latency_run(faulty("fresh_calloc"), more));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.error;
+  if (!recorded()) GTEST_SKIP() << manifest()["kernel_events"]["reason"].get<std::string>();
+  std::map<std::string, int> slept;  // by worker
+  for (const Row &row : exemplars()) {
+    if (row.at("op") != "calloc") continue;
+    EXPECT_EQ(row.at("page_faults"), "65") << row.at("thread");
+    if (row.at("context_switches") != "0") ++slept[row.at("thread")];
+  }
+  EXPECT_EQ(slept.size(), 2u);
 }
 
 TEST_F(ExemplarRun, IsEmptyWhereTheKernelRefusesAndSaysWhy) {

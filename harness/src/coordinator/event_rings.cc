@@ -183,10 +183,12 @@ bool EventRings::add(const CounterSource &source, pid_t pid, int cpu, size_t byt
   return false;
 }
 
-bool EventRings::attach(const CounterSource &source, pid_t pid) {
+bool EventRings::attach(const CounterSource &source, pid_t pid, std::vector<int> cpus) {
   close_all();
   if (source.source.empty()) return false;
-  const std::vector<int> cpus = cpus_of(pid);
+  if (cpus.empty()) cpus = cpus_of(pid);
+  std::sort(cpus.begin(), cpus.end());
+  cpus.erase(std::unique(cpus.begin(), cpus.end()), cpus.end());
   const size_t share = std::bit_floor(kAllRingsBytes / std::max<size_t>(cpus.size(), 1));
   const size_t bytes = std::clamp(share, kMinRingBytes, kMaxRingBytes);
   for (const int cpu : cpus) {

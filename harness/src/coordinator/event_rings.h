@@ -1,8 +1,9 @@
 // event_rings.h - when one process had a page fault or left the CPU, event by event.
 //
 // Purpose:    record both kinds with thread and time, exactly, from outside: perf's software events.
-// Owns:       a perf event and a ring for each CPU that the process may run on. All rings together hold
-//             kAllRingsBytes or less, whatever an epoch does; nobody reads them while it runs.
+// Owns:       a perf event and a ring for each CPU that a thread of the process may run on. All rings
+//             together hold kAllRingsBytes or less, whatever an epoch does; nobody reads them while it
+//             runs.
 // Boundary:   where the kernel refuses, the source is empty and its reason says why and how to mend it.
 // Invariants: each page fault and each switch away is one record (sample_period 1), of all threads that
 //             the process starts after attach. Times are CLOCK_MONOTONIC_RAW. A ring that is full takes
@@ -46,8 +47,9 @@ class EventRings {
   EventRings(const EventRings &) = delete;
   EventRings &operator=(const EventRings &) = delete;
 
-  // While the process has one thread. False if there is no such source, or the kernel refuses.
-  bool attach(const CounterSource &source, pid_t pid);
+  // While the process has one thread. cpus: those that it and its later threads will be pinned to;
+  // empty: those that it may run on now. False if there is no such source, or the kernel refuses.
+  bool attach(const CounterSource &source, pid_t pid, std::vector<int> cpus = {});
 
   void start();  // forgets what was recorded, and records from now on
   void stop();

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "coordinator/child.h"
@@ -118,7 +119,11 @@ SubjectProcess::SubjectProcess(const SubjectConfig &config, const WorkloadConfig
   }
   syscalls_.attach(syscall_source(), pid_);
   instructions_.attach(instruction_source(), pid_);
-  if (times_ops) events_.attach(event_source(), pid_);
+  if (!times_ops) return;
+  // Worker w gets the w-th CPU. The process can't be asked: its one thread has worker 0's by now.
+  const size_t seats = std::min<size_t>(cpus.size(), workload.threads);
+  events_.attach(event_source(), pid_,
+                 {cpus.begin(), cpus.begin() + static_cast<ptrdiff_t>(seats)});
 }
 
 SubjectProcess::~SubjectProcess() { release(); }

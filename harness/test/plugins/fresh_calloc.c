@@ -1,6 +1,6 @@
 /* Plants operations whose causes are known: each calloc maps its block afresh and writes every page, so it
- * has a page fault for each, and one for the page before the block that holds its length. Every 400th also
- * sleeps for 3 ms, so it leaves its CPU. free unmaps. For one thread. */
+ * has a page fault for each, and one for the page before the block that holds its length. Every 400th of
+ * a thread also sleeps for 3 ms, so it leaves its CPU. free unmaps. */
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -10,7 +10,7 @@
 enum { PAGE_BYTES = 4096 };
 
 static void *fresh_calloc(size_t n, size_t size) {
-  static uint64_t calls;
+  static _Thread_local uint64_t calls;
   const size_t bytes = n * size + PAGE_BYTES;
   char *const memory =
       mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
