@@ -1,7 +1,9 @@
 // The real hakbench, end to end: what it writes, what it says when things go wrong, what it survives.
+#include <linux/capability.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
 
 #include <chrono>
 #include <thread>
@@ -494,6 +496,29 @@ TEST_F(RunTest, SaysThatStandardOutputIsFull) {
   const int status = std::system((HAKBENCH_BINARY " list columns >/dev/full 2>" + error).c_str());
   EXPECT_EQ(WEXITSTATUS(status), 1);
   EXPECT_NE(read_file(error).find("cannot write to standard output: No space"), std::string::npos);
+}
+
+// A folder without permissions, and a name that can't even be looked at.
+TEST_F(RunTest, ProfilesThatCannotBeReadAreSkipped) {
+  fs::create_directory(folder_ + "/closed");
+  fs::create_directory(folder_ + "/closed/profiles");
+  fs::permissions(folder_ + "/closed/profiles", fs::perms::none);
+  fs::create_directory(folder_ + "/loop");
+  fs::create_symlink("profiles", folder_ + "/loop/profiles");
+  for (const char *place : {"/closed", "/loop"}) {
+    const auto there = [&] {
+      // Root may read everything, unless the program that it executes has lost that.
+      for (const int power : {CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH}) prctl(PR_CAPBSET_DROP, power);
+      if (chdir((folder_ + place).c_str()) != 0) _exit(99);
+    };
+    const Outcome list = run({"list", "profiles"}, there);
+    EXPECT_EQ(list.exit_code, 0) << list.error;
+    EXPECT_NE(list.out.find("  quick "), std::string::npos) << list.out;
+    const Outcome unknown = run({"run", "-a", "floor", "-p", "quik"}, there);
+    EXPECT_EQ(unknown.error.rfind("hakbench: error: unknown profile 'quik'", 0), 0u)
+        << unknown.error;
+  }
+  fs::permissions(folder_ + "/closed/profiles", fs::perms::owner_all);
 }
 
 TEST_F(RunTest, UnknownCommandsRunToolsOfThatName) {

@@ -13,6 +13,16 @@
 namespace hakbench {
 namespace fs = std::filesystem;
 
+namespace {
+
+// A candidate that can't be looked at is none.
+bool is_there(const fs::path &path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+}  // namespace
+
 std::string executable_folder() {
   std::error_code code;
   return fs::read_symlink("/proc/self/exe", code).parent_path().string();
@@ -22,14 +32,14 @@ std::string plugin_folder() {
   if (const char *folder = getenv("HAKBENCH_PLUGIN_DIR")) return folder;
   const fs::path root = fs::path(executable_folder()).parent_path();
   for (const fs::path &folder : {root / "plugins", root / "lib/hakmem/plugins"})
-    if (fs::is_directory(folder)) return folder.string();
+    if (is_there(folder)) return folder.string();
   return (root / "plugins").string();
 }
 
 std::string find_library(const std::string &file) {
   const fs::path root = fs::path(executable_folder()).parent_path();
   for (const fs::path &folder : {root / "lib", root / "lib/hakmem"})
-    if (fs::exists(folder / file)) return (folder / file).string();
+    if (is_there(folder / file)) return (folder / file).string();
   throw Error(file + " is in neither lib nor lib/hakmem of " + root.string() +
               "; build this project whole, or install again");
 }
@@ -40,7 +50,7 @@ std::vector<std::string> profile_folders() {
   for (const fs::path &folder :
        {fs::path("profiles"), root / "share/hakmem/profiles",
         root.parent_path().parent_path() / "profiles", fs::path(HAKBENCH_SOURCE_PROFILES)})
-    if (fs::is_directory(folder)) folders.push_back(folder.string());
+    if (access((folder / ".").c_str(), R_OK | X_OK) == 0) folders.push_back(folder.string());
   return folders;
 }
 
@@ -53,7 +63,7 @@ std::string find_profile(const std::string &name) {
   std::vector<std::string> known;
   for (const std::string &folder : profile_folders()) {
     const fs::path path = fs::path(folder) / (name + ".json");
-    if (fs::exists(path)) return path.string();
+    if (is_there(path)) return path.string();
     for (const auto &entry : fs::directory_iterator(folder))
       if (entry.path().extension() == ".json" && entry.path().stem() != "schema")
         known.push_back(entry.path().stem().string());

@@ -20,7 +20,7 @@ std::string plugin_folder();
 // "libhakmem-observe.so" to its path. Throws Error if it is not there.
 std::string find_library(const std::string &file);
 
-// The folders that may hold profiles, the existing ones.
+// The folders that may hold profiles, those that exist and can be read.
 std::vector<std::string> profile_folders();
 
 // "quick" to the path of that profile; what has a slash or ends in .json is a path already. Throws
