@@ -109,6 +109,12 @@ TEST_F(LedgerTest, ACommandsProcessesAreShownAtTheirEnd) {
   expect_refused({"ledger", "--", "no-such-program"}, "can't be started");
 }
 
+TEST_F(LedgerTest, ALibraryThatCannotBePreloadedIsSaid) {
+  const std::string library = move_to_odd_tree("libhakmem-observe.so");
+  expect_refused({"ledger", "--", "true"},
+                 "LD_PRELOAD cannot name " + library + ": it has a space or a colon; move");
+}
+
 TEST_F(LedgerTest, ARunningProgramAnswersWhileItSleeps) {
   const pid_t child = start_observed();
   Outcome outcome{};

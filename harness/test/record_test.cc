@@ -216,6 +216,13 @@ TEST_F(RecordTest, AFolderIsNoTraceAndIsRefusedBeforeTheProgramStarts) {
   expect_no_raw_files();
 }
 
+TEST_F(RecordTest, ALibraryThatCannotBePreloadedIsSaid) {
+  const std::string library = move_to_odd_tree("libhakbench-record.so");
+  expect_refused({"record", "-o", trace_, "--", "true"},
+                 "LD_PRELOAD cannot name " + library + ": it has a space or a colon; move");
+  expect_no_raw_files();
+}
+
 TEST_F(RecordTest, WhatFindsNoRoomIsKeptToBeMergedLater) {
   fs::create_symlink("/dev/full", trace_ + ".part");
   expect_kept(record("threads"), "No space left on device");

@@ -84,7 +84,7 @@ class RunTest : public testing::Test {
       in_child();
       dup2(open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644), STDOUT_FILENO);
       dup2(open(error.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644), STDERR_FILENO);
-      execv(HAKBENCH_BINARY, argv.data());
+      execv(binary_.c_str(), argv.data());
       _exit(127);
     }
     while_running(child);
@@ -103,6 +103,17 @@ class RunTest : public testing::Test {
     EXPECT_EQ(std::count(outcome.error.begin(), outcome.error.end(), '\n'), 1) << outcome.error;
   }
 
+  // From here on run() starts a copy, in a tree whose path LD_PRELOAD can't name, with an empty
+  // `library`. Returns the library's path.
+  std::string move_to_odd_tree(const std::string &library) {
+    const std::string tree = folder_ + "/odd tree";
+    for (const char *part : {"/bin", "/lib"}) fs::create_directories(tree + part);
+    fs::copy_file(HAKBENCH_BINARY, tree + "/bin/hakbench");
+    binary_ = tree + "/bin/hakbench";
+    std::ofstream(tree + "/lib/" + library).flush();
+    return tree + "/lib/" + library;
+  }
+
   std::vector<std::string> quick_ab(const std::string &a, const std::string &b) const {
     return {"ab", "--a",      a,   "--b",         b,    "--ops", "100000", "--launches",
             "2",  "--blocks", "3", "--no-report", "-o", result_};
@@ -114,6 +125,7 @@ class RunTest : public testing::Test {
 
   std::string folder_ = testing::TempDir() + "hakbench-run-test-" + std::to_string(getpid());
   std::string result_ = folder_ + "/result";
+  std::string binary_ = HAKBENCH_BINARY;
 };
 
 }  // namespace hakbench

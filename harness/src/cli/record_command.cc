@@ -208,10 +208,8 @@ void expect_complete(const Merged &merged, const std::string &folder, const std:
   if (!merged.incomplete.empty()) throw Error(merged.incomplete);
 }
 
-[[noreturn]] void execute(const std::vector<std::string> &words, const std::string &library,
+[[noreturn]] void execute(const std::vector<std::string> &words, const std::string &preload,
                           const std::string &folder) {
-  const char *others = getenv("LD_PRELOAD");
-  const std::string preload = others == nullptr ? library : library + ":" + others;
   setenv("LD_PRELOAD", preload.c_str(), 1);
   const std::string prefix = fmt::format("{}/{}.{}", folder, kProcess, getpid());
   setenv(trace::kPrefixVariable, prefix.c_str(), 1);
@@ -293,13 +291,13 @@ class Signals {
 };
 
 // Returns the status of waitpid(2).
-int run_recorded(const std::vector<std::string> &words, const std::string &library,
+int run_recorded(const std::vector<std::string> &words, const std::string &preload,
                  const std::string &folder, const Signals &signals) {
   const pid_t pid = fork();
   if (pid < 0) throw Error(std::string("cannot start a process: ") + strerror(errno));
   if (pid == 0) {
     signals.restore();
-    execute(words, library, folder);
+    execute(words, preload, folder);
   }
   signals.hand_on_to(pid);
   // Its number stays its own (WNOWAIT) until no signal is handed on to it any more.
@@ -312,10 +310,10 @@ int run_recorded(const std::vector<std::string> &words, const std::string &libra
 
 int record(const std::vector<std::string> &words, const std::string &output) {
   expect_file_name(output);
-  const std::string library = find_library("libhakbench-record.so");
+  const std::string preload = preload_with(find_library("libhakbench-record.so"));
   const Signals signals;
   const RawFolder raw(output);
-  const int status = run_recorded(words, library, raw.path(), signals);
+  const int status = run_recorded(words, preload, raw.path(), signals);
   signals.begin_merging();
   const Merged merged = merge_folder(raw.path(), output);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 127 && merged.files == 0) return 1;

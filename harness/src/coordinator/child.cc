@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "coordinator/interrupt.h"
+#include "model/error.h"
 
 namespace hakbench {
 
@@ -14,6 +16,14 @@ std::vector<char *> pointers(const std::vector<std::string> &texts) {
   for (const std::string &text : texts) result.push_back(const_cast<char *>(text.c_str()));
   result.push_back(nullptr);
   return result;
+}
+
+std::string preload_with(const std::string &library) {
+  if (library.find_first_of(" :") != std::string::npos)
+    throw Error("LD_PRELOAD cannot name " + library +
+                ": it has a space or a colon; move the build or installation");
+  const char *const others = getenv("LD_PRELOAD");
+  return others == nullptr ? library : library + ":" + others;
 }
 
 int wait_for_end(pid_t child) {

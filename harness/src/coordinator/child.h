@@ -17,6 +17,10 @@ namespace hakbench {
 // As exec wants it, NULL at the end; valid as long as `texts` are.
 std::vector<char *> pointers(const std::vector<std::string> &texts);
 
+// LD_PRELOAD for a program: the library, then what this process's own names. Throws Error for a path
+// that ld.so would take for several.
+std::string preload_with(const std::string &library);
+
 // Returns the status of waitpid(2). A signal does not end the wait.
 int wait_for_end(pid_t child);
 

@@ -201,13 +201,11 @@ json ledger_of_process(LedgerRequest request) {
 
 CommandLedgers ledgers_of_command(const std::vector<std::string> &command,
                                   const std::string &library) {
+  const std::string preload = preload_with(library);
   const TemporaryFolder folder;
-  const char *preloaded = getenv("LD_PRELOAD");
   CommandLedgers result;
   result.failure = run_to_end(
-      command,
-      {{"LD_PRELOAD", library + (preloaded == nullptr ? "" : ":" + std::string(preloaded))},
-       {kFileVariable, (folder.path() / "%p.json").string()}});
+      command, {{"LD_PRELOAD", preload}, {kFileVariable, (folder.path() / "%p.json").string()}});
   std::vector<std::pair<fs::file_time_type, fs::path>> files;
   for (const auto &entry : fs::directory_iterator(folder.path()))
     files.emplace_back(entry.last_write_time(), entry.path());
