@@ -115,6 +115,16 @@ TEST_F(LedgerTest, ALibraryThatCannotBePreloadedIsSaid) {
                  "LD_PRELOAD cannot name " + library + ": it has a space or a colon; move");
 }
 
+TEST_F(LedgerTest, APlaceThatIsNoFolderIsNamed) {
+  const auto in = [this](const std::string &place) {
+    return run({"ledger", "--", "true"}, [&] { setenv("TMPDIR", place.c_str(), 1); });
+  };
+  EXPECT_EQ(in(folder_ + "/none").error,
+            "hakbench: error: cannot make a folder in " + folder_ +
+                "/none: No such file or directory; set TMPDIR to a place that can be written\n");
+  EXPECT_EQ(in("").exit_code, 0) << "as if it were not set";
+}
+
 TEST_F(LedgerTest, ARunningProgramAnswersWhileItSleeps) {
   const pid_t child = start_observed();
   Outcome outcome{};

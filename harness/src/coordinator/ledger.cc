@@ -84,9 +84,11 @@ std::optional<fs::file_time_type> time_of(const fs::path &path) {
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string pattern = (fs::temp_directory_path() / "hakbench-ledger-XXXXXX").string();
+    const char *const place = getenv("TMPDIR");
+    const fs::path parent = place == nullptr || *place == '\0' ? "/tmp" : place;
+    std::string pattern = (parent / "hakbench-ledger-XXXXXX").string();
     if (mkdtemp(pattern.data()) == nullptr)
-      throw Error("cannot make a folder " + pattern + ": " + strerror(errno) +
+      throw Error("cannot make a folder in " + parent.string() + ": " + strerror(errno) +
                   "; set TMPDIR to a place that can be written");
     path_ = pattern;
   }
