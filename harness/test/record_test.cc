@@ -320,6 +320,23 @@ TEST_F(RecordTest, OfSeveralTracesTheLargestIsNamed) {
   EXPECT_EQ(record("threads").out.find("largest"), std::string::npos) << "one trace";
 }
 
+TEST_F(RecordTest, WhatTheCommandExecutedLastIsNamedToo) {
+  const Outcome outcome = run({"record", "-o", trace_, "--", "sh", "-c",
+                               RECORDED_PROGRAM " threads; exec " RECORDED_PROGRAM " nothing"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
+  ASSERT_EQ(other_traces().size(), 2u);
+  const size_t at = outcome.out.find("\nthe largest of 3 traces is ");
+  ASSERT_NE(at, std::string::npos) << outcome.out;
+  std::string own;  // app.PID.1.trace
+  for (const std::string &path : other_traces())
+    if (path.ends_with(".1.trace")) own = path;
+  ASSERT_NE(own, "") << outcome.out;
+  const std::string line =
+      fmt::format("\nthe command's own, in the end, is {}: {} calls of recorded_progra\n", own,
+                  Reader(own).header().ops);
+  EXPECT_TRUE(outcome.out.ends_with(line)) << outcome.out;
+}
+
 TEST_F(RecordTest, OnlyAKeptRecordingCanBeMerged) {
   expect_refused({"record", "-o", trace_}, "name either a program behind --");
   expect_refused({"record", "--merge", folder_, "-o", trace_, "--", "true"}, "name either");

@@ -144,6 +144,7 @@ struct Merged {
   size_t files = 0;
   size_t traces = 0;
   Trace largest;
+  Trace own;               // of what the command's own process executed last
   std::string incomplete;  // what to say of the first that was cut short
   std::string failure;     // and of the first that could not be merged
 };
@@ -170,7 +171,9 @@ void merge_file(const RawFile &file, const std::string &output, Merged *merged) 
   if (result.ops > 0) {
     ++merged->traces;
     say(stdout, fmt::format("{}: {} calls of {}\n", path, result.ops, result.program));
-    if (result.ops > merged->largest.ops) merged->largest = {path, result.ops, result.program};
+    const Trace trace = {path, result.ops, result.program};
+    if (trace.ops > merged->largest.ops) merged->largest = trace;
+    if (file.pid == file.command_pid) merged->own = trace;
   }
   remove_file(file.path);
 }
@@ -194,6 +197,10 @@ Merged merge_folder(const std::string &folder, const std::string &output) {
   if (merged.traces > 1)
     say(stdout, fmt::format("the largest of {} traces is {}: {} calls of {}\n", merged.traces,
                             merged.largest.path, merged.largest.ops, merged.largest.program));
+  // Or in a wrapper's place, where a helper of the wrapper's may have called more often.
+  if (merged.own.path != merged.largest.path && !merged.own.path.empty())
+    say(stdout, fmt::format("the command's own, in the end, is {}: {} calls of {}\n",
+                            merged.own.path, merged.own.ops, merged.own.program));
   if (!merged.failure.empty() || merged.files == 0) return merged;
   // Processes that outlive the command may have begun others meanwhile.
   for (const RawFile &file : raw_files(folder)) remove_file(file.path);
@@ -359,8 +366,9 @@ void add_record_command(CLI::App *app, int *exit_code) {
       "  hakbench record --merge app.trace.raw.k3XyZ9 -o app.trace\n"
       "Each process has its own trace: app.trace is the command's, app.PID.trace that of a\n"
       "process it started, and app.PID.N.trace that of the N-th program it executed in its\n"
-      "place. The last line says which is the largest: where the command is a wrapper (pyenv's\n"
-      "python3), app.trace is the wrapper's, and that one the program's.\n"
+      "place. The last lines say which is the largest, and if it is another, which is that of the\n"
+      "program that the command's process executed last: where the command is a wrapper (pyenv's\n"
+      "python3), app.trace is the wrapper's, and one of these the program's.\n"
       "SIGTERM and SIGHUP are handed on to the command; when it has ended, the traces are "
       "written.\n"
       "Meanwhile the first Ctrl-C is answered, the second ends hakbench. Recorded calls that are\n"
