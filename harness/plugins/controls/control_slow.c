@@ -9,8 +9,9 @@
  *   3 % planted measured as 3.4).
  * Invariants: what a spin overran is taken off the next one. A gap far above the usual (the thread
  *   slept between epochs, or lost its CPU) is charged as a usual one: time that the thread did not
- *   have must not be spun for. The first 2048 operations of a thread are free: nothing is known of
- *   them yet.
+ *   have must not be spun for. Nor is it taken for spun: a step as long between two readings of a
+ *   spin does not count. The first 2048 operations of a thread are free: nothing is known of them
+ *   yet.
  */
 #include "control.h"
 
@@ -60,14 +61,19 @@ static uint64_t chargeable(uint64_t gap) {
 
 static __attribute__((noinline)) void tick(void) {
   uint64_t now = CONTROL_TICKS();
-  const uint64_t start = now;
   if (thread_state.last_end != 0) {
     const uint64_t charged = chargeable(now - thread_state.last_end);
     if (charged != 0)
       thread_state.owed += BASE_TICKS + (int64_t)((double)(charged + BASE_TICKS) * share);
   }
-  while ((int64_t)(now - start) < thread_state.owed) now = CONTROL_TICKS();
-  thread_state.owed -= (int64_t)(now - start);
+  const uint64_t longest_step = FAR_ABOVE * thread_state.usual;
+  int64_t owed = thread_state.owed;
+  while (owed > 0) {
+    const uint64_t before = now;
+    now = CONTROL_TICKS();
+    if (now - before <= longest_step) owed -= (int64_t)(now - before);
+  }
+  thread_state.owed = owed;
   thread_state.last_end = now;
 }
 

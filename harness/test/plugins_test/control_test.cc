@@ -418,6 +418,21 @@ TEST(ControlSlow, TimeThatTheThreadSleptIsNotChargedFor) {
   EXPECT_NEAR(static_cast<double>(spin_after(table, clock, 600'000)), 600'000 + twice_base, 10);
 }
 
+TEST(ControlSlow, TimeThatTheThreadLostWithinASpinIsNotTakenForSpun) {
+  constexpr uint64_t kPause = 100'000'000;
+  const std::string path = with_fake_clock("control_slow");
+  const LoadedPlugin plugin = load_control(path, settings(built("floor"), "\"percent\": 50"));
+  const FakeClock clock = clock_of(path);
+  *clock.step = 1;
+  const allocator_plugin &table = *plugin.table;
+  const double usual = 30'000 + 2 * 512;
+  for (int i = 0; i < 50; ++i) spin_after(table, clock, 30'000);
+  *symbol_of<uint64_t>(path, "fake_clock_pause") = kPause;
+  *symbol_of<uint64_t>(path, "fake_clock_pause_in") = 1'000;
+  EXPECT_NEAR(static_cast<double>(spin_after(table, clock, 30'000)), kPause + usual, 10);
+  EXPECT_NEAR(static_cast<double>(spin_after(table, clock, 30'000)), usual, 10);
+}
+
 TEST(ControlSpike, WaitsAsOftenAndAsLongAsItPromises) {
   const std::string path = with_fake_clock("control_spike");
   const LoadedPlugin plugin =
