@@ -308,8 +308,8 @@ def launcher(tmp_path):
     """bin/hakbench-report of a build folder, as CMake makes it."""
     text = (ROOT / "analysis" / "launcher.sh.in").read_text()
     for name, value in (("TOOL", "report"), ("PREFIX", ""), ("SCRIPTS", ROOT / "scripts"),
-                        ("SOURCE", ROOT / "analysis" / "src"), ("FONT_CACHE", tmp_path / "cache" / "matplotlib"),
-                        ("BIN", tmp_path / "bin")):
+                        ("SOURCE", ROOT / "analysis" / "src"), ("BIN", tmp_path / "bin"),
+                        ("FONT_CACHE", tmp_path / "cache" / "matplotlib")):
         text = text.replace(f"@{name}@", str(value))
     (tmp_path / "cache" / "matplotlib").mkdir(parents=True)
     (tmp_path / "hakbench-report").write_text(text)
