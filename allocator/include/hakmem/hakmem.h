@@ -79,8 +79,8 @@ enum {
   HAKMEM_PURGE_THREAD = 0,
   /* And those of threads that have ended; then every free page goes back to the kernel. What other
    * running threads keep at hand stays with them: up to HAKMEM_DEPOT_KB each,
-   * 512 KiB of large ones, or HAKMEM_DEPOT_KB if that is less, and the last 63 blocks of other
-   * threads that they have freed, whatever their size. */
+   * 512 KiB of large ones, or HAKMEM_DEPOT_KB if that is less, and the last 63 small blocks of
+   * other threads that they have freed. */
   HAKMEM_PURGE_ALL = 1
 };
 

@@ -83,7 +83,7 @@ void free_small(Slab *slab, void *block) {
 
 }  // namespace
 
-// What waits in the bin of other heaps' blocks may be large or huge: see remote.h.
+// What a misuse brings here may be no small block.
 void count_remote_free(Heap *heap, const void *block) {
   if constexpr (kObserve) {
     const Location location = locate(block);
@@ -124,9 +124,8 @@ Big try_big(size_t size, size_t alignment, Contents wanted) {
     const page_heap::Run run = page_heap::allocate_large(slabs, align_slabs);
     page_heap::tick();
     if (run.slab == nullptr) return {nullptr, false};
-    void *block = as_pointer(slab_address(run.slab));
-    forget_remote(t_heap, block);
-    return {block, run.zeroed};
+    heap_registry::forget_remote(run.slab);
+    return {as_pointer(slab_address(run.slab)), run.zeroed};
   }
   void *block = huge_blocks::allocate(size, alignment, wanted);
   page_heap::tick();

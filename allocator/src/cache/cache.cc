@@ -269,6 +269,7 @@ void free_remote(Heap *heap, Slab *slab, void *block) {
   }
   *++heap->top[kRemoteBin] = block;
   // From now on blocks of this slab come here by the fast path of free.
+  superslab_of(slab)->remote.set(index_of(superslab_of(slab), slab), slab->run_slabs);
   OwnerMap(heap->owner_map(), heap->map_mask, &heap->writable_chunks)
       .set(slab_address(slab), slab->run_slabs, static_cast<uint8_t>(kRemoteBin));
 }
@@ -281,9 +282,7 @@ void flush_remote(Heap *heap) {
   count(heap->counters.remote_flushes);
   count(heap->counters.remote_blocks, n);
   heap->top[kRemoteBin] = sentinel;
-  // The next free of a large one shall not wait here again.
-  const size_t large = remote::give_home(sentinel + 1, n);
-  for (size_t i = 1; i <= large; ++i) forget_remote(heap, sentinel[i]);
+  remote::give_home(sentinel + 1, n);
 }
 
 void empty_inbox(Heap *heap) {

@@ -150,12 +150,6 @@ void free_remote(Heap *heap, Slab *slab, void *block);
 void reset_magazines(Heap *heap, void **storage);
 // Gives all that the heap caches back to the slabs they came from.
 void drain(Heap *heap);
-// The block is a new large one, but another heap's small ones may have been there before: from now on
-// no free of this thread takes it for one of theirs.
-inline void forget_remote(Heap *heap, const void *block) {
-  std::atomic<uint8_t> &bin = heap->owner_map()[owner_map_index(heap, block)];
-  if (bin.load(std::memory_order_relaxed) == kRemoteBin) bin.store(0, std::memory_order_relaxed);
-}
 // Takes home what waits for other heaps.
 void flush_remote(Heap *heap);
 // Puts what waits in the heap's inbox into its slabs. Any thread.

@@ -220,6 +220,16 @@ Heap *adopt_to_free() {
 
 SlabPool &common_pool() { return g_common_pool; }
 
+void forget_remote(const Slab *run) {
+  Superslab *superslab = superslab_of(run);
+  if (!superslab->remote.take(index_of(superslab, run))) return;
+  const os::LockGuard guard(g_lock);
+  for (Heap *heap = g_heaps; heap != nullptr; heap = heap->next) {
+    OwnerMap(heap->owner_map(), heap->map_mask, &heap->writable_chunks)
+        .clear_if(slab_address(run), static_cast<uint8_t>(kRemoteBin));
+  }
+}
+
 void drain_unused() {
   const os::LockGuard guard(g_lock);
   for (Heap *heap = g_heaps; heap != nullptr; heap = heap->next) empty_inbox(heap);

@@ -4,13 +4,12 @@
 #include "slab/inbox.h"
 #include "slab/locate.h"
 #include "slab/slab_pool.h"
-#include "superslab/page_heap.h"
 
 namespace hakmem::remote {
 namespace {
 
-// The pool that a small block belongs to. NULL: it was large, and is freed now. `superslab`
-// is the address of one that is known to exist: most often the next block lies in the same.
+// The pool that a small block belongs to. `superslab` is the address of one that is known to exist:
+// most often the next block lies in the same.
 SlabPool *owner_of(void *block, uintptr_t *superslab) {
   if (align_down(address_of(block), kUnitBytes) == *superslab) {
     Slab *slab = slab_of(block);
@@ -21,17 +20,12 @@ SlabPool *owner_of(void *block, uintptr_t *superslab) {
     }
   }
   const Location location = locate_live("free", block);
-  switch (location.what) {
-    case Location::What::kSmall:
-      *superslab = superslab_of(location.slab)->address();
-      return location.slab->owner;
-    case Location::What::kLarge:
-      if (!page_heap::free_large(location.slab)) report_double_free(block, 0);
-      break;
-    default:  // a huge block begins where a superslab has its metadata, and never a small slab
-      report_foreign_pointer("free", block);
-  }
-  return nullptr;
+  // Its slab was emptied after the first free, and is a large block now.
+  if (location.what == Location::What::kLarge) report_double_free(block, 0);
+  // A huge block begins where a superslab has its metadata, and never a small slab.
+  if (location.what != Location::What::kSmall) report_foreign_pointer("free", block);
+  *superslab = superslab_of(location.slab)->address();
+  return location.slab->owner;
 }
 
 void deliver(SlabPool *owner, void *const *blocks, size_t count) {
@@ -41,16 +35,11 @@ void deliver(SlabPool *owner, void *const *blocks, size_t count) {
 
 }  // namespace
 
-size_t give_home(void **blocks, size_t count) {
+void give_home(void **blocks, size_t count) {
   SlabPool *owners[kMaxBatch];
   ASSERT(count <= kMaxBatch);
   uintptr_t superslab = 0;
-  size_t large = 0;
-  void *large_blocks[kMaxBatch];
-  for (size_t i = 0; i < count; ++i) {
-    owners[i] = owner_of(blocks[i], &superslab);
-    if (owners[i] == nullptr) large_blocks[large++] = blocks[i];
-  }
+  for (size_t i = 0; i < count; ++i) owners[i] = owner_of(blocks[i], &superslab);
   // Each round delivers to one owner and keeps the rest in order.
   while (count > 0) {
     SlabPool *const owner = owners[0];
@@ -65,11 +54,9 @@ size_t give_home(void **blocks, size_t count) {
         blocks[rest++] = blocks[i];
       }
     }
-    if (owner != nullptr) deliver(owner, batch, in_batch);
+    deliver(owner, batch, in_batch);
     count = rest;
   }
-  for (size_t i = 0; i < large; ++i) blocks[i] = large_blocks[i];
-  return large;
 }
 
 }  // namespace hakmem::remote

@@ -15,10 +15,8 @@ namespace hakmem::remote {
 inline constexpr size_t kMaxBatch = 64;
 
 // Small blocks go to their owner's inbox, or into its slabs when nobody looks into that inbox or it
-// is full; large ones, which can be among them when their address was a small slab before, are freed.
-// At most kMaxBatch blocks. Returns how many were large: those are now the first of `blocks`, and what
-// follows is undefined.
-size_t give_home(void **blocks, size_t count);
+// is full. At most kMaxBatch blocks; leaves `blocks` undefined.
+void give_home(void **blocks, size_t count);
 
 }  // namespace hakmem::remote
 

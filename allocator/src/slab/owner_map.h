@@ -4,10 +4,13 @@
 // Purpose:    let free() learn the size class and the ownership of a block from one load.
 // Boundary:   0 is the slow path (not this heap's, or large, huge, foreign, NULL); a size class is
 //             "this heap's slab of that class"; kRemoteBin is "another heap's slab, seen before".
-// Invariants: a byte is a size class exactly while this heap owns the slab there.
+// Invariants: a byte is a size class exactly while this heap owns the slab there. Where a large
+//             block begins it is 0 in all maps; to find the maps that called the place another
+//             heap's, its superslab has a bit for each slab of which any did (`remote`).
 // Threads:    bytes are relaxed atomics. The owner, or a thread that holds the owner's pool lock,
-//             writes them; no valid program frees a block of a slab while its byte changes, because
-//             a slab changes hands only when none of its blocks is out.
+//             or one that makes a large block of a free slab, writes them; no valid program frees
+//             a block of a slab while its byte changes, because a slab changes hands only when
+//             none of its blocks is out.
 #ifndef HAKMEM_SLAB_OWNER_MAP_H_
 #define HAKMEM_SLAB_OWNER_MAP_H_
 
@@ -59,14 +62,23 @@ class OwnerMap {
   void set(uintptr_t slab_address, size_t slabs, uint8_t value) {
     if (mask_ == 0) return;
     for (size_t i = 0; i < slabs; ++i) {
-      const size_t index = ((slab_address >> kSlabShift) + i) & mask_;
+      const size_t index = index_of(slab_address) + i;
       // An entry that can't be written stays 0, the slow path, which is always right.
       if (!writable_->ensure(bytes_, index)) continue;
       bytes_[index].store(value, std::memory_order_relaxed);
     }
   }
 
+  // The entry there becomes 0 if it has the value.
+  void clear_if(uintptr_t slab_address, uint8_t value) {
+    if (mask_ == 0) return;
+    std::atomic<uint8_t> &entry = bytes_[index_of(slab_address)];
+    if (entry.load(std::memory_order_relaxed) == value) entry.store(0, std::memory_order_relaxed);
+  }
+
  private:
+  size_t index_of(uintptr_t address) const { return (address >> kSlabShift) & mask_; }
+
   std::atomic<uint8_t> *bytes_ = nullptr;
   uint64_t mask_ = 0;
   WritableChunks *writable_ = nullptr;

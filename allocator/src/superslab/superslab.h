@@ -174,6 +174,38 @@ class SlabMask {
   std::atomic<uint64_t> words_[kSlabMaskWords];
 };
 
+// The same, changed by any thread without a lock.
+class SharedSlabMask {
+ public:
+  void set(size_t begin, size_t count) {
+    for (size_t i = begin; i < begin + count; ++i) {
+      if (!test(i)) words_[i / 64].fetch_or(bit(i), std::memory_order_relaxed);
+    }
+  }
+  void set_all() {
+    for (std::atomic<uint64_t> &word : words_) word.store(~uint64_t{0}, std::memory_order_relaxed);
+  }
+  // Whether `i` was a member; it is none from now on.
+  bool take(size_t i) {
+    if (!test(i)) return false;
+    return (words_[i / 64].fetch_and(~bit(i), std::memory_order_relaxed) & bit(i)) != 0;
+  }
+  bool any() const {
+    for (const std::atomic<uint64_t> &word : words_) {
+      if (word.load(std::memory_order_relaxed) != 0) return true;
+    }
+    return false;
+  }
+
+ private:
+  static uint64_t bit(size_t i) { return uint64_t{1} << (i % 64); }
+  bool test(size_t i) const {
+    return (words_[i / 64].load(std::memory_order_relaxed) & bit(i)) != 0;
+  }
+
+  std::atomic<uint64_t> words_[kSlabMaskWords];
+};
+
 struct Superslab {
   uint16_t slab_count;  // mapped slabs, kSlabsPerSuperslab unless memory is short
   uint16_t made_slabs;  // slab_count when it was made: the layout of the metadata
@@ -190,6 +222,7 @@ struct Superslab {
   SlabMask fresh;         // free slabs that were freed in this age
   SlabMask due;           // free slabs that stayed so over a whole age
   SlabMask bitmap_slots;  // bitmap slots in use
+  SharedSlabMask remote;  // slabs that owner maps may call another heap's: see owner_map.h
   Slab slabs[];
 
   uintptr_t address() const { return address_of(this); }

@@ -11,6 +11,30 @@ namespace {
 
 constexpr size_t kMinSuperslabSlabs = 16;
 
+// Units whose last superslab had slabs in `remote`: owner maps outlive superslabs. Under the page
+// heap's lock.
+constinit uint64_t g_remote_units[kUnitCount / 64] = {};
+
+uint64_t *remote_units_word(const Superslab *superslab, uint64_t *bit) {
+  const size_t unit = (superslab->address() >> kUnitShift) & (kUnitCount - 1);
+  *bit = uint64_t{1} << (unit % 64);
+  return &g_remote_units[unit / 64];
+}
+
+void remember_remote(const Superslab *superslab) {
+  if (!superslab->remote.any()) return;
+  uint64_t bit = 0;
+  *remote_units_word(superslab, &bit) |= bit;
+}
+
+void recall_remote(Superslab *superslab) {
+  uint64_t bit = 0;
+  uint64_t *const word = remote_units_word(superslab, &bit);
+  if ((*word & bit) == 0) return;
+  *word &= ~bit;
+  superslab->remote.set_all();
+}
+
 size_t metadata_slabs(size_t slabs) { return div_up(Superslab::metadata_bytes(slabs), kSlabBytes); }
 
 // Room for `min_slabs` beside the metadata. NULL: there is none.
@@ -70,6 +94,7 @@ bool Superslabs::add(FreeRuns *runs, size_t min_slabs) {
   superslab->free_slabs = static_cast<uint16_t>(slabs - first);
   superslab->huge_pages = huge_pages;
   superslab->free.set(first, slabs - first);
+  recall_remote(superslab);
   link(superslab);
   runs->insert(superslab->slabs + first, slabs - first);
   address_window::publish(superslab, bytes, address_window::Use::kSuperslab, superslab);
@@ -83,6 +108,7 @@ bool Superslabs::unmap(FreeRuns *runs, Superslab *superslab) {
   runs->remove(run);
   unlink(superslab);
   const size_t warm = superslab->warm.count(0, superslab->slab_count);
+  remember_remote(superslab);
   if (address_window::unmap(superslab, superslab->bytes())) {
     warm_pool::lose(warm);
     return true;

@@ -9,12 +9,15 @@
 #include <barrier>
 #include <cstring>
 #include <random>
+#include <semaphore>
+#include <set>
 #include <thread>
 #include <vector>
 
 #include "fake_kernel.h"
 #include "hakmem/hakmem.h"
 #include "pass_time.h"
+#include "superslab/page_heap.h"
 
 namespace hakmem {
 namespace {
@@ -130,20 +133,102 @@ TEST(HeapRegistry, WhatAnEndedThreadCachedGoesBackWithTime) {
   EXPECT_LT(resident, kBlocks / 20) << "of so many blocks the pages are resident";
 }
 
-// The byte of the owner map that says "another heap's" may be that of small blocks which were there before.
-TEST(HeapRegistry, ALargeBlockTakenForARemoteOneIsSoOnlyOnce) {
+// Small blocks of this thread, which another frees; their slabs are then free, and the other thread lives on.
+class HeapRegistryOtherThread : public testing::Test {
+ protected:
+  // `bytes` of them all, and their superslabs go back to the kernel, too, where they are whole.
+  void free_by_other(size_t bytes) {
+    constexpr size_t kBlockBytes = 4096;
+    for (size_t i = 0; i < bytes / kBlockBytes; ++i) theirs_.push_back(hakmem_malloc(kBlockBytes));
+    do {  // until one has no heap that another test left without an owner map
+      threads_.emplace_back([this] { be_the_other(); });
+      arrived_.acquire();
+    } while (heap_->map_mask == 0);
+    marked_ = marks();
+    hakmem_purge(HAKMEM_PURGE_ALL);
+  }
+  void free_large_by_other() {
+    go_on_.release();
+    arrived_.acquire();
+  }
+  ~HeapRegistryOtherThread() override {
+    go_on_.release();
+    end_.release(static_cast<std::ptrdiff_t>(threads_.size()));
+    for (std::thread &thread : threads_) thread.join();
+  }
+  // How many entries of its owner map say "another heap's", of the slabs where the blocks were.
+  size_t marks() const {
+    std::set<size_t> marked;
+    for (const void *block : theirs_) {
+      const size_t index = owner_map_index(heap_, block);
+      if (heap_->owner_map()[index].load() == kRemoteBin) marked.insert(index);
+    }
+    return marked.size();
+  }
+  bool nothing_waits() const {
+    return heap_->top[kRemoteBin] == sentinel_of(magazine_of(heap_->top[kRemoteBin]), kRemoteBin);
+  }
+
+  std::vector<void *> theirs_, large_;
+  size_t marked_ = 0;
+
+ private:
+  void be_the_other() {
+    hakmem_free(hakmem_malloc(16));
+    heap_ = t_heap;
+    const bool has_map = t_heap->map_mask != 0;
+    if (has_map) {
+      for (void *block : theirs_) hakmem_free(block);
+      hakmem_purge(HAKMEM_PURGE_THREAD);
+    }
+    arrived_.release();
+    if (has_map) {
+      go_on_.acquire();
+      for (void *block : large_) hakmem_free(block);
+      arrived_.release();
+    }
+    end_.acquire();
+  }
+
+  Heap *heap_ = nullptr;  // the other's
+  std::counting_semaphore<> arrived_{0}, go_on_{0}, end_{0};
+  std::vector<std::thread> threads_;
+};
+
+// They would wait in a thread that is idle from then on, 63 of any size.
+TEST_F(HeapRegistryOtherThread, LargeBlocksAreNotTakenForSmallOnesThatWereThere) {
+  free_by_other(4 * kMiB);
+  ASSERT_GT(marked_, 50u);
+  for (int i = 0; i < 50; ++i) large_.push_back(hakmem_malloc(kSlabBytes));
+  EXPECT_LT(marks(), marked_) << "no block came to lie where theirs were";
+  free_large_by_other();
+  EXPECT_TRUE(nothing_waits());
+}
+
+TEST_F(HeapRegistryOtherThread, NorWhereTheirSuperslabWentBackToTheKernel) {
+  free_by_other(128 * kMiB);
+  const size_t superslabs = page_heap::totals().superslabs;
+  ASSERT_LT(superslabs * kUnitBytes, 64 * kMiB);
+  ASSERT_GT(marked_ * kSlabBytes, 100 * kMiB);
+  for (int i = 0; i < 1000; ++i) large_.push_back(hakmem_malloc(kSlabBytes));
+  ASSERT_GT(page_heap::totals().superslabs, superslabs);
+  EXPECT_LT(marks(), marked_ - 400) << "no block came to lie where theirs were";
+  free_large_by_other();
+  EXPECT_TRUE(nothing_waits());
+}
+
+// A second free that waited until the slab was a large block, somebody's, does not free that.
+TEST(HeapRegistryDeathTest, AFreeThatWaitedForTooLongIsADoubleFree) {
   hakmem_free(hakmem_malloc(16));
   void *block = hakmem_malloc(kMiB);
   flush_remote(t_heap);
-  OwnerMap(t_heap->owner_map(), t_heap->map_mask, &t_heap->writable_chunks)
-      .set(address_of(block), 1, static_cast<uint8_t>(kRemoteBin));
+  EXPECT_DEATH(
+      {
+        *++t_heap->top[kRemoteBin] = block;
+        flush_remote(t_heap);
+      },
+      "double free");
   hakmem_free(block);
-  ASSERT_EQ(*t_heap->top[kRemoteBin], block) << "it waits among the remote ones";
-  flush_remote(t_heap);
-  EXPECT_EQ(t_heap->owner_map()[owner_map_index(t_heap, block)].load(), 0);
-  EXPECT_EQ(hakmem_malloc(kMiB), block);
-  hakmem_free(block);
-  EXPECT_NE(*t_heap->top[kRemoteBin], block);
 }
 
 // It may be its first call; where checks are not asked for there is none.
