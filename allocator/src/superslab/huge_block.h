@@ -42,7 +42,7 @@ class Seams {
 
 struct HugeBlock {
   void *base;
-  size_t mapped_bytes;  // usable size: a multiple of the OS page
+  size_t mapped_bytes;  // usable size: whole page tables; in the hardened variant whole pages
   HugeBlock *next;      // in the list of unused records, or of kept blocks
   uint64_t notes[2];    // the hardened variant's; 0 when allocated
   Seams seams;

@@ -14,10 +14,6 @@ namespace {
 
 using address_window::Use;
 
-// A kept block is at least so large when it is cut from another.
-constexpr size_t kLeastRestBytes = kPageTableBytes;
-// Of what a request needs, so much more may stay with its block.
-constexpr size_t kMostSurplusShare = 4;
 // While there are more blocks than this none is put together, for the kernel limits the number of
 // mappings (65530 by default).
 constexpr size_t kMostToPutTogether = 1024;
@@ -27,13 +23,9 @@ constexpr size_t kMinReleaseBytesPerTick = 64 * kMiB;
 constinit os::Lock g_lock;
 constinit Totals g_totals{};
 
-bool is_surplus(size_t more, size_t needed) { return more > needed / kMostSurplusShare; }
-
-// Whole page tables where that is little more, so that kept blocks fit each other.
+// Whole page tables, so that kept blocks fit each other.
 size_t mapping_bytes(size_t bytes) {
-  const size_t pages = align_up(bytes == 0 ? 1 : bytes, kOsPageBytes);
-  const size_t tables = align_up(bytes, kPageTableBytes);
-  return kHardened || tables < pages || is_surplus(tables - pages, pages) ? pages : tables;
+  return align_up(bytes == 0 ? 1 : bytes, kHardened ? kOsPageBytes : kPageTableBytes);
 }
 
 void keep(HugeBlock *block) {
@@ -100,7 +92,7 @@ void keep_rest(HugeBlock *block) {
 // Makes the tail of a block one of its own. NULL: none, or not all of it; the block is shorter or as
 // it was.
 HugeBlock *split(HugeBlock *block, size_t mapped, size_t alignment) {
-  const size_t bytes = align_down(block->mapped_bytes - mapped, kPageTableBytes);
+  const size_t bytes = block->mapped_bytes - mapped;
   HugeBlock *tail = huge_mapping::map(bytes, alignment);
   if (tail == nullptr) return nullptr;
   tail->advised = block->advised;
@@ -113,20 +105,18 @@ HugeBlock *split(HugeBlock *block, size_t mapped, size_t alignment) {
   return nullptr;
 }
 
-// Makes of a kept block one that serves the request, and one that is kept: the shorter moves. What is
-// less than a page table maps, and little of what is needed, stays.
+// Makes of a kept block one that serves the request, and one that is kept: the shorter moves.
 HugeBlock *cut(HugeBlock *block, size_t mapped, size_t alignment) {
-  const size_t needed = align_up(mapped, kPageTableBytes);
-  if (block->mapped_bytes >= needed + kLeastRestBytes) {
-    const size_t rest = align_down(block->mapped_bytes - needed, kPageTableBytes);
-    const bool serve_tail = needed < rest;
-    HugeBlock *tail = serve_tail ? split(block, rest, alignment) : split(block, needed, kUnitBytes);
-    if (tail != nullptr) {
-      if (serve_tail) std::swap(block, tail);
-      keep(tail);
-    }
+  const size_t rest = block->mapped_bytes - mapped;
+  if (rest == 0) return block;
+  const bool serve_tail = mapped < rest;
+  HugeBlock *tail = serve_tail ? split(block, rest, alignment) : split(block, mapped, kUnitBytes);
+  if (tail != nullptr) {
+    if (serve_tail) std::swap(block, tail);
+    keep(tail);
+  } else if (block->mapped_bytes > mapped) {
+    huge_mapping::shrink(block, mapped);
   }
-  if (is_surplus(block->mapped_bytes - mapped, mapped)) huge_mapping::shrink(block, mapped);
   return block;
 }
 
@@ -134,8 +124,8 @@ HugeBlock *cut(HugeBlock *block, size_t mapped, size_t alignment) {
 // reach. False: the kernel lost a part of the block, which ends there.
 bool fill(HugeBlock *block, size_t begin) {
   if (g_totals.blocks + huge_cache::totals().blocks > kMostToPutTogether) return true;
-  const size_t first = align_up(begin, kPageTableBytes), end = block->mapped_bytes;
-  size_t at = first;
+  const size_t end = block->mapped_bytes;
+  size_t at = begin;
   bool moved = true;
   while (moved && at < end && block->seams.room() > 1) {
     HugeBlock *source = huge_cache::take_best(end - at, kUnitBytes);
@@ -143,7 +133,7 @@ bool fill(HugeBlock *block, size_t begin) {
     moved = huge_mapping::move_tail(source, block, &at);
     keep_rest(source);
   }
-  if (first < at && at < block->mapped_bytes) block->seams.add(at);
+  if (begin < at && at < block->mapped_bytes) block->seams.add(at);
   return block->mapped_bytes == end;
 }
 

@@ -61,6 +61,7 @@ HugeBlock *take_best(size_t bytes, size_t alignment) {
   for (HugeBlock **link = &g.blocks; *link != nullptr; link = &(*link)->next) {
     const HugeBlock *block = *link;
     if (address_of(block->base) % alignment != 0) continue;
+    if (block->mapped_bytes == bytes) return take(link);
     if (best == nullptr) {
       best = link;
       continue;

@@ -79,18 +79,13 @@ bool move(HugeBlock *block, size_t bytes, size_t alignment) {
 }
 
 bool move_tail(HugeBlock *source, HugeBlock *target, size_t *at) {
-  const size_t lacks = target->mapped_bytes - *at;
   const size_t end = source->mapped_bytes;
-  const size_t begin =
-      std::max(align_down(end > lacks ? end - lacks : 0, kPageTableBytes), source->seams.last());
-  const bool all = end - begin >= lacks;
-  const size_t bytes = all ? lacks : align_down(end - begin, kPageTableBytes);
-  if (begin + bytes < end && !shrink(source, begin + bytes)) return false;
-  if (bytes == 0) return true;
+  const size_t bytes = std::min(target->mapped_bytes - *at, end - source->seams.last());
+  const size_t begin = end - bytes;
   void *place = as_pointer(address_of(target->base) + *at);
-  const os::Moved moved = address_window::split(source->base, begin + bytes, begin, place);
+  const os::Moved moved = address_window::split(source->base, end, begin, place);
   if (moved == os::Moved::kTargetLost) end_before(target, *at, bytes);
-  if (moved != os::Moved::kYes) address_window::shrink(source->base, begin + bytes, begin);
+  if (moved != os::Moved::kYes) address_window::shrink(source->base, end, begin);
   source->mapped_bytes = begin;
   source->seams.drop_from(begin);
   if (moved != os::Moved::kYes) return false;
