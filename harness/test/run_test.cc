@@ -36,6 +36,25 @@ TEST_F(RunTest, AbWritesACompleteFolder) {
   }
 }
 
+// A checkout whose HEAD moved on since the build is here a tree of another commit around the program.
+TEST_F(RunTest, CommitIsThatOfTheBuild) {
+  run({"run", "-a", "floor", "--ops", "1000", "--launches", "1", "--no-report", "-o", result_});
+  const json built = manifest()["git"];
+  const std::string tree = folder_ + "/tree";
+  const std::string git = "git -C " + tree + " -c user.name=t -c user.email=t@t ";
+  ASSERT_EQ(system(("git init -q " + tree).c_str()), 0);
+  ASSERT_EQ(system((git + "commit -q --allow-empty -m later").c_str()), 0);
+  fs::copy_file(HAKBENCH_BINARY, tree + "/hakbench");
+  binary_ = tree + "/hakbench";
+  result_ += "-later";
+  const std::string floor =
+      fs::path(HAKBENCH_BINARY).parent_path().parent_path() / "plugins/floor.so";
+  const Outcome later =
+      run({"run", "-a", floor, "--ops", "1000", "--launches", "1", "--no-report", "-o", result_});
+  ASSERT_EQ(later.exit_code, 0) << later.error;
+  EXPECT_EQ(manifest()["git"], built);
+}
+
 TEST_F(RunTest, SubjectsSeeTheSameStream) {
   run(quick_ab("glibc", "floor"));
   std::map<std::string, std::string> live;  // launch/epoch -> live bytes

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "cli/build_commit.h"
 #include "cli/locations.h"
 #include "coordinator/allocator_environment.h"
 #include "coordinator/child.h"
@@ -26,6 +27,14 @@ using nlohmann::json;
 
 // The calibration and the launches that follow take seconds; this is not to be felt.
 constexpr std::chrono::milliseconds kMachineSample{200};
+
+// Of the build, not of where the sources are now: those may have moved on since.
+json git_facts() {
+  if (*kBuildCommit.commit == '\0') return json::object();
+  return {{"commit", kBuildCommit.commit},
+          {"branch", kBuildCommit.branch},
+          {"dirty", kBuildCommit.dirty}};
+}
 
 json counter_facts(const CounterSource &counter) {
   return {{"source", counter.source}, {"reason", counter.reason}};
@@ -71,7 +80,7 @@ json make_manifest(const MergedRun &run, const std::string &command,
                           {"params", config.workload.params}};
   if (!config.workload.file.empty()) manifest["workload"]["file"] = config.workload.file;
   manifest["host"] = host_facts();
-  manifest["git"] = git_facts(executable_folder());
+  manifest["git"] = git_facts();
   json subjects = json::array();
   for (const SubjectConfig &subject : config.subjects)
     subjects.push_back({{"label", subject.label},

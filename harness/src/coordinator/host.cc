@@ -1,49 +1,13 @@
 #include "coordinator/host.h"
 
-#include <fcntl.h>
-#include <spawn.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "coordinator/cpus.h"
 #include "coordinator/text_file.h"
 
-extern char **environ;
-
 namespace hakbench {
 namespace {
-
-std::string trimmed(std::string text) {
-  text.erase(text.find_last_not_of(" \t\n") + 1);
-  return text;
-}
-
-// The command's standard output, or nothing if it failed.
-std::optional<std::string> capture(const std::vector<std::string> &command) {
-  int fds[2];
-  if (pipe2(fds, O_CLOEXEC) != 0) return std::nullopt;
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, fds[1], STDOUT_FILENO);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  std::vector<char *> argv;
-  for (const std::string &word : command) argv.push_back(const_cast<char *>(word.c_str()));
-  argv.push_back(nullptr);
-  pid_t child = -1;
-  const int code = posix_spawnp(&child, argv[0], &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  close(fds[1]);
-  std::string text;
-  char chunk[4096];
-  ssize_t length = 0;
-  while (code == 0 && (length = read(fds[0], chunk, sizeof chunk)) > 0)
-    text.append(chunk, static_cast<size_t>(length));
-  close(fds[0]);
-  int status = 1;
-  if (code != 0 || waitpid(child, &status, 0) != child || status != 0) return std::nullopt;
-  return trimmed(text);
-}
 
 void put(nlohmann::json *facts, const char *name, const std::string &value) {
   if (!value.empty()) (*facts)[name] = value;
@@ -97,18 +61,6 @@ nlohmann::json host_facts() {
   put(&facts, "randomize_va_space", read_line_file("/proc/sys/kernel/randomize_va_space"));
   put(&facts, "load_average", read_line_file("/proc/loadavg"));
   facts["cgroup"] = cgroup_facts();
-  return facts;
-}
-
-nlohmann::json git_facts(const std::string &folder) {
-  nlohmann::json facts = nlohmann::json::object();
-  const auto commit = capture({"git", "-C", folder, "rev-parse", "HEAD"});
-  if (!commit) return facts;
-  facts["commit"] = *commit;
-  if (const auto branch = capture({"git", "-C", folder, "rev-parse", "--abbrev-ref", "HEAD"}))
-    facts["branch"] = *branch;
-  if (const auto changes = capture({"git", "-C", folder, "status", "--porcelain"}))
-    facts["dirty"] = !changes->empty();
   return facts;
 }
 

@@ -1,6 +1,6 @@
-// host.h - the facts about machine and source tree that a result must carry to be compared later.
+// host.h - the facts about a machine that a result must carry to be compared later.
 //
-// Boundary:   reads /proc, /sys and git; changes nothing. What can't be found out is left out.
+// Boundary:   reads /proc and /sys; changes nothing. What can't be found out is left out.
 #ifndef HAKBENCH_COORDINATOR_HOST_H_
 #define HAKBENCH_COORDINATOR_HOST_H_
 
@@ -11,9 +11,6 @@
 namespace hakbench {
 
 nlohmann::json host_facts();
-
-// Commit and cleanliness of the git tree around `folder`; an empty object outside of one.
-nlohmann::json git_facts(const std::string &folder);
 
 }  // namespace hakbench
 
