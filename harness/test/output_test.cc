@@ -14,6 +14,7 @@
 #include "output/line_file.h"
 #include "output/result_folder.h"
 #include "output/resume_point.h"
+#include "output/time_left.h"
 
 namespace hakbench {
 namespace {
@@ -55,6 +56,30 @@ TEST(Installation, NamesLeadBackToTheFiles) {
   EXPECT_EQ(resolve_in_installation(relative_to_installation(own)), own);
   EXPECT_EQ(resolve_in_installation("/usr/lib/x.so"), "/usr/lib/x.so");
   EXPECT_EQ(resolve_in_installation("plugins/nosuch.so"), "plugins/nosuch.so");
+}
+
+TEST(TimeLeft, LatencyEpochsTakeWhatTheyTook) {
+  TimeLeft left(6, 2);  // two launches: warm-up, throughput, latency
+  EXPECT_TRUE(left.is_at_least());
+  left.took(false, 3);
+  left.took(false, 1);
+  EXPECT_DOUBLE_EQ(left.seconds(), 4 * 2) << "nothing is known of latency epochs yet";
+  EXPECT_TRUE(left.is_at_least());
+  left.took(true, 20);
+  EXPECT_DOUBLE_EQ(left.seconds(), 2 * 2 + 20);
+  EXPECT_FALSE(left.is_at_least());
+  left.took(false, 3);
+  left.took(false, 1);
+  EXPECT_DOUBLE_EQ(left.seconds(), 20);
+  left.took(true, 22);
+  EXPECT_DOUBLE_EQ(left.seconds(), 0);
+}
+
+TEST(TimeLeft, WithoutLatencyEpochsItIsNoBound) {
+  TimeLeft left(4, 0);
+  left.took(false, 2);
+  EXPECT_DOUBLE_EQ(left.seconds(), 6);
+  EXPECT_FALSE(left.is_at_least());
 }
 
 TEST(Csv, HeaderIsTheListOfColumnsInFileOrder) {

@@ -38,9 +38,10 @@ class Session {
 void Session::announce() {
   const int64_t per_launch = paired() ? config_.blocks * 2 : config_.blocks;
   RunPlan plan;
-  plan.epochs = (static_cast<int64_t>(config_.launches) - config_.first_launch) *
-                static_cast<int64_t>(config_.subjects.size()) *
-                (config_.warmup_epochs + per_launch + config_.latency_epochs);
+  const int64_t processes = (static_cast<int64_t>(config_.launches) - config_.first_launch) *
+                            static_cast<int64_t>(config_.subjects.size());
+  plan.epochs = processes * (config_.warmup_epochs + per_launch + config_.latency_epochs);
+  plan.latency_epochs = processes * config_.latency_epochs;
   plan.expected_seconds = static_cast<double>(*plan.epochs) * config_.epoch_s;
   observer_->on_plan(plan);
 }

@@ -19,6 +19,7 @@ namespace hakbench {
 // What a run will do once its calibration is known.
 struct RunPlan {
   Integer epochs;  // all that will be recorded, warm-up included; a soak goes by the clock
+  int64_t latency_epochs = 0;  // of them
   double expected_seconds =
       0;  // of the timed parts together; of a soak, what is left of its duration
 };

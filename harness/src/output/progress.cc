@@ -10,19 +10,19 @@ Progress::Progress() { line_.show("calibrating the epoch ..."); }
 
 void Progress::on_plan(const RunPlan &plan) {
   planned_ = plan.epochs.value_or(0);
-  start_ = std::chrono::steady_clock::now();
+  left_ = TimeLeft(planned_, plan.latency_epochs);
+  last_ = std::chrono::steady_clock::now();
 }
 
-// The remaining time follows what the epochs so far took, launches and samples included.
 void Progress::on_epoch(const Epoch &epoch) {
   ++done_;
-  const double elapsed_s =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  const auto left = static_cast<double>(planned_ - done_);
-  line_.show(fmt::format("epoch {} of {}, launch {}, {} {:.1f} M ops/s, about {} left", done_,
+  const auto now = std::chrono::steady_clock::now();
+  left_.took(epoch.kind == "latency", std::chrono::duration<double>(now - last_).count());
+  last_ = now;
+  line_.show(fmt::format("epoch {} of {}, launch {}, {} {:.1f} M ops/s, {} {} left", done_,
                          planned_, *epoch.launch, line_.bold(epoch.allocator),
-                         *epoch.ops_per_s / 1e6,
-                         clock_text(elapsed_s / static_cast<double>(done_) * left)));
+                         *epoch.ops_per_s / 1e6, left_.is_at_least() ? "at least" : "about",
+                         clock_text(left_.seconds())));
 }
 
 void Progress::on_latency(const LatencyEpoch &) {}

@@ -6,6 +6,7 @@
 
 #include "model/run_observer.h"
 #include "output/terminal_line.h"
+#include "output/time_left.h"
 
 namespace hakbench {
 
@@ -23,7 +24,8 @@ class Progress : public RunObserver {
   TerminalLine line_;
   int64_t planned_ = 0;
   int64_t done_ = 0;
-  std::chrono::steady_clock::time_point start_;
+  TimeLeft left_;
+  std::chrono::steady_clock::time_point last_;  // when the plan or the last epoch came
 };
 
 }  // namespace hakbench
