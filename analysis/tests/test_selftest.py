@@ -109,12 +109,19 @@ def test_few_runs_decide_nothing(run):
     assert run(FakeGate(sleeps=True), *arguments, "--fail-on-inconclusive", folder="other").code == 3
 
 
+def test_each_step_is_a_line_of_a_log_but_not_beside_json(run):
+    arguments = ("--aa", "0", "--planted", "1", "--long", "0")
+    lines = run(FakeGate(), *arguments).err.splitlines()
+    assert len(lines) == 5 and "selftest: 2 of 5: 3 % slower" in lines
+    assert run(FakeGate(), *arguments, "--format", "json", folder="json").err == ""
+
+
 def test_resume_after_a_break(run, tmp_path):
     folder = tmp_path / "out"
     counts = ("--aa", "8", "--planted", "4", "--long", "1")
     first = FakeGate(breaks_at=6)
     done = run(first, *counts)
-    assert done.code == 1 and done.err.count("\n") == 1 and f"--resume {folder}" in done.err
+    assert done.code == 1 and f"--resume {folder}" in done.err.splitlines()[-1]
     with open(folder / "runs.jsonl", "a", encoding="utf-8") as stream:
         stream.write('{"scenario": "aa", "ind')  # cut off by a crash
     second = FakeGate()

@@ -89,7 +89,18 @@ def prepare(options) -> tuple:
     return folder, settings, []
 
 
-def run_all(folder: Path, settings: dict, records: list, keep: bool, runner) -> None:
+def make_say(format_of_output: str):
+    """How a step is announced: say(words), say("") at the end. On a terminal one line is written over and
+    over; elsewhere each step is a line of standard error, so that a log shows life, but none beside JSON."""
+    def say(words: str) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r{words}\033[K")
+        elif words and format_of_output != "json":
+            sys.stderr.write(f"selftest: {words}\n")
+    return say
+
+
+def run_all(folder: Path, settings: dict, records: list, keep: bool, runner, say) -> None:
     """Runs what is not in `records` yet and appends to it."""
     there = {(record["scenario"], record["index"]) for record in records}
     turns = in_turns(settings["counts"])
@@ -97,14 +108,12 @@ def run_all(folder: Path, settings: dict, records: list, keep: bool, runner) -> 
         if (name, index) in there:
             continue
         scenario = SCENARIOS[name]
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r{number} of {len(turns)}: {scenario.words}\033[K")
+        say(f"{number} of {len(turns)}: {scenario.words}")
         with bursts() if scenario.noise else nullcontext():
             record = do_run(scenario, index, settings["first_seed"], folder, keep, runner)
         append_run(folder, record)
         records.append(record)
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\033[K")
+    say("")
 
 
 def conclusion(rates) -> str:
@@ -214,12 +223,13 @@ def _run(argv, runner=run_gate, soak_runner=selftest_soak.run_soak) -> int:
     if options.loop:
         return check_loop(options)
     folder, settings, records = prepare(options)
+    say = make_say(options.format)
     try:
         if "soak" in settings:
-            selftest_soak.run_all(folder, settings["soak"], records, options.keep, soak_runner)
+            selftest_soak.run_all(folder, settings["soak"], records, options.keep, soak_runner, say)
             lines, words = finish_soaks(folder, settings["soak"], records)
         else:
-            run_all(folder, settings, records, options.keep, runner)
+            run_all(folder, settings, records, options.keep, runner, say)
             rates, times, words = write(folder, settings, records)
             lines = [words, "", text.text_table(selftest_page.rate_rows(rates)), "",
                      text.text_table(selftest_page.time_rows(times))]

@@ -14,7 +14,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,16 +142,15 @@ def read_records(folder: Path) -> list:
         raise InputError(f"{path}: a line is no JSON; remove it and go on with --resume {folder}") from None
 
 
-def run_all(folder: Path, settings: dict, records: list, keep: bool, runner: Runner = run_soak) -> None:
+def run_all(folder: Path, settings: dict, records: list, keep: bool, runner: Runner,
+            say: Callable[[str], None]) -> None:
     """Runs the soaks that are not in `records` yet and appends to it."""
     soaks = plan(settings["clean"])
     done = {record["soak"] for record in records}
     for number, subjects in enumerate(soaks):
         if number in done:
             continue
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\rsoak {number + 1} of {len(soaks)}, "
-                             f"{text.duration(settings['duration_s'])}\033[K")
+        say(f"soak {number + 1} of {len(soaks)}, {text.duration(settings['duration_s'])}")
         result = folder / "soaks" / str(number)
         shutil.rmtree(result, ignore_errors=True)  # of a soak that was broken off
         result.parent.mkdir(parents=True, exist_ok=True)
@@ -165,8 +163,7 @@ def run_all(folder: Path, settings: dict, records: list, keep: bool, runner: Run
         records += found
         if not keep:
             shutil.rmtree(result, ignore_errors=True)
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\033[K")
+    say("")
 
 
 def record_rows(records: Sequence[dict]) -> list:
