@@ -17,6 +17,7 @@ MachineFacts good() {
   facts.cpus = {3};
   facts.usable_cpus = 4;
   facts.online_cpus = 4;
+  facts.siblings.emplace();
   facts.governors = {"performance"};
   facts.turbo = "off";
   facts.clocksource = "tsc";
@@ -60,6 +61,7 @@ constexpr Fault kFaults[] = {
     {"cpus", true, [](MachineFacts *f) { f->usable_cpus = 1; }},
     {"pinning", true, [](MachineFacts *f) { f->can_pin = false; }},
     {"smt", false, [](MachineFacts *f) { f->siblings = {2}; }},
+    {"smt", false, [](MachineFacts *f) { f->siblings.reset(); }},
     {"governor", true,
      [](MachineFacts *f) {
        f->governors = {"performance", "powersave"};
@@ -104,7 +106,7 @@ TEST(Doctor, WhatIsUnknownIsNotJudged) {
   MachineFacts unknown;
   unknown.cpus = {0};
   unknown.usable_cpus = 2;
-  EXPECT_EQ(warned(unknown), Checks{});
+  EXPECT_EQ(warned(unknown), Checks{"smt"}) << "that siblings are not known is said";
   for (const Finding &finding : judge_machine(unknown))
     for (const char *check : {"governor", "turbo", "clocksource", "busy", "steal", "load", "thp",
                               "aslr", "memory", "swap"})
@@ -124,6 +126,8 @@ TEST(Doctor, FactsOfThisMachineAreSane) {
   ASSERT_TRUE(facts.memory_kb && facts.memory_available_kb && facts.aslr && facts.load_1min);
   EXPECT_GT(*facts.memory_kb, *facts.memory_available_kb);
   EXPECT_LE(*facts.aslr, 2);
+  EXPECT_FALSE(facts.hypervisor && facts.siblings && facts.siblings->empty())
+      << "a virtual machine can't know that there are none";
   if (facts.busy_share) {
     EXPECT_GE(*facts.busy_share, 0);
     EXPECT_LE(*facts.busy_share + *facts.steal_share, 1.0001);

@@ -26,6 +26,24 @@ class Findings {
   std::vector<Finding> list;
 };
 
+// The only fact whose absence is told: "shares with none" is what a reader would take it for.
+void judge_siblings(const MachineFacts &facts, Findings *out) {
+  const std::string cpus = format_cpu_list(facts.cpus);
+  if (!facts.siblings) {
+    out->add("smt", false, Effect::kNoise,
+             fmt::format("not known whether CPU {} shares its core", cpus),
+             "Linux shows no sibling, but a hypervisor may hide them; what runs on one slows the "
+             "subject");
+    return;
+  }
+  out->add("smt", facts.siblings->empty(), Effect::kNoise,
+           facts.siblings->empty() ? fmt::format("CPU {} shares its core with none", cpus)
+                                   : fmt::format("CPU {} shares its core with CPU {}", cpus,
+                                                 format_cpu_list(*facts.siblings)),
+           "what runs there slows the subject; switch SMT off: echo off > "
+           "/sys/devices/system/cpu/smt/control");
+}
+
 void judge_cpus(const MachineFacts &facts, Findings *out) {
   const std::string cpus = format_cpu_list(facts.cpus);
   out->add("cpus", facts.usable_cpus >= 2, Effect::kBias,
@@ -35,12 +53,7 @@ void judge_cpus(const MachineFacts &facts, Findings *out) {
            facts.can_pin ? "subjects can be pinned to CPU " + cpus
                          : "subjects can't be pinned to CPU " + cpus,
            "they move between CPUs while they are timed; allow sched_setaffinity, or other CPUs");
-  out->add("smt", facts.siblings.empty(), Effect::kNoise,
-           facts.siblings.empty() ? fmt::format("CPU {} shares its core with none", cpus)
-                                  : fmt::format("CPU {} shares its core with CPU {}", cpus,
-                                                format_cpu_list(facts.siblings)),
-           "what runs there slows the subject; switch SMT off: echo off > "
-           "/sys/devices/system/cpu/smt/control");
+  judge_siblings(facts, out);
   if (!facts.governors.empty())
     out->add("governor", facts.governors == std::vector<std::string>{"performance"}, Effect::kBias,
              "CPU governor is " + join(facts.governors),

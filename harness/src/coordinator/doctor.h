@@ -20,7 +20,7 @@ struct Finding {
   std::string advice;   // why it matters and what to do; empty if ok
 };
 
-// What the facts say nothing about has no finding.
+// What the facts say nothing about has no finding, siblings excepted: that they are not known is one.
 std::vector<Finding> judge_machine(const MachineFacts &facts);
 
 // The warnings that a run repeats, one line each.

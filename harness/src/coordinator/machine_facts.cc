@@ -68,15 +68,19 @@ std::string turbo_state() {
   return on.empty() ? "" : on == "1" ? "on" : "off";
 }
 
-std::vector<int> siblings_of(const std::vector<int> &cpus) {
+std::optional<std::vector<int>> siblings_of(const std::vector<int> &cpus, bool hypervisor) {
   std::set<int> siblings;
+  bool readable = true;
+  bool shown = false;  // at all, if only among `cpus`
   for (const int cpu : cpus) {
     std::vector<int> shared;
-    if (!parse_cpu_list(cpu_file(cpu, "topology/thread_siblings_list"), &shared)) continue;
+    readable &= parse_cpu_list(cpu_file(cpu, "topology/thread_siblings_list"), &shared);
+    shown |= shared.size() > 1;
     for (const int sibling : shared)
       if (std::find(cpus.begin(), cpus.end(), sibling) == cpus.end()) siblings.insert(sibling);
   }
-  return {siblings.begin(), siblings.end()};
+  if (siblings.empty() && (!readable || (hypervisor && !shown))) return {};
+  return std::vector<int>(siblings.begin(), siblings.end());
 }
 
 bool may_sit_on(const std::vector<int> &cpus) {
@@ -157,7 +161,6 @@ MachineFacts collect_machine_facts(const std::vector<int> &cpus, std::chrono::mi
   facts.usable_cpus = static_cast<int>(allowed_cpus().size());
   facts.online_cpus = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
   facts.can_pin = may_sit_on(cpus);
-  facts.siblings = siblings_of(cpus);
   std::set<std::string> governors;
   for (const int cpu : cpus) governors.insert(cpu_file(cpu, "cpufreq/scaling_governor"));
   governors.erase("");
@@ -167,6 +170,7 @@ MachineFacts collect_machine_facts(const std::vector<int> &cpus, std::chrono::mi
       read_line_file("/sys/devices/system/clocksource/clocksource0/current_clocksource");
   facts.hypervisor =
       read_text_file("/proc/cpuinfo").value_or("").find(" hypervisor") != std::string::npos;
+  facts.siblings = siblings_of(cpus, facts.hypervisor);
   facts.load_1min = load_1min();
   facts.thp = chosen(read_line_file("/sys/kernel/mm/transparent_hugepage/enabled"));
   facts.aslr = number_after(read_text_file("/proc/sys/kernel/randomize_va_space").value_or(""), "");

@@ -8,6 +8,7 @@
 #define HAKBENCH_COORDINATOR_MACHINE_FACTS_H_
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,10 @@ struct MachineFacts {
   std::vector<int> cpus;  // of the subjects
   int usable_cpus = 0;    // by this process
   int online_cpus = 0;
-  bool can_pin = true;        // this process may sit on the subjects' CPUs
-  std::vector<int> siblings;  // on line hardware threads that share a core with `cpus`
+  bool can_pin = true;  // this process may sit on the subjects' CPUs
+  // On line hardware threads that share a core with `cpus`. A virtual machine that shows none may hide
+  // them, so that is not known.
+  std::optional<std::vector<int>> siblings;
   std::vector<std::string>
       governors;      // of `cpus`, each once; empty: the clock is not Linux's to set
   std::string turbo;  // "on" or "off"
