@@ -64,10 +64,53 @@ def test_text_has_a_table_a_metric(call, ab_folder):
         assert f"{title}: hakmem / mimalloc\nfolder" in done.out
 
 
+def of(**changes):
+    """Makes a folder with another workload part than folders.py's."""
+    workload = {"name": "random_mixed", "threads": 1, "seed": 1, "params": {"ws": 400}}
+    return lambda folder: edit_manifest(make_folder(folder), workload={**workload, **changes})
+
+
 @pytest.mark.parametrize("make, words", [
-    (lambda folder: edit_manifest(make_folder(folder), workload={"name": "larson", "threads": 2}),
-     "its workload is larson"),
+    (of(name="larson", threads=2), "its workload is larson (there random_mixed); compare"),
+    (of(params={"ws": 8192}), "its ws is 8192 (there 400); compare"),
+    (of(threads=4), "its threads is 4 (there 1); compare"),
     (lambda folder: make_folder(folder, names=("hakmem",), ratios=(1,)), "one allocator alone")])
 def test_folders_that_cannot_be_compared(call, ab_folder, tmp_path, make, words):
     done = call(compare_folders.main, ab_folder, make(tmp_path / "other"))
     assert done.code == 1 and words in done.err and done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("changes, words, verdict", [
+    ({"ops_per_epoch": 20_000_000, "op_stream_hash": "1"},
+     "operations per epoch 20000000 (there 30000000)", "better"),
+    ({"ops_per_epoch": 1_000_000, "op_stream_hash": "1"},
+     "operations per epoch 1000000 (there 30000000)", "not comparable"),
+    ({"epoch_s": 0.1}, "seconds an epoch 0.1 (there 0.3)", "better"),
+    ({"workload": {"name": "random_mixed", "threads": 1, "seed": 2, "params": {"ws": 400}}},
+     "seed 2 (there 1)", "better"),
+    ({"op_stream_hash": "1"}, "stream of operations 1 (there 0123456789abcdef)", "not comparable"),
+    ({"host": {"cpu_model": "Another", "kernel": "6.1", "cpus_online": 2}}, "CPU Another (there A CPU)",
+     "not comparable")])
+def test_what_else_differs_is_named_in_one_line(call, tmp_path, changes, words, verdict):
+    before = make_folder(tmp_path / "before", ratios=(1.0, 1.0))
+    after = edit_manifest(make_folder(tmp_path / "after", ratios=(1.1, 1.0), seed=2), **changes)
+    done = call(compare_folders.main, before, after)
+    found = [line for line in done.out.splitlines() if line.startswith("Note: ")]
+    assert len(found) == 1 and words in found[0] and f"{after} was not measured as {before}" in found[0]
+    assert ("No verdict" in found[0]) == (verdict == "not comparable")
+    assert rows_of(call, before, after)[str(after), "throughput"]["verdict"] == verdict
+
+
+def test_another_version_of_the_reference_leaves_no_verdict(call, tmp_path):
+    before, after = (make_folder(tmp_path / name) for name in ("before", "after"))
+    subjects = json.loads((after / "manifest.json").read_text())["subjects"]
+    subjects[0]["version"], subjects[1]["version"] = "0.2", "3.4.3"  # the candidate's may change
+    edit_manifest(after, subjects=subjects)
+    done = call(compare_folders.main, before, after)
+    assert "version of mimalloc 3.4.3 (there 1.2.3). No verdict" in done.out and "0.2" not in done.out
+    assert rows_of(call, before, after)[str(after), "throughput"]["verdict"] == "not comparable"
+
+
+def test_folders_measured_alike_need_no_note(call, tmp_path):
+    folders = [make_folder(tmp_path / str(seed), seed=seed) for seed in (9, 10)]
+    assert "Note" not in call(compare_folders.main, *folders).out

@@ -4,8 +4,9 @@ Purpose     What an allocator made of one workload in each folder, and how that 
 Boundary    main() is the tool. Result folders of hakbench ab in; a table out, in the order given.
 Invariants  Folders are compared by their ratios to the reference that was measured beside the candidate,
             never by throughput alone: the machine's speed of the day is in both sides and cancels. Folders
-            of different workloads are refused. The interval of a change joins two independent ones: their
-            halves, on the logarithmic scale, add in squares.
+            of different workloads are refused; what else differs is named, and where it may be the whole
+            change there is no verdict (comparable.py). The interval of a change joins two independent
+            ones: their halves, on the logarithmic scale, add in squares.
 """
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Optional, Sequence
 
-from . import cli, text, verdicts, wording
+from . import cli, comparable, text, verdicts, wording
 from .compare import Comparison, compare
 from .describe import Summary, summarise
 from .errors import InputError
@@ -22,6 +23,7 @@ from .load import Result, load_result
 
 PROG = "hakbench-compare"
 COMPARE_FORMAT = "hakbench-compare/1"
+NOT_COMPARABLE = "not comparable"
 TITLES = {"throughput": "Throughput", "peak_rss_above_base": "Peak RSS above base"}
 
 
@@ -66,11 +68,8 @@ def _key(row: Comparison) -> tuple:
 def side_by_side(results: Sequence[Result]) -> list:
     """Rows of all folders, grouped by candidate, reference and metric. Raises InputError for folders that
     cannot be compared."""
-    workloads = [wording.conditions(result) for result in results]
-    for result, words in zip(results, workloads):
-        if words != workloads[0]:
-            raise InputError(f"{result.folder}: its workload is {words}, that of {results[0].folder} is "
-                             f"{workloads[0]}; compare folders of one workload, or see hakbench scorecard")
+    for result in results:
+        comparable.check_workload(results[0], result)
         if result.reference is None:
             raise InputError(f"{result.folder}: one allocator alone; compare folders of hakbench ab")
     found = [[row for row in compare(result) if row.metric in TITLES] for result in results]
@@ -81,6 +80,8 @@ def side_by_side(results: Sequence[Result]) -> list:
             summary: Summary = summarise(result, row.candidate_subject)
             known = first.setdefault(_key(row), row)
             since = (None, None, None, "") if known is row else change(known, row)
+            if known is not row and any(each.forbids for each in comparable.differences(results[0], result)):
+                since = (*since[:3], NOT_COMPARABLE)
             rows.append(Row(str(result.folder), ((result.manifest.get("git") or {}).get("commit") or "")[:10],
                             *_key(row), row.candidate_value, row.ratio, row.lower, row.upper,
                             summary.cv if math.isfinite(summary.cv) else None, *since))
@@ -88,8 +89,15 @@ def side_by_side(results: Sequence[Result]) -> list:
     return sorted(rows, key=lambda row: keys.index((row.candidate, row.reference, row.metric)))
 
 
-def for_people(rows: Sequence[Row], words: str) -> str:
-    lines = [words]
+def notes(results: Sequence[Result]) -> list:
+    """A line for each folder that was not measured as the first was."""
+    found = [comparable.note(results[0], result, comparable.differences(results[0], result))
+             for result in results[1:]]
+    return [line for line in found if line]
+
+
+def for_people(rows: Sequence[Row], words: str, remarks: Sequence[str] = ()) -> str:
+    lines = [words, *(f"Note: {remark}" for remark in remarks)]
     for key in dict.fromkeys((row.candidate, row.reference, row.metric) for row in rows):
         cells = [["folder", "commit", key[0], f"/ {key[1]}", "interval", "since the first", "interval",
                   "verdict"]]
@@ -106,7 +114,10 @@ def for_people(rows: Sequence[Row], words: str) -> str:
 def _run(argv) -> int:
     parser = cli.make_parser(
         PROG, "Puts folders of one workload side by side: each candidate's ratio to its reference, and how\n"
-        "that changed since the first folder.",
+        "that changed since the first folder. A note names what else differs between the folders. Up to\n"
+        "twice the operations per epoch, another seed or warm-up leave a ratio comparable; more, another\n"
+        "machine, version or settings of the reference, or stream of operations leave no verdict; another\n"
+        "working set, number of threads or parameter is another workload, and refused.",
         "examples:\n  hakbench compare out/before out/after\n"
         "  hakbench compare results/*-ws400 --format json\n\n"
         "exit codes: 0 done, whatever changed (hakbench gate decides), 1 the tool or its input failed")
@@ -118,9 +129,9 @@ def _run(argv) -> int:
     rows = side_by_side(results)
     if options.format == "json":
         print(json.dumps({"format": COMPARE_FORMAT, "workload": wording.conditions(results[0]),
-                          "rows": [asdict(row) for row in rows]}, indent=2))
+                          "notes": notes(results), "rows": [asdict(row) for row in rows]}, indent=2))
     else:
-        print(for_people(rows, wording.conditions(results[0])))
+        print(for_people(rows, wording.conditions(results[0]), notes(results)))
     return cli.EXIT_PASS
 
 
