@@ -374,3 +374,75 @@ def test_a_dense_series_is_points_with_their_running_median(hour_folder):
     assert window > 5 and np.array_equal(line[100], np.median(rates[100 - window // 2:101 + window // 2]))
     assert plot.draw_series(axis, result, styles, 0.0, "rss_above_base_kb", 1.0) == 1
     plot.plt.close(figure)
+
+
+def sawtooth(slope_kb_per_h=0.0, cycle_s=35.0, amplitude_kb=46_000):
+    """Hours -> kB: teeth from floor to peak and back, whose peaks rise by a slope."""
+    def at(hours):
+        phase = hours * 3600 / cycle_s % 1
+        return amplitude_kb * (1 - abs(2 * phase - 1)) + slope_kb_per_h * hours
+    return at
+
+
+def make_teeth(folder, soak_s, epoch_s=1.0, name="sawtooth", params=None, **shape):
+    """A tooth of 35 s (3.5 G ops) in epochs of 1 s; the peak is the highest within the epoch."""
+    teeth, cycle_h = sawtooth(**shape), shape.get("cycle_s", 35.0) / 3600
+
+    def peak(hours):
+        top = (np.floor(hours / cycle_h - 0.5) + 0.5) * cycle_h  # of the last tooth
+        return 1000 + max(map(teeth, (hours, max(hours - epoch_s / 3600, top))))
+
+    make_soak(folder, {"hakmem": teeth}, soak_s=soak_s, epoch_s=epoch_s,
+              others={"hakmem": {"live_bytes": lambda hours: 1024 * sawtooth()(hours),
+                                 "peak_rss_above_base_kb": peak}})
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["workload"] = {"name": name, "threads": 1, "seed": 1,
+                            "params": params or {"period": 3_500_000_000}}
+    path.write_text(json.dumps(manifest))
+    return folder
+
+
+@pytest.mark.parametrize("soak_s, name, params", [
+    (12, "sawtooth", None), (30, "sawtooth", None), (60, "sawtooth", None), (300, "sawtooth", None),
+    (12, "phases", {"phase_ops": 875_000_000}), (60, "phases", {"phase_ops": 875_000_000})])
+def test_a_part_of_a_tooth_is_no_leak(tmp_path, call, soak_s, name, params):
+    folder = make_teeth(tmp_path / "soak", soak_s, name=name, params=params)
+    built = report_tool.build(folder)
+    assert built.headlines[0].startswith("EXTEND.") and "whole cycle(s) of 35 epochs" in built.headlines[1]
+    assert "leak" not in built.headlines[1] and "8 min would tell" in built.headlines[1]
+    for source in (folder, folder / "epochs.csv"):
+        assert "EXTEND" in call(analyze_soak, source).out
+    assert call(report_tool.main, folder).code == 0
+
+
+def test_a_rise_of_seconds_in_short_epochs_is_no_leak(tmp_path):
+    """120 epochs on one flank: as straight a line as any leak's."""
+    folder = make_teeth(tmp_path / "soak", 12, epoch_s=0.1, params={"period": 35_000_000_000})
+    subject = soak_judge.judge(load_result(folder))[0]
+    assert subject.drift.verdict == "EXTEND" and subject.cause.name != causes.LEAK
+    assert subject.drift.needed_s == pytest.approx(35 * 8 * 4 / 3 * 1.25, rel=0.01)
+    assert (subject.drift.blocks, subject.drift.epochs_per_block) == (0, 350)
+
+
+def test_teeth_are_judged_by_their_peaks(tmp_path):
+    still_peaks = make_teeth(tmp_path / "still", 3600)
+    assert soak_judge.judge(load_result(still_peaks))[0].drift.verdict == "STABLE"
+    rising = soak_judge.judge(load_result(make_teeth(tmp_path / "rising", 3600, slope_kb_per_h=1024)))[0]
+    assert rising.drift.verdict == "DRIFT" and rising.drift.slope_kb_per_h == pytest.approx(1024, rel=0.1)
+    assert rising.drift.epochs == 3600 and 900 <= rising.drift.warmup_epochs < 970
+
+
+def test_epochs_of_many_teeth_are_judged_by_their_peaks_too(tmp_path):
+    """Epochs of a little more than a tooth end a little later in it each time: a slow beat, no drift."""
+    folder = make_teeth(tmp_path / "soak", 3600, epoch_s=5.0, cycle_s=4.995, params={"period": 99_900_000})
+    subject = soak_judge.judge(load_result(folder))[0]
+    assert subject.drift.verdict == "STABLE" and subject.drift.epochs_per_cycle == 1
+
+
+def test_a_cycle_may_be_named_for_a_csv_alone(tmp_path, call):
+    folder = make_teeth(tmp_path / "soak", 60)
+    csv = tmp_path / "alone.csv"
+    csv.write_bytes((folder / "epochs.csv").read_bytes())
+    assert "whole cycle(s)" not in call(analyze_soak, csv).out
+    assert "whole cycle(s)" in call(analyze_soak, csv, "--cycle", "3.5e9").out

@@ -89,7 +89,7 @@ def growths(epochs: pd.DataFrame, drift: Drift) -> dict:
     epochs = epochs[epochs["time_s"].notna() & epochs["rss_kb"].notna()]
     epochs = epochs.sort_values("time_s", kind="stable")
     time_h = (epochs["time_s"] - epochs["time_s"].min()).to_numpy() / SECONDS_PER_HOUR
-    judged = slice(drift.warmup_epochs, None)
+    judged = slice(drift.warmup_epochs // max(1, drift.epochs_per_cycle), None)
     span_h, found = drift.span_s / SECONDS_PER_HOUR, {}
     for column in ("rss_kb", *COLUMNS):
         if column not in epochs:

@@ -44,7 +44,8 @@ class Drift:
     smallest_slope_kb_per_h is the least slope whose interval would have excluded 0: half the width of the
     interval found, and no less than one page over the span. growth_kb came in `increments` (effective) steps.
     needed_s: how long a soak would settle an EXTEND, NaN where that is not known. method: "levels"
-    (Theil-Sen over block medians) or "increments" (a series that remembers for ever).
+    (Theil-Sen over block medians) or "increments" (a series that remembers for ever). epochs_per_cycle: of a
+    workload that was judged by whole cycles (cycles.py); 0: by epochs.
     """
 
     verdict: str
@@ -75,6 +76,7 @@ class Drift:
     slowing: bool
     needed_s: float
     syscalls_per_op: float
+    epochs_per_cycle: int = 0
 
     @property
     def moves(self) -> bool:
@@ -175,8 +177,10 @@ def warmup_epochs(rss: np.ndarray) -> int:
 
 
 def analyse(time_s, rss_kb, ops_per_s=None, peak_rss_kb=None, syscalls=None, ops=None,
-            budget_kb_per_h: float = RSS_DRIFT_KB_PER_H, confidence: float = CONFIDENCE) -> Drift:
-    """Judges one soak. All arguments are arrays with one value an epoch (None: not measured)."""
+            budget_kb_per_h: float = RSS_DRIFT_KB_PER_H, confidence: float = CONFIDENCE,
+            unit: str = "epoch") -> Drift:
+    """Judges one soak. All arguments are arrays with one value an epoch (None: not measured), or of another
+    `unit`, which the reason names."""
     nan = float("nan")
     frame = pd.DataFrame({"time_s": time_s, "rss_kb": rss_kb})
     for name, values in (("ops_per_s", ops_per_s), ("peak_rss_kb", peak_rss_kb), ("syscalls", syscalls),
@@ -199,7 +203,7 @@ def analyse(time_s, rss_kb, ops_per_s=None, peak_rss_kb=None, syscalls=None, ops
     stairs = trend.staircase(_step_medians(level)[0])
     case = _Case(found, stairs, float(span_h), float(time_h[-1]), budget_kb_per_h, confidence,
                  slows(level, SLOWING_ONCE_MORE if slowed_before else SLOWING),
-                 step.size if stepped else nan, float(time_h[skip + step.at]) if stepped else nan)
+                 step.size if stepped else nan, float(time_h[skip + step.at]) if stepped else nan, unit)
     verdict, reason, needed_h = _judge(case)
     rate = frame["ops_per_s"].iloc[skip:].dropna()
     counted = frame[frame["syscalls"].notna() & frame["ops"].notna()].iloc[skip:]
@@ -234,6 +238,7 @@ class _Case:
     slowing: bool
     step_kb: float
     step_at_h: float
+    unit: str
 
     @property
     def half_width(self) -> float:
@@ -263,9 +268,9 @@ def _judge(case: _Case) -> tuple:
     tolerated = f"the budget of {text.kb_per_h(budget)} kB/h"
     blocks = len(case.line.level)
     if blocks < trend.MIN_TREND_POINTS:
-        needed_h = max(1.25 * case.total_h * trend.MIN_TREND_POINTS / max(blocks, 1), _shortest_h(budget))
-        return "EXTEND", (f"{blocks} independent blocks of {case.line.block} epoch(s) after warm-up are too "
-                          f"few for a slope; at least {trend.MIN_TREND_POINTS} are needed"
+        needed_h = max(1.25 * case.total_h * trend.MIN_TREND_POINTS / max(blocks, 1), shortest_h(budget))
+        return "EXTEND", (f"{blocks} independent blocks of {case.line.block} {case.unit}(s) after warm-up "
+                          f"are too few for a slope; at least {trend.MIN_TREND_POINTS} are needed"
                           + _about(needed_h)), needed_h
     beyond = slope.lower > budget or slope.upper < -budget
     if beyond and case.least_rate() > budget and not case.slowing:
@@ -305,7 +310,7 @@ def _about(needed_h: float) -> str:
     return f"; a soak of about {text.duration(needed_h * SECONDS_PER_HOUR)} would tell"
 
 
-def _shortest_h(budget: float) -> float:
+def shortest_h(budget: float) -> float:
     """Hours of a soak in whose judged part a page more is within the budget."""
     return PAGE_KB / budget * WARMUP_SHARE / (WARMUP_SHARE - 1)
 
@@ -321,7 +326,7 @@ def _needed_for_width(case: _Case) -> float:
     factor = max((case.half_width / room) ** power if room > 0 else np.inf, 1.25)
     if factor > case.longest_factor:
         return float("nan")
-    return max(factor * case.total_h, _shortest_h(case.budget))
+    return max(factor * case.total_h, shortest_h(case.budget))
 
 
 def _needed_for_stairs(case: _Case) -> float:

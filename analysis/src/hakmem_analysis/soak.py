@@ -6,12 +6,15 @@ Boundary    A CSV, standard input or a result folder in. The judgement itself is
 """
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
-from . import causes, cli, csvfile, text
+from . import causes, cli, csvfile, cycles, text
 from .causes import Cause
-from .drift import Drift, analyse, slope_words
+from .drift import Drift, slope_words
 from .errors import InputError
 from .gate_settings import RSS_DRIFT_KB_PER_H
 
@@ -53,6 +56,21 @@ def _read(options) -> pd.DataFrame:
     return frame
 
 
+def _cycle_ops(options) -> float:
+    """Operations of a cycle of the workload: by the option, else by the manifest beside the CSV; 0: none."""
+    if options.cycle is not None:
+        return options.cycle
+    source = Path(options.source)
+    manifest = (source if source.is_dir() else source.parent) / "manifest.json"
+    if options.source == "-" or not manifest.is_file():
+        return 0.0
+    try:
+        return cycles.ops_of_cycle(json.loads(manifest.read_text(encoding="utf-8")).get("workload") or {})
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"{manifest}: cannot be read ({error}); say with --cycle how many operations a "
+                         "cycle of the workload has (0: none)") from None
+
+
 def _text(name: str, drift: Drift, cause: Cause) -> str:
     slope, interval, smallest = slope_words(drift)
     if slope != text.MISSING:
@@ -91,12 +109,18 @@ def _run(argv) -> int:
     parser.add_argument("--time", metavar="COLUMN", help="column of time in seconds")
     parser.add_argument("--epoch-s", metavar="S", type=float, help="no time column: an epoch takes S seconds")
     parser.add_argument("--gate", action="store_true", help="let the verdict set the exit code")
+    parser.add_argument("--cycle", metavar="OPS", type=float,
+                        help="operations of a cycle of a workload whose live set rises and falls, which is "
+                             "then judged by its peaks; 0: none (default: as manifest.json beside it says)")
     cli.add_format(parser)
     options = parser.parse_args(argv)
     for option, value in (("--budget", options.budget), ("--epoch-s", options.epoch_s)):
         if value is not None and not value > 0:
             parser.error(f"{option} must be more than 0")
+    if options.cycle is not None and not options.cycle >= 0:
+        parser.error("--cycle must be 0 or more")
     frame = _read(options)
+    cycle_ops = _cycle_ops(options)
     by = [column for column in GROUP_COLUMNS if column in frame]
     grouper = by if len(by) > 1 else by[0] if by else None  # pandas warns of a list of one name
     groups = frame.groupby(grouper, sort=False, dropna=False) if by else [((), frame)]
@@ -106,11 +130,8 @@ def _run(argv) -> int:
         name = ", ".join(f"{column} {value}" for column, value in zip(by, key)) or "soak"
         if options.epoch_s is not None:
             rows = rows.assign(time_s=np.arange(len(rows)) * options.epoch_s)
-        columns = {column: rows[column].to_numpy() if column in rows else None
-                   for column in ("ops_per_s", "peak_rss_kb", "syscalls", "ops")}
-        drift = analyse(rows["time_s"].to_numpy(), rows["rss_kb"].to_numpy(), **columns,
-                        budget_kb_per_h=options.budget)
-        found[name] = drift, causes.explain(rows, drift)
+        judged, drift = cycles.analyse_cycles(rows, cycle_ops, budget_kb_per_h=options.budget)
+        found[name] = drift, causes.explain(judged, drift)
     if not found:
         raise InputError(f"{csvfile.source_name(options.source)}: no throughput epoch in it; is it the right "
                          "file?")

@@ -7,17 +7,17 @@ Invariants  A subject is judged over its longest launch: another process is anot
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Optional
 
 import numpy as np
 import pandas as pd
 
-from . import causes, decay, stats
+from . import causes, cycles, decay, stats
 from .causes import Cause
 from .compare import Comparison, floor_subject, make_row, number
 from .decay import Decay
-from .drift import Drift, analyse, block_size
+from .drift import Drift, block_size
 from .gate_settings import check_settings
 from .load import Result
 
@@ -27,7 +27,8 @@ DRIFT, STABLE, EXTEND = "DRIFT", "STABLE", "EXTEND"
 
 @dataclass(frozen=True)
 class SoakSubject:
-    """One subject's judgement. `launch` of `launches` is the one that was judged."""
+    """One subject's judgement. `launch` of `launches` is the one that was judged; `judged`: time_s and rss_kb
+    of its epochs, or of its cycles (cycles.py)."""
 
     subject: str
     name: str
@@ -37,6 +38,7 @@ class SoakSubject:
     cause: Cause
     decay: Optional[Decay]
     failed_allocs: float
+    judged: pd.DataFrame = field(repr=False, compare=False)
 
     def as_dict(self) -> dict:
         return {"subject": self.subject, "name": self.name, "launch": self.launch, "launches": self.launches,
@@ -65,31 +67,33 @@ def _series(result: Result, label: str) -> tuple:
     return epochs.assign(time_s=epochs["wall_time_s"], rss_kb=epochs[column]), int(launch)
 
 
-def drift_of(epochs: pd.DataFrame, budget: float) -> Drift:
-    """The Drift of one process's epochs; quarantined ones count for memory, not for throughput."""
+def drift_of(epochs: pd.DataFrame, budget: float, cycle_ops: float) -> tuple:
+    """(what was judged, its Drift) of one process's epochs; quarantined ones count for memory, not for
+    throughput."""
     quiet = epochs["ops_per_s"].where(~epochs["excluded"])
-    return analyse(epochs["time_s"], epochs["rss_kb"],
-                   ops_per_s=quiet if quiet.notna().any() else epochs["ops_per_s"],
-                   peak_rss_kb=epochs["peak_rss_above_base_kb"], syscalls=epochs["syscalls"],
-                   ops=epochs["ops"], budget_kb_per_h=budget)
+    return cycles.analyse_cycles(
+        epochs.assign(ops_per_s=quiet if quiet.notna().any() else epochs["ops_per_s"],
+                      peak_rss_kb=epochs["peak_rss_above_base_kb"]), cycle_ops, budget_kb_per_h=budget)
 
 
 def judge(result: Result) -> list:
     """A SoakSubject for each subject that measured a resident size, in the manifest's order."""
     budget, samples = budget_kb_per_h(result), decay.read(result)
     series = {label: _series(result, label) for label in result.subjects if len(result.measured(label))}
-    drifts = {label: drift_of(epochs, budget) for label, (epochs, _) in series.items()
-              if epochs["rss_kb"].notna().any()}
+    cycle_ops = cycles.ops_of_cycle(result.manifest.get("workload") or {})
+    found = {label: drift_of(epochs, budget, cycle_ops) for label, (epochs, _) in series.items()
+             if epochs["rss_kb"].notna().any()}
+    drifts = {label: drift for label, (_, drift) in found.items()}
     floor = floor_subject(result)
     judged = []
     for label, drift in drifts.items():
         epochs, launch = series[label]
-        cause = causes.explain(epochs, drift, drifts.get(floor) if label != floor else None)
+        cause = causes.explain(found[label][0], drift, drifts.get(floor) if label != floor else None)
         everything = result.epochs[result.epochs["subject"] == label]
         judged.append(SoakSubject(
             label, result.display_name(label), launch, int(everything["launch"].nunique()), drift, cause,
             decay.summarise(samples, label, launch, epochs["rss_base_kb"].median()),
-            float(everything["failed_allocs"].sum(min_count=1))))
+            float(everything["failed_allocs"].sum(min_count=1)), found[label][0]))
     return judged
 
 

@@ -119,7 +119,8 @@ def parts(judged: Sequence[SoakSubject]) -> list:
         "DRIFT: the whole interval of the slope is beyond the budget. STABLE: all of it is within. EXTEND: "
         "neither; the reason says how long a soak would tell. Warm-up is left out: the first quarter of "
         "the epochs, or the first half where memory was still settling; \"judged over\" says how many were "
-        "left. RSS is above the process's own. How it is judged: docs/design/statistics.md.")]
+        "left. A workload whose live set rises and falls (sawtooth, phases) is judged by the peak of each "
+        "whole cycle. RSS is above the process's own. How it is judged: docs/design/statistics.md.")]
     if named or relaunched:
         found.append(document.Bullets(named + relaunched))
     return found

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from . import decay, text
+from .cycles import warmup_rows
 from .drift import SECONDS_PER_HOUR
 from .load import Result
 from .plot import COLOURS, GREY, MARKERS, draw_memory, draw_throughput, plt
@@ -80,7 +81,9 @@ def _draw_change(axis, result: Result, judged: list, styles: dict, start_s: floa
     if not sloped:
         _say_why_no_slope(axis, judged)
         return
-    axis.set_title("Change of resident memory since the warm-up: slope, its interval, the budget (dotted)")
+    by_cycle = any(subject.drift.epochs_per_cycle for subject in sloped)
+    what = "each cycle's peak memory" if by_cycle else "resident memory"
+    axis.set_title(f"Change of {what} since the warm-up: slope, its interval, the budget (dotted)")
     axis.set_ylabel("kB")
     axis.grid(axis="y", color="#dddddd", linewidth=0.6)
     labels = 0
@@ -90,13 +93,11 @@ def _draw_change(axis, result: Result, judged: list, styles: dict, start_s: floa
             _label(axis, f"{subject.name}: {TOO_FEW}", labels, colour)
             labels += 1
             continue
-        epochs = result.measured(subject.subject)
-        epochs = epochs[(epochs["launch"] == subject.launch) & epochs["rss_above_base_kb"].notna()]
-        epochs = epochs.iloc[drift.warmup_epochs:]
-        at_s, rss = epochs["wall_time_s"].to_numpy() - start_s, epochs["rss_above_base_kb"].to_numpy()
+        judged_rows = subject.judged[subject.judged["rss_kb"].notna()].iloc[warmup_rows(drift):]
+        at_s, rss = judged_rows["time_s"].to_numpy() - start_s, judged_rows["rss_kb"].to_numpy()
         centre_s = at_s[0] + drift.span_s / 2
         slopes = np.array([drift.slope_kb_per_h, drift.slope_lower_kb_per_h, drift.slope_upper_kb_per_h])
-        rss = rss - np.where(at_s >= _step_s(drift, result, subject) - start_s, drift.step_kb, 0.0)
+        rss = rss - np.where(at_s >= _step_s(drift, subject) - start_s, drift.step_kb, 0.0)
         level = np.median(rss - slopes[0] * (at_s - centre_s) / SECONDS_PER_HOUR)
         places_s = np.array([at_s[0], centre_s, at_s[-1]])  # the interval is a bow tie: narrow at the centre
         lines = level + np.outer(slopes, (places_s - centre_s) / SECONDS_PER_HOUR)
@@ -111,12 +112,11 @@ def _draw_change(axis, result: Result, judged: list, styles: dict, start_s: floa
     _draw_budget(axis, judged, result, start_s)
 
 
-def _step_s(drift, result: Result, subject) -> float:
+def _step_s(drift, subject) -> float:
     """The wall time of the step; infinite without one."""
     if not np.isfinite(drift.step_kb):
         return float("inf")
-    epochs = result.measured(subject.subject)
-    return epochs.loc[epochs["launch"] == subject.launch, "wall_time_s"].min() + drift.step_at_s
+    return subject.judged["time_s"].min() + drift.step_at_s
 
 
 def _say_why_no_slope(axis, judged: list) -> None:
