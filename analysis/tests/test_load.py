@@ -1,10 +1,15 @@
 """Loading: sound folders, killed runs, and one clear line for each kind of damage."""
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from folders import make_folder
+from hakmem_analysis import load
 from hakmem_analysis.errors import InputError
 from hakmem_analysis.load import load_result
 from hakmem_analysis.schema import COLUMNS
@@ -225,3 +230,10 @@ def test_text_with_commas_and_quotes(tmp_path):
     epochs = load_result(folder).epochs
     assert (epochs["cpu"] == "0,1").all() and (epochs["threads"] == 2).all()
     assert np.isnan(epochs["block"]).all()
+
+
+def test_it_can_be_the_first_module_that_is_imported():
+    """What it imports must not import it."""
+    source = Path(load.__file__).resolve().parents[1]
+    subprocess.run([sys.executable, "-c", "import hakmem_analysis.load"], check=True,
+                   env={**os.environ, "PYTHONPATH": str(source)})

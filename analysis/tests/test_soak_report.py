@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from folders import BASE_KB
+from folders import BASE_KB, write_rows
 from hakmem_analysis import causes, decay, plot, report as report_tool, soak_judge, soak_page, soak_plot
 from hakmem_analysis.load import load_result
+from hakmem_analysis.schema import EVENT_COLUMNS
 from hakmem_analysis.soak import main as analyze_soak
 from soak_folders import make_soak, tile_soak
 
@@ -366,13 +367,13 @@ def test_a_dense_series_is_points_with_their_running_median(hour_folder):
     result = load_result(hour_folder)
     figure, axis = plot.plt.subplots()
     styles = {label: (plot.COLOURS[0], "o") for label in result.subjects}
-    window = plot.draw_series(axis, result, styles, 0.0, "ops_per_s", 1.0, smooth=True)
+    window = plot.draw_series(axis, result, styles, "ops_per_s", 1.0, smooth=True)
     rates = result.measured("a")["ops_per_s"].to_numpy()
     points = [line.get_ydata() for line in axis.lines if line.get_linestyle() == "None"]
     line = next(line.get_ydata() for line in axis.lines if line.get_linestyle() == "-")
     assert any(np.array_equal(values, rates) for values in points)
     assert window > 5 and np.array_equal(line[100], np.median(rates[100 - window // 2:101 + window // 2]))
-    assert plot.draw_series(axis, result, styles, 0.0, "rss_above_base_kb", 1.0) == 1
+    assert plot.draw_series(axis, result, styles, "rss_above_base_kb", 1.0) == 1
     plot.plt.close(figure)
 
 
@@ -446,3 +447,50 @@ def test_a_cycle_may_be_named_for_a_csv_alone(tmp_path, call):
     csv.write_bytes((folder / "epochs.csv").read_bytes())
     assert "whole cycle(s)" not in call(analyze_soak, csv).out
     assert "whole cycle(s)" in call(analyze_soak, csv, "--cycle", "3.5e9").out
+
+
+def resumed(folder, pause_s, at=400):
+    """The soak, killed after `at` epochs and resumed after a pause: its later epochs are launch 1."""
+    path = folder / "epochs.csv"
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    later = np.arange(len(rows)) >= at
+    rows["launch"] = np.where(later, "1", "0")
+    rows["wall_time_s"] = [f"{float(wall) + pause_s * gone:.6f}"
+                           for wall, gone in zip(rows["wall_time_s"], later)]
+    rows.to_csv(path, index=False)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["resumed"] = [{"from_launch": 1, "wall_time_s": 0}]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_the_pause_of_a_resumed_soak_is_in_no_slope_and_no_picture(tmp_path):
+    result = load_result(resumed(make_soak(tmp_path / "soak", {"hakmem": leaking}), 7200))
+    assert result.epochs["time_s"].max() == pytest.approx(599, abs=1e-3)
+    assert result.epochs["time_s"].diff().max() == pytest.approx(1, abs=1e-3)
+    assert soak_judge.judge(result)[0].drift.slope_kb_per_h == pytest.approx(1024, rel=0.05)
+    notes = report_tool.build(result.folder).notes
+    assert "the run was resumed with launch 1 after 7 min of measuring: 2 h that are in no slope and no " \
+           "picture" in notes
+    figure, axis = plot.plt.subplots()
+    plot.draw_throughput(axis, result, {"a": ("black", "o")})
+    assert axis.get_xlim()[1] < 700
+    assert "launch 1, after a pause of 2 h" in [words.get_text() for words in axis.texts]
+    plot.plt.close(figure)
+
+
+def test_a_suspended_machine_is_not_on_the_axis_either(tmp_path):
+    """A leak of 1 MB/h, with three hours away in the middle: it is one of 1 MB an hour measured."""
+    folder = make_soak(tmp_path / "soak", {"hakmem": leaking})
+    path = folder / "epochs.csv"
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    away = 10_800.0 * (rows["seq"].astype(int) >= 330)
+    rows["wall_time_s"] = [f"{float(wall) + more:.6f}" for wall, more in zip(rows["wall_time_s"], away)]
+    rows.to_csv(path, index=False)
+    write_rows(folder / "events.csv", EVENT_COLUMNS,
+               [[0, "1700011130.0", "a", 0, "suspended", "seq=330 slept_s=10800.0"]])
+    built = report_tool.build(folder)
+    drift = built.soak[0].drift
+    assert drift.slope_kb_per_h == pytest.approx(1024, rel=0.05) and drift.span_s < 600
+    assert any(note.startswith("the machine was suspended after 6 min of measuring: 3 h")
+               for note in built.notes)

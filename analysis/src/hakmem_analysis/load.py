@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from . import csvfile
+from . import csvfile, measured_time
 from .errors import InputError
 from .schema import COLUMNS, EVENT_COLUMNS, REQUIRED, RESULT_FORMAT, STATUSES, TYPES
 
@@ -24,13 +24,15 @@ from .schema import COLUMNS, EVENT_COLUMNS, REQUIRED, RESULT_FORMAT, STATUSES, T
 @dataclass
 class Result:
     """One run. `epochs` has every column of the schema (NaN where not measured) plus `excluded`:
-    True for an epoch that is quarantined, by its own row or with its block."""
+    True for an epoch that is quarantined, by its own row or with its block; and `time_s`: seconds measured
+    since the first epoch's end, without the `pauses` (measured_time.py)."""
 
     folder: Path
     manifest: dict
     epochs: pd.DataFrame
     events: pd.DataFrame
     warnings: list = field(default_factory=list)
+    pauses: list = field(default_factory=list)
     read_files: dict = field(default_factory=dict, repr=False)  # by name: what was read once, and stays
 
     @property
@@ -171,7 +173,8 @@ def load_result(folder) -> Result:
         cause = f": {manifest['error']}" if manifest.get("error") else ""
         warnings.append(f"the run is not complete: its manifest says '{manifest['status']}'{cause}")
     failed = epochs.loc[epochs["failed_allocs"] > 0].groupby("subject")["failed_allocs"].sum()
-    result = Result(folder, manifest, epochs, events, warnings)
+    epochs["time_s"], pauses = measured_time.measured_time(manifest, epochs, events)
+    result = Result(folder, manifest, epochs, events, warnings, pauses)
     for label, count in failed.items():
         warnings.append(f"{result.display_name(label)}: {count:.0f} allocations failed, so its throughput "
                         "is not comparable")

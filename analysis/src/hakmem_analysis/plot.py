@@ -19,6 +19,7 @@ import matplotlib.pyplot as plt  # noqa: E402  (the backend comes first)
 import numpy as np  # noqa: E402
 from matplotlib.ticker import MaxNLocator  # noqa: E402
 
+from . import text  # noqa: E402
 from .compare import block_table  # noqa: E402
 from .load import Result  # noqa: E402
 
@@ -31,6 +32,7 @@ LINE_CHARACTERS = 105  # of the figure's width, in the font of the legends
 LEGEND_MARK_CHARACTERS = 5  # what a marker and the gap to the next name take
 LEGEND_LINE_POINTS = 15
 GREY = "#767676"
+TIME_LABEL = "seconds measured since the first epoch"
 
 
 def draw(result: Result, comparisons: list, headline: str, path: Path) -> None:
@@ -41,14 +43,13 @@ def draw(result: Result, comparisons: list, headline: str, path: Path) -> None:
     heights = [3.0, 2.4] + ([2.6] if ratios else [])
     style = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
              "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.titlesize": 10.5}
-    start_s = result.epochs["wall_time_s"].min()
     with plt.rc_context(style):
         figure, axes = plt.subplots(len(heights), 1, figsize=(10, sum(heights) + 0.7), layout="constrained",
                                     gridspec_kw={"height_ratios": heights})
         figure.suptitle(textwrap.fill(headline, 105), fontsize=11, x=0.01, ha="left")
-        draw_throughput(axes[0], result, styles, start_s)
+        draw_throughput(axes[0], result, styles)
         legend(axes[0])
-        draw_memory(axes[1], result, styles, start_s)
+        draw_memory(axes[1], result, styles)
         axes[1].sharex(axes[0])
         if ratios:
             _draw_ratios(axes[2], result, ratios, styles)
@@ -71,33 +72,33 @@ def legend(axis) -> None:
     axis.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncol=columns, **style)
 
 
-def draw_throughput(axis, result: Result, styles: dict, start_s: float) -> None:
-    window = draw_series(axis, result, styles, start_s, "ops_per_s", 1e-6, smooth=True)
+def draw_throughput(axis, result: Result, styles: dict) -> None:
+    window = draw_series(axis, result, styles, "ops_per_s", 1e-6, smooth=True)
     axis.set_title("Throughput of each epoch" + (
         f"; the line is the median of {window}" if window > 1 else ""))
     axis.set_ylabel("million ops/s")
     axis.set_xlim(left=0)
     low, high = axis.get_ylim()
     axis.set_ylim(low, high + 0.08 * (high - low))  # room for the launches' names above the data
-    _mark_launches(axis, result, start_s, names=True)
+    _mark_launches(axis, result, names=True)
     axis.tick_params(labelbottom=False)
 
 
-def draw_memory(axis, result: Result, styles: dict, start_s: float) -> None:
+def draw_memory(axis, result: Result, styles: dict) -> None:
     largest = result.epochs["rss_above_base_kb"].max()
     unit, scale = ("MB of 1024 kB", 1 / 1024) if largest >= 10_000 else ("kB", 1.0)
     axis.set_title("Resident memory above the process's own")
     axis.set_ylabel(unit)
-    axis.set_xlabel("seconds since the first epoch")
+    axis.set_xlabel(TIME_LABEL)
     if not np.isfinite(largest):
         axis.text(0.5, 0.5, "not measured", transform=axis.transAxes, ha="center", color=GREY)
         return
-    draw_series(axis, result, styles, start_s, "rss_above_base_kb", scale)
+    draw_series(axis, result, styles, "rss_above_base_kb", scale)
     axis.set_ylim(min(0.0, axis.get_ylim()[0]), 1.08 * max(largest * scale, 1.0))
-    _mark_launches(axis, result, start_s, names=False)
+    _mark_launches(axis, result, names=False)
 
 
-def draw_series(axis, result: Result, styles: dict, start_s: float, column: str, scale: float,
+def draw_series(axis, result: Result, styles: dict, column: str, scale: float,
                 smooth=False) -> int:
     """One line a subject and launch over the time of the epochs' ends; launches are not joined. `smooth`:
     where a launch has too many epochs, the line is their running median. Returns the longest window of one.
@@ -108,7 +109,7 @@ def draw_series(axis, result: Result, styles: dict, start_s: float, column: str,
         measured = measured[measured[column].notna()]
         dense = len(measured) > MARKED_EPOCHS
         for _, launch in measured.groupby("launch"):
-            x, y = launch["wall_time_s"] - start_s, launch[column] * scale
+            x, y = launch["time_s"], launch[column] * scale
             window = 2 * (len(launch) // (2 * MEDIANS)) + 1 if smooth and len(launch) > MARKED_EPOCHS else 1
             longest = max(longest, window)
             middle = y.rolling(window, center=True, min_periods=1).median() if window > 1 else y
@@ -130,14 +131,16 @@ def draw_series(axis, result: Result, styles: dict, start_s: float, column: str,
     return longest
 
 
-def _mark_launches(axis, result: Result, start_s: float, names: bool) -> None:
+def _mark_launches(axis, result: Result, names: bool) -> None:
     """A thin line where each launch begins (not the first), with its number above the data."""
-    begins = result.epochs.groupby("launch")["wall_time_s"].min() - start_s
+    begins = result.epochs.groupby("launch")["time_s"].min()
     for launch, begin in begins.items():
         if launch > 0:
             axis.axvline(begin, color=GREY, linewidth=0.7, linestyle=":", zorder=1)
         if names and 1 < len(begins) <= 20:
-            axis.annotate(f"launch {launch:.0f}", (begin, 1), xycoords=("data", "axes fraction"),
+            pause = sum(each.seconds for each in result.pauses if each.before_launch == launch)
+            words = f"launch {launch:.0f}" + (f", after a pause of {text.duration(pause)}" if pause else "")
+            axis.annotate(words, (begin, 1), xycoords=("data", "axes fraction"),
                           xytext=(3, -2), textcoords="offset points", va="top", fontsize=8, color=GREY)
 
 
@@ -153,12 +156,12 @@ def _draw_ratios(axis, result: Result, ratios: list, styles: dict) -> None:
                   color=colour, zorder=3)
         axis.plot(rows["block"][~kept], ratio[~kept], linestyle="none", marker=marker, markersize=4.5,
                   color=colour, markerfacecolor="none", zorder=3)
-        text = f"{row.candidate}: {row.ratio:.3f}"
+        words = f"{row.candidate}: {row.ratio:.3f}"
         axis.axhline(row.ratio, color=colour, linewidth=1.2, zorder=2)
         if row.lower is not None:
             axis.axhspan(row.lower, row.upper, color=colour, alpha=0.2, linewidth=0, zorder=1)
-            text += f" ({100 * row.confidence:.0f} %: {row.lower:.3f} .. {row.upper:.3f})"
-        axis.plot([], [], color=colour, marker=marker, markersize=4, label=text)
+            words += f" ({100 * row.confidence:.0f} %: {row.lower:.3f} .. {row.upper:.3f})"
+        axis.plot([], [], color=colour, marker=marker, markersize=4, label=words)
     axis.set_title(f"Ratio to {ratios[0].reference}, a point a block (1: as fast)")
     axis.set_ylabel("ratio of ops/s")
     axis.set_xlabel("block")

@@ -64,7 +64,7 @@ def _series(result: Result, label: str) -> tuple:
     launch = measured.groupby("launch").size().idxmax()
     epochs = measured[measured["launch"] == launch]
     column = "rss_above_base_kb" if epochs["rss_above_base_kb"].notna().any() else "rss_kb"
-    return epochs.assign(time_s=epochs["wall_time_s"], rss_kb=epochs[column]), int(launch)
+    return epochs.assign(rss_kb=epochs[column]), int(launch)
 
 
 def drift_of(epochs: pd.DataFrame, budget: float, cycle_ops: float) -> tuple:

@@ -14,7 +14,7 @@ from . import decay, text
 from .cycles import warmup_rows
 from .drift import SECONDS_PER_HOUR
 from .load import Result
-from .plot import COLOURS, GREY, MARKERS, draw_memory, draw_throughput, plt
+from .plot import COLOURS, GREY, MARKERS, TIME_LABEL, draw_memory, draw_throughput, plt
 from .soak_judge import STABLE
 from .soak_page import names
 
@@ -42,18 +42,17 @@ def draw(result: Result, judged: list, headline: str, path: Path) -> None:
     heights = [2.7, 2.2, 2.9] + ([2.6] if drained else [])
     style = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
              "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.titlesize": 10.5}
-    start_s = result.epochs["wall_time_s"].min()
     with plt.rc_context(style):
         figure, axes = plt.subplots(len(heights), 1, figsize=(10, sum(heights) + 0.9 + 0.22 * rows),
                                     layout="constrained", height_ratios=heights)
         for axis in axes[1:3]:
             axis.sharex(axes[0])
         figure.suptitle(textwrap.fill(headline, 105), fontsize=11, x=0.01, ha="left")
-        draw_throughput(axes[0], result, styles, start_s)
-        draw_memory(axes[1], result, styles, start_s)
+        draw_throughput(axes[0], result, styles)
+        draw_memory(axes[1], result, styles)
         axes[1].set_xlabel("")
         axes[1].tick_params(labelbottom=False)
-        _draw_change(axes[2], result, judged, styles, start_s)
+        _draw_change(axes[2], result, judged, styles)
         if drained:
             _draw_decay(axes[3], result, drained, styles)
         handles, labels = _legend_entries(axes[0], styles)
@@ -74,9 +73,9 @@ def _legend_entries(axis, styles: dict) -> tuple:
     return [handle for handle, _ in shown], [name for _, name in shown]
 
 
-def _draw_change(axis, result: Result, judged: list, styles: dict, start_s: float) -> None:
+def _draw_change(axis, result: Result, judged: list, styles: dict) -> None:
     """RSS less its level when the warm-up ended, the slope with its interval, and the budget as a cone."""
-    axis.set_xlabel("seconds since the first epoch")
+    axis.set_xlabel(TIME_LABEL)
     sloped = [subject for subject in judged if np.isfinite(subject.drift.slope_kb_per_h)]
     if not sloped:
         _say_why_no_slope(axis, judged)
@@ -94,10 +93,10 @@ def _draw_change(axis, result: Result, judged: list, styles: dict, start_s: floa
             labels += 1
             continue
         judged_rows = subject.judged[subject.judged["rss_kb"].notna()].iloc[warmup_rows(drift):]
-        at_s, rss = judged_rows["time_s"].to_numpy() - start_s, judged_rows["rss_kb"].to_numpy()
+        at_s, rss = judged_rows["time_s"].to_numpy(), judged_rows["rss_kb"].to_numpy()
         centre_s = at_s[0] + drift.span_s / 2
         slopes = np.array([drift.slope_kb_per_h, drift.slope_lower_kb_per_h, drift.slope_upper_kb_per_h])
-        rss = rss - np.where(at_s >= _step_s(drift, subject) - start_s, drift.step_kb, 0.0)
+        rss = rss - np.where(at_s >= _step_s(drift, subject), drift.step_kb, 0.0)
         level = np.median(rss - slopes[0] * (at_s - centre_s) / SECONDS_PER_HOUR)
         places_s = np.array([at_s[0], centre_s, at_s[-1]])  # the interval is a bow tie: narrow at the centre
         lines = level + np.outer(slopes, (places_s - centre_s) / SECONDS_PER_HOUR)
@@ -109,11 +108,11 @@ def _draw_change(axis, result: Result, judged: list, styles: dict, start_s: floa
                               color=colour, alpha=0.18, linewidth=0)
             _label(axis, _slope_words(subject), labels, colour)
             labels += 1
-    _draw_budget(axis, judged, result, start_s)
+    _draw_budget(axis, judged, result)
 
 
 def _step_s(drift, subject) -> float:
-    """The wall time of the step; infinite without one."""
+    """The measured time of the step; infinite without one."""
     if not np.isfinite(drift.step_kb):
         return float("inf")
     return subject.judged["time_s"].min() + drift.step_at_s
@@ -166,9 +165,9 @@ def _draw_decay(axis, result: Result, drained: list, styles: dict) -> None:
     axis.set_ylim(0, 1.08 * max(largest * scale, 1.0))
 
 
-def _draw_budget(axis, judged: list, result: Result, start_s: float) -> None:
+def _draw_budget(axis, judged: list, result: Result) -> None:
     span_s = max(subject.drift.span_s for subject in judged)
-    end_s = result.epochs["wall_time_s"].max() - start_s
+    end_s = result.epochs["time_s"].max()
     budget_kb = judged[0].drift.budget_kb_per_h * span_s / SECONDS_PER_HOUR
     for sign in (1, -1):
         axis.plot([end_s - span_s, end_s], [0, sign * budget_kb], color="black", linewidth=1, linestyle=":")

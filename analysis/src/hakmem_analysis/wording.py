@@ -113,9 +113,21 @@ def control_notes(result: Result) -> list:
     return items
 
 
+def pause_notes(result: Result) -> list:
+    """What is not on the time axis."""
+    items = []
+    for pause in result.pauses:
+        what = ("the machine was suspended" if pause.before_launch is None else
+                f"the run was resumed with launch {pause.before_launch}")
+        items.append(f"{what} after {text.duration(pause.at_s)} of measuring: "
+                     f"{text.duration(pause.seconds)} that are in no slope and no picture")
+    return items
+
+
 def notes(result: Result, summaries: list, comparisons: list) -> list:
     """What a reader must know to trust the figures or not: damage, noise, few data, launches."""
-    items = result.warnings + control_notes(result) + noise_notes(result, summaries, comparisons)
+    items = result.warnings + pause_notes(result) + control_notes(result)
+    items += noise_notes(result, summaries, comparisons)
     if not noise_limits(result):
         items.append("no noise limit was declared (profile: run.noise), so no epoch could be quarantined")
     elif not any(summary.quarantined_epochs for summary in summaries):

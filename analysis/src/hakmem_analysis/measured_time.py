@@ -1,0 +1,67 @@
+"""The time that a run was measured in, without its pauses.
+
+Purpose     Put epochs on an axis on which a resumed run goes on where it had ended, and a machine that was
+            suspended was not away.
+Boundary    Manifest, epochs and events in; the time of each epoch's end and the pauses out.
+Invariants  Time within a launch is the clock's but for suspensions, so a slope per hour is one of hours
+            measured. Only pauses on record are taken out: the manifest's `resumed`, events
+            `suspended`.
+"""
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+SHORTEST_NAMED_S = 60.0
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A time that is not on the axis. `before_launch`: of a run that was resumed; None: the machine was
+    suspended."""
+
+    seconds: float
+    at_s: float
+    before_launch: object = None
+
+
+def _suspensions(epochs: pd.DataFrame, events: pd.DataFrame) -> list:
+    """(wall time from which on it counts, seconds) of each; that is the end of the epoch it fell into."""
+    found = []
+    for detail in events.loc[events["event"] == "suspended", "detail"].dropna():
+        told = re.search(r"\bseq=(\d+) slept_s=([0-9.]+)", detail)
+        ends = epochs.loc[epochs["seq"] == float(told[1]), "wall_time_s"] if told else []
+        if len(ends):
+            found.append((float(ends.iloc[0]), float(told[2])))
+    return found
+
+
+def _resumptions(manifest: dict, epochs: pd.DataFrame) -> list:
+    """(wall time, seconds, launch) of each: from the last epoch's end to the next launch's first start."""
+    found = []
+    starts = epochs["wall_time_s"] - epochs["elapsed_ns"].fillna(0) / 1e9
+    for entry in manifest.get("resumed") or ():
+        launch = entry.get("from_launch")
+        before, after = epochs["launch"] < launch, epochs["launch"] >= launch
+        if before.any() and after.any():
+            gap = starts[after].min() - epochs.loc[before, "wall_time_s"].max()
+            found.append((float(starts[after].min()), max(0.0, float(gap)), launch))
+    return found
+
+
+def measured_time(manifest: dict, epochs: pd.DataFrame, events: pd.DataFrame) -> tuple:
+    """(seconds from the first epoch's end to each epoch's, a Series; the Pauses in their order)."""
+    wall = epochs["wall_time_s"]
+    suspensions = [(*each, None) for each in _suspensions(epochs, events)]
+    taken = sorted([*suspensions, *_resumptions(manifest, epochs)], key=lambda each: each[0])
+    time_s, pauses, gone_s = wall - wall.min(), [], 0.0
+    for at, seconds, launch in taken:
+        if seconds >= SHORTEST_NAMED_S:
+            begin_s = at - wall.min() - gone_s - seconds
+            pauses.append(Pause(seconds, max(0.0, begin_s), launch))
+        gone_s += seconds
+        time_s = time_s - np.where(wall >= at, seconds, 0.0)
+    return time_s, pauses
