@@ -115,6 +115,42 @@ def test_junit_of_a_verdict_says_better_worse_and_undecided(call, tmp_path):
         "syscalls_per_op: hakmem against mimalloc": "skipped"}
 
 
+def failure(path, name):
+    return xml.parse(path).getroot().find(f".//testcase[@name='{name}']/failure").get("message")
+
+
+def test_a_failure_says_the_ratio_and_its_interval(call, tmp_path):
+    folder, out = make_folder(tmp_path / "run", ratios=(0.8, 1.0)), tmp_path / "x.xml"
+    call(report_tool.main, folder, "--no-plot")
+    assert call(export.main, folder, "--to", "junit", "-o", out).code == 0
+    assert re.fullmatch(r"worse: ratio 0\.[78]\d* \(9\d\.?\d* % interval 0\.79\d* \.\. 0\.80\d*\)",
+                        failure(out, "throughput: hakmem against mimalloc"))
+    row = {"workload": "w", "metric": "throughput", "verdict": "fail", "note": "", "scale": "ratio",
+           "unit": "ops/s", "value": 0.9, "lower": 0.88, "upper": 0.92, "margin": 0.015}
+    faults = {**row, "metric": "minor_faults_per_mop", "scale": "difference", "unit": "per million ops",
+              "value": 5.0, "lower": 4.0, "upper": 6.0, "margin": 2.0}
+    (tmp_path / "gate.json").write_text(json.dumps({"metrics": [row, faults]}))
+    assert call(export.main, tmp_path, "--to", "junit", "-o", out).code == 0
+    assert failure(out, "throughput") == "fail: ratio 0.9 (95 % interval 0.88 .. 0.92), 1.5 % allowed"
+    assert failure(out, "minor_faults_per_mop") == (
+        "fail: change 5 (95 % interval 4 .. 6), 2 per million ops allowed")
+
+
+def test_real_programs_are_held_to_their_margin(call, tmp_path):
+    row = {"metric": "speed", "candidate": "hakmem", "reference": "mimalloc", "verdict": "worse"}
+    content = {"comparisons": [{**row, "program": "g++", "ratio": 0.9, "lower": 0.89, "upper": 0.91},
+                               {**row, "program": "lua", "ratio": 0.99, "lower": 0.985, "upper": 0.995}],
+               "margin": 0.02, "slower": [{"program": "g++", "allocator": "hakmem", "reference": "mimalloc"}]}
+    path, out, case = tmp_path / "verdict.json", tmp_path / "x.xml", "speed: hakmem against mimalloc"
+    path.write_text(json.dumps(content))
+    assert call(export.main, tmp_path, "--to", "junit", "-o", out).code == 0
+    assert [len(found) for found in xml.parse(out).getroot().iter("testcase")] == [1, 0]
+    assert failure(out, case) == "slower: ratio 0.9 (0.89 .. 0.91)"
+    path.write_text(json.dumps({**content, "margin": None, "slower": []}))  # none was given: worse is worse
+    assert call(export.main, tmp_path, "--to", "junit", "-o", out).code == 0
+    assert [len(found) for found in xml.parse(out).getroot().iter("testcase")] == [1, 1]
+
+
 def test_junit_of_a_gate_and_an_experiment(call, tmp_path):
     row = {"workload": "w", "metric": "throughput", "verdict": "fail", "note": "", "value": 0.9}
     content = {"metrics": [row, {**row, "metric": "peak_rss_above_base", "verdict": "not measured"}],
@@ -201,8 +237,7 @@ def test_junit_of_a_soak_has_a_case_a_subject(call, tmp_path):
     states = junit_states(tmp_path / "x.xml")
     assert {name: state for name, state in states.items() if name.startswith("drift: ")} == {
         "drift: leaky": "failure", "drift: clean": "passed", "drift: stepped": "skipped"}
-    failure = xml.parse(tmp_path / "x.xml").getroot().find(".//testcase[@name='drift: leaky']/failure")
-    assert failure.get("message").startswith("DRIFT: ")
+    assert failure(tmp_path / "x.xml", "drift: leaky").startswith("DRIFT: ")
 
 
 def test_junit_of_real_programs_fails_what_failed_and_what_differed(call, tmp_path):

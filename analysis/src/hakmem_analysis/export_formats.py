@@ -13,6 +13,7 @@ from xml.etree import ElementTree as xml
 import pandas as pd
 
 from .load import Result
+from .metrics import RATIO
 from .schema import COLUMNS
 from .stats import DEFAULT_CONFIDENCE
 
@@ -21,8 +22,10 @@ _TIDY_KEYS = ("subject", "allocator", "workload", "threads", "launch", "block", 
               "quarantined")
 _RUN_KEYS = ("seq", "program", "allocator", "block", "slot", "output_sha256")
 _NOT_VALUES = ("seq", "order", "cpu", "start_ns", "wall_time_s")
-_JUNIT_STATES = {"pass": "", "better": "", "GO": "", "STABLE": "", "fail": "failure", "worse": "failure",
-                 "NO-GO": "failure", "DRIFT": "failure", "failed": "failure", "different": "failure"}
+ALLOWED, SLOWER = "within the margin", "slower"
+_JUNIT_STATES = {"pass": "", ALLOWED: "", "better": "", "GO": "", "STABLE": "", SLOWER: "failure",
+                 "fail": "failure", "worse": "failure", "NO-GO": "failure", "DRIFT": "failure",
+                 "failed": "failure", "different": "failure"}
 # What a failed program said may hold an escape sequence, which XML 1.0 has no place for.
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -129,8 +132,8 @@ def _verdict_cases(content: dict) -> list:
     programs of hakbench app that failed or whose output differed (older folders do not name those)."""
     workload = (content.get("workload") or {}).get("name") or "workload"
     cases = [(row.get("program") or workload,
-              f"{row['metric']}: {row['candidate']} against {row['reference']}", row["verdict"],
-              _comparison_words(row)) for row in content["comparisons"]]
+              f"{row['metric']}: {row['candidate']} against {row['reference']}",
+              _held_to_margin(row, content), _comparison_words(row)) for row in content["comparisons"]]
     cases += [(workload, f"drift: {subject['name']}", subject["drift"]["verdict"], subject["drift"]["reason"])
               for subject in (content.get("soak") or {}).get("subjects", ())]
     cases += [(row["program"], f"run: {row['allocator']}", "failed", row["reason"])
@@ -139,16 +142,41 @@ def _verdict_cases(content: dict) -> list:
                      "not the output under the first allocator") for row in content.get("different", ())]
 
 
+def _held_to_margin(row: dict, content: dict) -> str:
+    """The verdict of a comparison; of a program's speed that hakbench app held to a margin, as its exit code
+    says it: SLOWER beyond the margin, ALLOWED if it is worse, but not shown to be by more."""
+    if content.get("margin") is None or row["metric"] != "speed" or row["verdict"] != "worse":
+        return row["verdict"]
+    sides = {"program": row["program"], "allocator": row["candidate"], "reference": row["reference"]}
+    return SLOWER if sides in content.get("slower", ()) else ALLOWED
+
+
+def _metric_words(row: dict) -> str:
+    """The change, its interval and the margin of a row of gate.json or experiment.json."""
+    if row.get("note"):
+        return row["note"]
+    if row.get("value") is None:
+        return "not measured"
+    words = f"{'ratio' if row.get('scale') == RATIO else 'change'} {row['value']:.4g}"
+    if row.get("lower") is not None and row.get("upper") is not None:
+        words += f" (95 % interval {row['lower']:.4g} .. {row['upper']:.4g})"
+    if row.get("margin") is None:
+        return words
+    ratio = row.get("scale") == RATIO
+    return f"{words}, {100 * row['margin']:g} % allowed" if ratio else (
+        f"{words}, {row['margin']:g} {row['unit']} allowed")
+
+
 def junit(source: str, content: dict) -> str:
     """The XML of a gate.json, experiment.json or verdict.json: a test case a metric, and what else was
-    judged. Failed: fail, worse, NO-GO, DRIFT, a program that failed or whose output differed; skipped:
-    whatever is undecided (EXTEND too) or not measured."""
+    judged. Failed: fail, slower, worse, NO-GO, DRIFT, a program that failed or whose output differed;
+    skipped: whatever is undecided (EXTEND too) or not measured."""
     kind = source.split(".")[0]
     if kind == "verdict":
         cases = _verdict_cases(content)
     else:
-        cases = [(row["workload"], row["metric"], row["verdict"], row.get("note") or
-                  str(row.get("value"))) for row in content["metrics"]]
+        cases = [(row["workload"], row["metric"], row["verdict"], _metric_words(row))
+                 for row in content["metrics"]]
     if kind == "experiment":
         cases.insert(0, (content["workload"], "decision", content["verdict"], content["reason"]))
     states = [_JUNIT_STATES.get(verdict, "skipped") for _, _, verdict, _ in cases]
@@ -170,10 +198,11 @@ def _comparison_words(row: dict) -> str:
     words = f"ratio {row['ratio']:.4g}"
     if row["lower"] is None:
         return words
-    bounds, confidence = f"{row['lower']:.4g} .. {row['upper']:.4g}", row.get("confidence") or 1
-    if row["verdict"] == "inconclusive" and confidence < row.get("requested_confidence", DEFAULT_CONFIDENCE):
+    bounds, confidence = f"{row['lower']:.4g} .. {row['upper']:.4g}", row.get("confidence")
+    asked = row.get("requested_confidence", DEFAULT_CONFIDENCE)
+    if row["verdict"] == "inconclusive" and confidence and confidence < asked:
         return f"{words} ({bounds}, a {100 * confidence:.3g} % interval: too little was measured)"
-    return f"{words} ({bounds})"
+    return f"{words} ({100 * confidence:.3g} % interval {bounds})" if confidence else f"{words} ({bounds})"
 
 
 def _tidy(frame: pd.DataFrame, keys: list, values: list) -> pd.DataFrame:
