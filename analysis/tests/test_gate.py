@@ -279,6 +279,40 @@ def test_baseline_holds_and_catches(profile, capsys):
     assert "throughput fell by" in capsys.readouterr().out
 
 
+def slow_row(folder):
+    return next(row for row in json.loads(open(f"{folder}/gate.json").read())["metrics"]
+                if row["metric"] == "slow_ops_per_mop")
+
+
+def test_a_noisier_machine_is_no_tail_of_the_candidates(profile, capsys):
+    """The floor's slow operations grow alike: 0.2 to 6 a million, and by its time an operation's share."""
+    chosen = profile(metrics=["throughput", "slow_ops_per_mop", "service_time_p99_ns"], looks=[24],
+                     margins={"slow_ops_per_mop": 2.0})
+    stored = store(chosen, capsys, seed=5, slow=(0.25, 0.2))
+    weight = stored["metrics"]["slow_ops_per_mop"]["beyond_anchor"]["events"][2]
+    assert weight == pytest.approx(1.25, rel=0.02)
+    sides = ("--candidate", "hak", "--baseline", "b.json", "-p", chosen)
+    assert run(FakeHakbench(seed=6, slow=(7.5, 6)), *sides, "-o", "noisy") == cli.EXIT_PASS
+    row = slow_row("noisy")
+    assert row["verdict"] == "pass" and row["unit"] == "per million ops above floor"
+    assert row["lower"] < 0 < row["upper"]
+    assert run(FakeHakbench(seed=7, slow=(17.5, 6)), *sides, "-o", "own") == cli.EXIT_GATE_FAILED
+    assert slow_row("own")["value"] == pytest.approx(10, abs=1.5)
+    assert "rose by 1" in capsys.readouterr().out and slow_row("own")["verdict"] == "fail"
+
+
+def test_a_baseline_without_the_floors_tail_leaves_the_tail_unjudged(profile, capsys):
+    chosen = profile(metrics=["throughput", "slow_ops_per_mop"], looks=[24])
+    stored = store(chosen, capsys, seed=5, slow=(0.25, 0.2))
+    del stored["metrics"]["slow_ops_per_mop"]["beyond_anchor"]
+    open("b.json", "w").write(json.dumps(stored))
+    assert run(FakeHakbench(seed=6, slow=(7.5, 6)), "--candidate", "hak", "--baseline", "b.json",
+               "-p", chosen, "-o", "again") == cli.EXIT_PASS
+    assert slow_row("again")["verdict"] == "not measured"
+    assert "warning: slow_ops_per_mop: not judged, because the baseline holds nothing of floor's own tail; " \
+           "measure it anew" in capsys.readouterr().out
+
+
 def test_noise_that_spoils_a_run_is_no_pass_against_a_baseline(profile, capsys):
     chosen = profile()
     store(chosen, capsys)

@@ -135,3 +135,16 @@ def test_launches_that_agree_exactly():
     estimate = ls.paired([0.5, 0.5, 0.5])
     assert (estimate.p_value(0.4, "above"), estimate.p_value(0.6, "above")) == (0.0, 1.0)
     assert ls.welch([1, 1], [1, 1, 1]).interval().upper == 0
+
+
+def test_bounds_of_further_rates_join_the_others():
+    """A difference of four rates holds the truth as often as it says."""
+    rng, held = np.random.default_rng(8), 0
+    rates, ops, weight = (3.0, 1.0, 2.0, 0.5), 5.0, 1.25
+    truth = rates[0] - rates[1] - weight * (rates[2] - rates[3])
+    for _ in range(500):
+        seen = [float(rng.poisson(rate * ops)) for rate in rates]
+        lower, upper = ls.count_bounds(ls.Counts(seen[0], ops, seen[1], ops, 1.0, (
+            (seen[2], ops, -weight), (seen[3], ops, weight))), 0.95)
+        held += lower <= truth <= upper
+    assert 0.94 <= held / 500 <= 0.995

@@ -4,7 +4,8 @@ Purpose     Save the launches of a run as JSON; judge another run against such a
 Owns        The format of the file.
 Boundary    Throughput is stored relative to an anchor (`floor`, the least work the ABI permits) that ran in
             the same blocks, so that the machine's speed of the day cancels, and the time above the floor as
-            a difference; service times, memory and counts as they are.
+            a difference; service times and slow operations beyond the anchor's, which a noisier machine
+            lengthens alike; memory and other counts as they are.
 Invariants  Runs that are not comparable (another kind of machine, profile, op stream) are refused, unless
             forced.
 """
@@ -22,7 +23,7 @@ from .errors import InputError
 from .gate_settings import GateSettings, load_settings
 from .judge import Row, centre, counts_of, granule, make_row
 from .load import Result
-from .metrics import METRICS, RATIO, launch_values
+from .metrics import METRICS, RATIO, TAIL, Metric, beyond_anchor, launch_values, time_share
 
 PROG = "hakbench-baseline"
 BASELINE_FORMAT = "hakbench-baseline/1"
@@ -64,12 +65,23 @@ def make(result: Result, settings: GateSettings) -> dict:
         metrics[name] = {"values": [float(value) for value in values]}
         if metric.events:
             metrics[name]["events"] = list(metric.events(result, CANDIDATE))
+        if name in TAIL:
+            beyond = beyond_anchor(result, metric, CANDIDATE, ANCHOR_LABEL)
+            metrics[name]["beyond_anchor"] = {"values": [float(value) for value in beyond]}
+            if metric.events:
+                term = _anchor_term(result, metric, CANDIDATE, ANCHOR_LABEL)
+                metrics[name]["beyond_anchor"]["events"] = term
     subject = result.subject(CANDIDATE)
     return {"format": BASELINE_FORMAT, "candidate": subject["allocator"], "version": subject.get("version"),
             "sha256": subject.get("sha256"), "anchor": ANCHOR, "created_s": round(time.time()),
             "host_class": host_class(result), "settings": workload_settings(result),
             "ops_per_epoch": result.manifest.get("ops_per_epoch"),
             "op_stream_hash": result.manifest.get("op_stream_hash"), "metrics": metrics}
+
+
+def _anchor_term(result: Result, metric: Metric, candidate: str, anchor: str) -> list:
+    """[events, operations, weight] of the anchor's own rate, as beyond_anchor() takes it off."""
+    return [*metric.events(result, anchor), time_share(result, candidate, anchor)]
 
 
 def read(path: str) -> dict:
@@ -176,6 +188,8 @@ def judge_rows(stored: dict, result: Result, candidate: str, anchor: str, worklo
 def _row(name: str, before, result: Result, candidate: str, anchor: str, workload: str,
          settings: GateSettings) -> Row:
     metric = METRICS[name]
+    if name in TAIL and before:
+        return _tail_row(name, before, result, candidate, anchor, workload, settings)
     now = launch_values(result, metric, candidate, anchor)
     then = pd.Series(before["values"] if before else [], dtype=float)
     counts = None
@@ -188,6 +202,34 @@ def _row(name: str, before, result: Result, candidate: str, anchor: str, workloa
     row = make_row(name, workload, estimate, centre(now, logs), centre(then, logs), settings,
                    len(settings.looks), measured)
     return replace(row, unit=f"of {ANCHOR}") if name == "throughput" else row
+
+
+def _tail_row(name: str, before: dict, result: Result, candidate: str, anchor: str, workload: str,
+              settings: GateSettings) -> Row:
+    """A tail's row: both measurements beyond their anchor's own tail. A baseline that holds none of the
+    anchor's (warn_of_tail) leaves it not measured."""
+    metric, stored = METRICS[name], before.get("beyond_anchor") or {"values": []}
+    now, then = beyond_anchor(result, metric, candidate, anchor), pd.Series(stored["values"], dtype=float)
+    if not len(then):
+        now = now.iloc[:0]
+    counts = None
+    if metric.events and len(now):
+        counts = counts_of(metric, metric.events(result, candidate), tuple(before["events"]))
+        if counts:
+            events, ops, weight = _anchor_term(result, metric, candidate, anchor)
+            counts = replace(counts, others=((events, ops, -weight), tuple(stored["events"])))
+    logs = metric.scale == RATIO
+    row = make_row(name, workload, launch_stats.welch(now, then, counts), centre(now, logs),
+                   centre(then, logs), settings, len(settings.looks), min(len(now), len(then)))
+    return replace(row, unit=f"of {ANCHOR}" if logs else f"{metric.unit} above {ANCHOR}")
+
+
+def warn_of_tail(stored: dict, settings: GateSettings) -> list:
+    """What a baseline of an older hakbench lacks."""
+    lacking = [name for name in settings.metrics if name in TAIL and name in stored["metrics"]
+               and "beyond_anchor" not in stored["metrics"][name]]
+    return [f"{', '.join(lacking)}: not judged, because the baseline holds nothing of {ANCHOR}'s own tail; "
+            "measure it anew with hakbench baseline"] if lacking else []
 
 
 def _run(argv, command=looks.run_hakbench) -> int:

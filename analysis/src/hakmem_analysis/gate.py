@@ -91,7 +91,8 @@ def against_baseline(options, settings: dict, command) -> Verdict:
     warnings: list = []
 
     def judged(result) -> list:
-        warnings[:] = baseline.check_comparable(stored, result, options.force)
+        warnings[:] = [*baseline.check_comparable(stored, result, options.force),
+                       *baseline.warn_of_tail(stored, gate)]
         return baseline.judge_rows(stored, result, CANDIDATE, REFERENCE, workload, gate)
 
     plan = looks.Plan({CANDIDATE: options.candidate, REFERENCE: baseline.ANCHOR}, REFERENCE, profile,

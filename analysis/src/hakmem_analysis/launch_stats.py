@@ -23,13 +23,15 @@ NAN = float("nan")
 @dataclass(frozen=True)
 class Counts:
     """Events and operations of both sides over all launches, and the factor from events per operation
-    to the metric's unit (1e6 for "per million ops")."""
+    to the metric's unit (1e6 for "per million ops"). `others`: (events, operations, weight) of rates that the
+    difference holds besides, such as those of an anchor."""
 
     candidate: float
     candidate_ops: float
     reference: float
     reference_ops: float
     factor: float = 1.0
+    others: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -137,18 +139,20 @@ def count_bounds(counts: Counts, confidence: float) -> tuple:
     """(lower, upper) of the difference of two event rates, in the unit of `counts.factor`; fit for zeros.
 
     Garwood's bounds of each rate, put together by MOVER (Zou and Donner, Statistics in Medicine 27, 2008):
-    L = d - sqrt((r1 - l1)^2 + (u2 - r2)^2), U = d + sqrt((u1 - r1)^2 + (r2 - l2)^2).
+    L = d - sqrt((r1 - l1)^2 + (u2 - r2)^2), U = d + sqrt((u1 - r1)^2 + (r2 - l2)^2); further rates,
+    each times its weight, join the sums in the same way.
     """
-    rates, lows, highs = [], [], []
-    for count, ops in ((counts.candidate, counts.candidate_ops), (counts.reference, counts.reference_ops)):
+    terms = ((counts.candidate, counts.candidate_ops, 1.0), (counts.reference, counts.reference_ops, -1.0),
+             *counts.others)
+    difference, below, above = 0.0, 0.0, 0.0
+    for count, ops, weight in terms:
         low, high = poisson_bounds(count, confidence)
-        scale = counts.factor / ops
-        rates.append(count * scale)
-        lows.append(low * scale)
-        highs.append(high * scale)
-    difference = rates[0] - rates[1]
-    return (difference - float(np.hypot(rates[0] - lows[0], highs[1] - rates[1])),
-            difference + float(np.hypot(highs[0] - rates[0], rates[1] - lows[1])))
+        scale = weight * counts.factor / ops
+        ends = sorted((low * scale, high * scale))
+        difference += count * scale
+        below += (count * scale - ends[0]) ** 2
+        above += (ends[1] - count * scale) ** 2
+    return float(difference - np.sqrt(below)), float(difference + np.sqrt(above))
 
 
 def _count_p(counts: Counts, bound: float, side: str) -> float:

@@ -85,6 +85,13 @@ def _slow_ops(result: Result, label: str, _other) -> pd.Series:
     return latency.slow_ops_per_mop(frame).xs(label, level="subject")
 
 
+def time_share(result: Result, label: str, anchor: str) -> float:
+    """How many times as long as the anchor's a subject's timed operation takes (medians, the timer in both):
+    what interrupts a machine hits an operation in proportion to its time. NaN without latency epochs."""
+    times = [latency.percentiles(_timed_operations(result, side), (50,))[0] for side in (label, anchor)]
+    return float(times[0] / times[1]) if times[1] > 0 else float("nan")
+
+
 def _slow_events(result: Result, label: str) -> tuple:
     frame = _timed_operations(result, label)
     ops = float(frame["count"].sum())
@@ -137,6 +144,18 @@ METRICS = {metric.name: metric for metric in (
     Metric("instructions_per_op", "instructions per operation", "lower", RATIO, 0.002, "per op",
            _rate("instructions", 1.0)),
 )}
+
+
+# What a machine's own interruptions make grow; against a baseline it is held against the anchor's.
+TAIL = ("service_time_p99_ns", "service_time_p999_ns", "slow_ops_per_mop")
+
+
+def beyond_anchor(result: Result, metric: Metric, label: str, anchor: str) -> pd.Series:
+    """A metric of TAIL by launch, less what the anchor has of it in the same launch: log ratios of service
+    times; of slow operations the rate above the anchor's, times time_share()."""
+    own, anchors = (launch_values(result, metric, side, None) for side in (label, anchor))
+    share = time_share(result, label, anchor) if metric.scale == DIFFERENCE and len(own) else 1.0
+    return (own - share * anchors).dropna()
 
 
 def launch_values(result: Result, metric: Metric, label: str, floor: Optional[str]) -> pd.Series:
