@@ -1,5 +1,6 @@
 """The report tool from end to end, as a process and in memory."""
 import json
+import re
 import os
 import subprocess
 import sys
@@ -181,15 +182,42 @@ def test_nothing_above_the_floor_is_a_dash_and_few_blocks_say_what_they_cover(tm
     assert any("ns above floor: 3 block(s) reach 75.0 %" in note for note in few_verdict["notes"])
 
 
-def test_eight_subjects_have_eight_looks_and_blocks_are_whole_numbers(tmp_path, monkeypatch):
-    names = ("hakmem", "mimalloc", "glibc", "jemalloc", "one", "two", "three", "four")
-    folder = make_folder(tmp_path / "run", names, (1.0,) * 8, launches=1, blocks_per_launch=3)
+def drawn_axes(monkeypatch, folder):
     drawn = []
     monkeypatch.setattr(plot.plt, "close", drawn.append)
     report_tool.write(report_tool.build(folder), plot=True)
-    throughput, _, ratios = drawn[-1].axes
+    drawn[-1].canvas.draw()
+    return drawn[-1].axes
+
+
+EIGHT = ("hakmem", "mimalloc", "glibc", "jemalloc", "one", "two", "three", "four")
+
+
+def test_eight_subjects_have_eight_looks(tmp_path, monkeypatch):
+    folder = make_folder(tmp_path / "run", EIGHT, (1.0,) * 8, launches=1, blocks_per_launch=3)
+    throughput, *_ = drawn_axes(monkeypatch, folder)
     handles = throughput.get_legend_handles_labels()[0]
     assert len({handle.get_color() for handle in handles}) == 8
     assert len({handle.get_marker() for handle in handles}) == 8
-    drawn[-1].canvas.draw()
-    assert all(float(tick).is_integer() for tick in ratios.get_xticks()) and len(ratios.get_xticks()) >= 3
+
+
+def test_blocks_are_whole_numbers(tmp_path, monkeypatch):
+    folder = make_folder(tmp_path / "run", launches=1, blocks_per_launch=3)
+    ticks = drawn_axes(monkeypatch, folder)[2].get_xticks()
+    assert all(float(tick).is_integer() for tick in ticks) and len(ticks) >= 3
+
+
+def test_ratios_of_many_have_a_row_each_with_its_figures_beside_the_data(tmp_path, monkeypatch):
+    """Bands of seven would cover each other; two have bands."""
+    folder = make_folder(tmp_path / "run", EIGHT, (1.06, 1, 0.6, 0.98, 1.02, 1.03, 1.05, 1.01), launches=4,
+                         blocks_per_launch=3, noise=0.03)
+    axis = drawn_axes(monkeypatch, folder)[2]
+    assert not axis.patches and [label.get_text() for label in axis.get_yticklabels()] == [
+        "hakmem", *EIGHT[2:]]
+    figures = axis.texts
+    assert len(figures) == 7 and all(re.fullmatch(r"\d\.\d{3} \(9\d %: \d\.\d{3} \.\. \d\.\d{3}\)",
+                                                  words.get_text()) for words in figures)
+    highest = max(line.get_window_extent().x1 for line in axis.lines[1:])
+    assert all(words.get_window_extent().x0 > highest for words in figures)
+    bands = drawn_axes(monkeypatch, make_folder(tmp_path / "two", EIGHT[:3], (1, 1, 1)))[2].patches
+    assert len(bands) == 2

@@ -4,6 +4,7 @@ Purpose     Throughput and memory of all subjects over time, and the block ratio
 Boundary    Result and comparisons in, one PNG out. Headless (Agg), no network.
 Invariants  Colours are told apart by colour-blind people (Okabe and Ito's set), and every subject has its
             own marker too. Quarantined epochs are drawn hollow, never dropped. Legends lie outside the data.
+            Ratios of more than BANDS_AT_MOST candidates have a row each, or bands would cover each other.
             Every epoch is a point; of a series too dense for a line from point to point, the running median
             is drawn through them.
 """
@@ -31,6 +32,9 @@ MEDIANS = 120  # that many windows of a running median are a series' width
 LINE_CHARACTERS = 105  # of the figure's width, in the font of the legends
 LEGEND_MARK_CHARACTERS = 5  # what a marker and the gap to the next name take
 LEGEND_LINE_POINTS = 15
+BANDS_AT_MOST = 2
+ROW_INCHES = 0.42
+ROOM_FOR_FIGURES = 0.32  # of the data's width, at its right
 GREY = "#767676"
 TIME_LABEL = "seconds measured since the first epoch"
 
@@ -40,7 +44,8 @@ def draw(result: Result, comparisons: list, headline: str, path: Path) -> None:
     ratios = [row for row in comparisons if row.metric == "throughput" and row.ratio is not None]
     styles = {label: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)])
               for i, label in enumerate(result.subjects)}
-    heights = [3.0, 2.4] + ([2.6] if ratios else [])
+    in_rows = len(ratios) > BANDS_AT_MOST
+    heights = [3.0, 2.4] + ([0.5 + ROW_INCHES * len(ratios) if in_rows else 2.6] if ratios else [])
     style = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
              "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.titlesize": 10.5}
     with plt.rc_context(style):
@@ -52,7 +57,7 @@ def draw(result: Result, comparisons: list, headline: str, path: Path) -> None:
         draw_memory(axes[1], result, styles)
         axes[1].sharex(axes[0])
         if ratios:
-            _draw_ratios(axes[2], result, ratios, styles)
+            (_draw_ratio_rows if in_rows else _draw_ratios)(axes[2], result, ratios, styles)
         figure.savefig(path, dpi=130)
         plt.close(figure)
 
@@ -144,24 +149,59 @@ def _mark_launches(axis, result: Result, names: bool) -> None:
                           xytext=(3, -2), textcoords="offset points", va="top", fontsize=8, color=GREY)
 
 
+def _block_ratios(result: Result, row) -> tuple:
+    """(blocks, their ratios, which of them are kept) of a comparison."""
+    rows = block_table(result, row.reference_subject, row.candidate_subject, "ops_per_s", log=True).rows
+    return rows["block"], np.exp(rows["candidate"] - rows["reference"]), ~rows["excluded"]
+
+
+def _ratio_words(row) -> str:
+    words = f"{row.ratio:.3f}"
+    if row.lower is not None:
+        words += f" ({100 * row.confidence:.0f} %: {row.lower:.3f} .. {row.upper:.3f})"
+    return words
+
+
+def _draw_ratio_rows(axis, result: Result, ratios: list, styles: dict) -> None:
+    """A row a candidate: its ratio and interval, named and in figures, and below them a point a block."""
+    axis.axvline(1, color="black", linewidth=1, zorder=2)
+    for place, row in enumerate(ratios):
+        colour, marker = styles[row.candidate_subject]
+        _, ratio, kept = _block_ratios(result, row)
+        for which, face in ((kept, colour), (~kept, "none")):
+            axis.plot(ratio[which], np.full(which.sum(), place + 0.24), linestyle="none", marker=marker,
+                      markersize=3.5, color=colour, markerfacecolor=face, alpha=0.55, zorder=3)
+        if row.lower is not None:
+            axis.plot([row.lower, row.upper], [place - 0.12] * 2, color=colour, linewidth=5, alpha=0.35,
+                      solid_capstyle="butt", zorder=3)
+        axis.plot([row.ratio], [place - 0.12], marker=marker, markersize=7, color=colour, zorder=4)
+        axis.annotate(_ratio_words(row), (1, place), xycoords=("axes fraction", "data"), xytext=(-2, 0),
+                      textcoords="offset points", ha="right", va="center", fontsize=9)
+    axis.set_title(f"Ratio to {ratios[0].reference} with its interval; small: a point a block (1: as fast)")
+    axis.set_yticks(range(len(ratios)), [row.candidate for row in ratios])
+    axis.set_ylim(len(ratios) - 0.4, -0.6)
+    axis.tick_params(axis="y", length=0)
+    axis.set_xlabel("ratio of ops/s")
+    axis.grid(axis="x", color="#dddddd", linewidth=0.6)
+    low, high = axis.get_xlim()
+    axis.set_xlim(low, high + ROOM_FOR_FIGURES * (high - low))
+
+
 def _draw_ratios(axis, result: Result, ratios: list, styles: dict) -> None:
     """Each block's ratio in the schedule's order, with the interval as a band and 1 as a line."""
     axis.axhline(1, color="black", linewidth=1, zorder=2)
     for row in ratios:
         colour, marker = styles[row.candidate_subject]
-        rows = block_table(result, row.reference_subject, row.candidate_subject, "ops_per_s", log=True).rows
-        ratio = np.exp(rows["candidate"] - rows["reference"])
-        kept = ~rows["excluded"]
-        axis.plot(rows["block"][kept], ratio[kept], linestyle="none", marker=marker, markersize=4,
+        block, ratio, kept = _block_ratios(result, row)
+        axis.plot(block[kept], ratio[kept], linestyle="none", marker=marker, markersize=4,
                   color=colour, zorder=3)
-        axis.plot(rows["block"][~kept], ratio[~kept], linestyle="none", marker=marker, markersize=4.5,
+        axis.plot(block[~kept], ratio[~kept], linestyle="none", marker=marker, markersize=4.5,
                   color=colour, markerfacecolor="none", zorder=3)
-        words = f"{row.candidate}: {row.ratio:.3f}"
         axis.axhline(row.ratio, color=colour, linewidth=1.2, zorder=2)
         if row.lower is not None:
             axis.axhspan(row.lower, row.upper, color=colour, alpha=0.2, linewidth=0, zorder=1)
-            words += f" ({100 * row.confidence:.0f} %: {row.lower:.3f} .. {row.upper:.3f})"
-        axis.plot([], [], color=colour, marker=marker, markersize=4, label=words)
+        axis.plot([], [], color=colour, marker=marker, markersize=4,
+                  label=f"{row.candidate}: {_ratio_words(row)}")
     axis.set_title(f"Ratio to {ratios[0].reference}, a point a block (1: as fast)")
     axis.set_ylabel("ratio of ops/s")
     axis.set_xlabel("block")
