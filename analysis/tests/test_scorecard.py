@@ -145,6 +145,20 @@ def test_the_default_page_names_no_file(call, suite, tmp_path, monkeypatch):
     assert " -o " not in printed_command(Path(DEFAULT_PAGE))
 
 
+def test_without_a_name_the_page_goes_where_one_stands(call, suite, tmp_path, monkeypatch):
+    """Another project may have a folder docs/analysis too; only hakmem's own tree has the page in it."""
+    (tmp_path / DEFAULT_PAGE).parent.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    done = call(scorecard.main, suite)
+    assert done.code == 0 and f"scorecard: {tmp_path / 'scorecard.md'}" in done.out.splitlines()
+    page = (tmp_path / "scorecard.md").read_text()
+    assert not Path(DEFAULT_PAGE).exists() and " -o scorecard.md" in printed_command(Path("scorecard.md"))
+    (tmp_path / "analysis/src/hakmem_analysis").mkdir(parents=True)
+    done = call(scorecard.main, suite)
+    assert f"scorecard: {DEFAULT_PAGE}" in done.out.splitlines() and Path(DEFAULT_PAGE).is_file()
+    assert (tmp_path / "scorecard.md").read_text() == page
+
+
 def test_the_html_needs_nothing_else(call, suite, tmp_path):
     call(scorecard.main, suite, "-o", tmp_path / "c.md", "--html", tmp_path / "c.html")
     html = (tmp_path / "c.html").read_text()

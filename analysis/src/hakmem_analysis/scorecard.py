@@ -20,6 +20,8 @@ from .scorecard_targets import MILESTONE_REFERENCE, TARGETS
 
 PROG = "hakbench-scorecard"
 SCORECARD_FORMAT = "hakbench-scorecard/1"
+ELSEWHERE = "scorecard.md"
+SOURCE_TREE = (str(Path(DEFAULT_PAGE).parent), "analysis/src/hakmem_analysis")  # what only its top holds
 MOST_ALLOCATORS = 8  # as many as hakbench ab takes
 
 
@@ -34,8 +36,9 @@ def make_parser():
         "exit codes: 0 written, whatever the verdicts, 1 the tool or its input failed")
     parser.add_argument("folders", nargs="*", metavar="FOLDER", help="result folders")
     parser.add_argument("-o", "--output", metavar="PATH",
-                        help=f"the Markdown page (default {DEFAULT_PAGE}); with --measure the folder of all "
-                             "that is measured, scorecard.md and scorecard.html in it")
+                        help=f"the Markdown page (default {DEFAULT_PAGE} at the top of hakmem's source tree, "
+                             f"elsewhere {ELSEWHERE} where you are); with --measure the folder of all that "
+                             "is measured, scorecard.md and scorecard.html in it")
     parser.add_argument("--html", metavar="FILE", help="also as one HTML page, which needs nothing else")
     parser.add_argument("--candidate", default="hakmem", metavar="ALLOCATOR",
                         help="whose scorecard (default %(default)s)")
@@ -78,6 +81,11 @@ def _check(parser, options) -> None:
         parser.error("--filter goes with --measure")
 
 
+def default_page() -> Path:
+    """Where the page goes if no -o says it: another project's docs/analysis is none of ours."""
+    return Path(DEFAULT_PAGE) if all(map(os.path.isdir, SOURCE_TREE)) else Path.cwd() / ELSEWHERE
+
+
 def _write(path: Path, content: str) -> None:
     try:
         path.write_text(content, encoding="utf-8")
@@ -106,7 +114,8 @@ def _run(argv) -> int:
     options = parser.parse_args(argv)
     _check(parser, options)
     folders = options.folders
-    markdown, html = Path(options.output or DEFAULT_PAGE), options.html and Path(options.html)
+    markdown = Path(options.output) if options.output else default_page()
+    html = options.html and Path(options.html)
     if options.measure:
         folder = Path(options.output)
         scorecard_suite.measure(folder, options.minutes, options.filter, scorecard_suite.report_progress,
