@@ -36,7 +36,7 @@ Location locate(const void *p) {
       auto *huge = static_cast<HugeBlock *>(unit.holder);
       if (p == huge->base) return {What::kHuge, nullptr, huge};
       const uintptr_t offset = address_of(p) - address_of(huge->base);
-      if (offset < huge->mapped_bytes) return {What::kInterior, nullptr, huge};
+      if (offset < huge->usable_bytes) return {What::kInterior, nullptr, huge};
       break;
     }
     default:
@@ -46,7 +46,7 @@ Location locate(const void *p) {
 }
 
 size_t usable_bytes(const Location &location) {
-  if (location.huge != nullptr) return location.huge->mapped_bytes;
+  if (location.huge != nullptr) return location.huge->usable_bytes;
   if (location.slab->kind() == SlabKind::kSmall) return class_bytes(location.slab->size_class);
   return location.slab->run_slabs * kSlabBytes;
 }

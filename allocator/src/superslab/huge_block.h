@@ -42,13 +42,19 @@ class Seams {
 
 struct HugeBlock {
   void *base;
-  size_t mapped_bytes;  // usable size: whole page tables; in the hardened variant whole pages
-  HugeBlock *next;      // in the list of unused records, or of kept blocks
-  uint64_t notes[2];    // the hardened variant's; 0 when allocated
+  size_t mapped_bytes;  // whole page tables; in the hardened variant whole pages
+  // What the program may use; 0: it does not hold the block. What is mapped beyond is kept for others.
+  // Read without the lock by a thread that holds the block: only its own calls change it.
+  size_t usable_bytes;
+  HugeBlock *next;    // in the list of unused records, or in the huge cache
+  HugeBlock *prev;    // in the huge cache
+  uint64_t notes[2];  // the hardened variant's; 0 when allocated
   Seams seams;
-  bool live;     // the program holds it
-  uint8_t ages;  // that have begun since it is kept; 2 are enough
+  uint8_t ages;  // that have begun since it, or its spare, is kept; 2 are enough
   bool advised;  // huge pages were asked for
+
+  bool live() const { return usable_bytes != 0; }
+  size_t spare_bytes() const { return mapped_bytes - usable_bytes; }
 };
 
 }  // namespace hakmem

@@ -28,13 +28,19 @@ size_t mapping_bytes(size_t bytes) {
   return align_up(bytes == 0 ? 1 : bytes, kHardened ? kOsPageBytes : kPageTableBytes);
 }
 
+// From now on the block, or its spare, is kept.
 void keep(HugeBlock *block) {
-  block->live = false;
   block->ages = 0;
   huge_cache::put(block);
 }
 
-// Gives the blocks that `take` yields back, up to `budget` bytes. What the kernel refuses is kept.
+// Of a block that was taken from the cache: all of it, or a live one's spare. False: the kernel refuses.
+bool give_back_one(HugeBlock *block) {
+  return block->live() ? huge_mapping::shrink(block, block->usable_bytes)
+                       : huge_mapping::unmap(block);
+}
+
+// Gives back what `take` yields, up to `budget` bytes. What the kernel refuses is kept.
 template <class Take>
 size_t give_back(Take take, size_t budget) {
   HugeBlock *refused = nullptr;
@@ -42,9 +48,9 @@ size_t give_back(Take take, size_t budget) {
   while (bytes < budget) {
     HugeBlock *block = take();
     if (block == nullptr) break;
-    const size_t mapped = block->mapped_bytes;
-    if (huge_mapping::unmap(block)) {
-      bytes += mapped;
+    const size_t spare = block->spare_bytes();
+    if (give_back_one(block)) {
+      bytes += spare;
     } else {
       block->next = refused;
       refused = block;
@@ -58,14 +64,13 @@ size_t give_back(Take take, size_t budget) {
   return bytes;
 }
 
-// Gives back what is kept beyond what may be: the smallest blocks, and of the last what is too much.
+// Gives back what is kept beyond what may be: the smallest first, and of the last what is too much.
 void give_excess_back() {
   while (const size_t excess = huge_cache::excess_bytes()) {
     HugeBlock *block = huge_cache::take_smallest();
-    const size_t stays = block->mapped_bytes > excess
-                             ? align_down(block->mapped_bytes - excess, kPageTableBytes)
-                             : 0;
-    if (stays > 0 && huge_mapping::shrink(block, stays)) {
+    const size_t spare = block->spare_bytes();
+    const size_t stays = spare > excess ? align_down(spare - excess, kPageTableBytes) : 0;
+    if (stays > 0 && huge_mapping::shrink(block, block->usable_bytes + stays)) {
       huge_cache::put(block);
     } else if (give_back([&] { return std::exchange(block, nullptr); }, SIZE_MAX) == 0) {
       break;
@@ -80,11 +85,11 @@ void follow_live(ptrdiff_t blocks, size_t more_bytes, size_t fewer_bytes) {
   give_excess_back();
 }
 
-// Keeps what is left of a block, if anything, as old as it was.
+// Keeps what is left of a block or of its spare, if anything, as old as it was.
 void keep_rest(HugeBlock *block) {
-  if (block->mapped_bytes > 0) {
+  if (block->spare_bytes() > 0) {
     huge_cache::put(block);
-  } else {
+  } else if (!block->live()) {
     huge_records::put(block);
   }
 }
@@ -105,23 +110,19 @@ HugeBlock *split(HugeBlock *block, size_t mapped, size_t alignment) {
   return nullptr;
 }
 
-// Makes of a kept block one that serves the request, and one that is kept: the shorter moves.
+// Makes of a kept block one that serves the request. Its end is moved away for that if this is the
+// shorter part; else the rest stays with the block as its spare.
 HugeBlock *cut(HugeBlock *block, size_t mapped, size_t alignment) {
   const size_t rest = block->mapped_bytes - mapped;
-  if (rest == 0) return block;
-  const bool serve_tail = mapped < rest;
-  HugeBlock *tail = serve_tail ? split(block, rest, alignment) : split(block, mapped, kUnitBytes);
-  if (tail != nullptr) {
-    if (serve_tail) std::swap(block, tail);
-    keep(tail);
-  } else if (block->mapped_bytes > mapped) {
-    huge_mapping::shrink(block, mapped);
-  }
-  return block;
+  if (rest <= mapped) return block;
+  HugeBlock *tail = split(block, rest, alignment);
+  if (tail == nullptr) return block;
+  keep(block);
+  return tail;
 }
 
-// Puts pages of kept blocks where the block's have not been touched, from `begin` on, as far as they
-// reach. False: the kernel lost a part of the block, which ends there.
+// Puts pages of kept blocks, and spare ones, where the block's have not been touched, from `begin` on,
+// as far as they reach. False: the kernel lost a part of the block, which ends there.
 bool fill(HugeBlock *block, size_t begin) {
   if (g_totals.blocks + huge_cache::totals().blocks > kMostToPutTogether) return true;
   const size_t end = block->mapped_bytes;
@@ -129,6 +130,7 @@ bool fill(HugeBlock *block, size_t begin) {
   bool moved = true;
   while (moved && at < end && block->seams.room() > 1) {
     HugeBlock *source = huge_cache::take_best(end - at, kUnitBytes);
+    if (source == nullptr) source = huge_cache::take_any();  // spare
     if (source == nullptr) break;
     moved = huge_mapping::move_tail(source, block, &at);
     keep_rest(source);
@@ -137,12 +139,15 @@ bool fill(HugeBlock *block, size_t begin) {
   return block->mapped_bytes == end;
 }
 
-// Makes a block that is large enough of the largest that is kept and others. NULL: no memory.
+// Makes a block that is large enough of the largest that is kept, if any, and others. NULL: no memory.
 HugeBlock *put_together(HugeBlock *largest, size_t mapped, size_t alignment) {
   HugeBlock *block = largest;
-  size_t begin = largest->mapped_bytes;
-  if (!huge_mapping::grow_in_place(block, mapped) &&
-      !huge_mapping::move(block, mapped, alignment)) {
+  size_t begin = 0;
+  if (largest == nullptr) {
+    block = huge_mapping::map(mapped, alignment);
+    if (block == nullptr) return nullptr;
+  } else if (begin = largest->mapped_bytes; !huge_mapping::grow_in_place(block, mapped) &&
+                                            !huge_mapping::move(block, mapped, alignment)) {
     const bool in_parts = largest->seams.last() > 0;
     huge_cache::put(largest);
     block = huge_mapping::map(mapped, alignment);
@@ -157,9 +162,9 @@ HugeBlock *put_together(HugeBlock *largest, size_t mapped, size_t alignment) {
 }
 
 HugeBlock *reuse(size_t mapped, size_t alignment) {
+  if (!huge_cache::any()) return nullptr;
   HugeBlock *block = huge_cache::take_best(mapped, alignment);
-  if (block == nullptr) return nullptr;
-  const bool grown = block->mapped_bytes < mapped;
+  const bool grown = block == nullptr || block->mapped_bytes < mapped;
   if (grown) {
     block = put_together(block, mapped, alignment);
   } else {
@@ -167,6 +172,20 @@ HugeBlock *reuse(size_t mapped, size_t alignment) {
   }
   if (block != nullptr) huge_cache::count_hit(grown);
   return block;
+}
+
+// Makes a live block larger, in place or elsewhere. False: as it was.
+bool grow(HugeBlock *block, size_t mapped) {
+  if (huge_mapping::grow_in_place(block, mapped)) return true;
+  if (block->seams.last() > 0) return false;
+  if (!huge_mapping::move(block, mapped, kUnitBytes) &&
+      (give_back(huge_cache::take_any, SIZE_MAX) == 0 ||
+       !huge_mapping::move(block, mapped, kUnitBytes))) {
+    return false;
+  }
+  huge_mapping::advise(block);
+  address_window::publish(block->base, mapped, Use::kHuge, block);
+  return true;
 }
 
 }  // namespace
@@ -180,18 +199,21 @@ void *allocate(size_t bytes, size_t alignment, Contents contents) {
   if (block == nullptr) block = huge_mapping::map(mapped, alignment);
   if (block == nullptr) return nullptr;
   huge_mapping::advise(block);
-  block->live = true;
+  block->usable_bytes = mapped;
   address_window::publish(block->base, block->mapped_bytes, Use::kHuge, block);
-  follow_live(1, block->mapped_bytes, 0);
+  if (block->spare_bytes() > 0) keep(block);
+  follow_live(1, mapped, 0);
   return block->base;
 }
 
 bool free(HugeBlock *block) {
   const os::LockGuard guard(g_lock);
-  if (!block->live) return false;
+  if (!block->live()) return false;
   address_window::unpublish(block->base, block->mapped_bytes);
+  huge_cache::remove_spare(block);
+  const size_t usable = std::exchange(block->usable_bytes, 0);
   keep(block);
-  follow_live(-1, 0, block->mapped_bytes);
+  follow_live(-1, 0, usable);
   return true;
 }
 
@@ -199,21 +221,15 @@ void *resize(HugeBlock *block, size_t new_bytes) {
   const size_t mapped = mapping_bytes(new_bytes);
   if (mapped < new_bytes) return nullptr;
   const os::LockGuard guard(g_lock);
-  const size_t old = block->mapped_bytes;
-  if (mapped < old) {
-    huge_mapping::shrink(block, mapped);
-  } else if (mapped > old && !huge_mapping::grow_in_place(block, mapped)) {
-    const bool movable = block->seams.last() == 0;
-    bool moved = movable && huge_mapping::move(block, mapped, kUnitBytes);
-    if (movable && !moved && give_back(huge_cache::take_any, SIZE_MAX) > 0) {
-      moved = huge_mapping::move(block, mapped, kUnitBytes);
-    }
-    if (!moved) return nullptr;
-    huge_mapping::advise(block);
-    address_window::publish(block->base, mapped, Use::kHuge, block);
-  }
-  follow_live(0, block->mapped_bytes, old);
-  return block->base;
+  const size_t old = block->usable_bytes;
+  huge_cache::remove_spare(block);
+  const bool resized = mapped > block->mapped_bytes
+                           ? grow(block, mapped)
+                           : mapped >= old || huge_mapping::shrink(block, mapped);
+  if (resized) block->usable_bytes = mapped;
+  if (block->spare_bytes() > 0) huge_cache::put(block);
+  follow_live(0, block->usable_bytes, old);
+  return resized || mapped < old ? block->base : nullptr;
 }
 
 bool release_aged(bool age_begins) {
@@ -243,7 +259,9 @@ void for_each_extent(ExtentVisitor visit, void *context) {
     visit(context, chunk, huge_records::Chunk::kBytes, Extent::kRecords);
     for (const HugeBlock &record : chunk->records) {
       if (record.base == nullptr) continue;
-      visit(context, record.base, record.mapped_bytes, record.live ? Extent::kLive : Extent::kKept);
+      if (record.live()) visit(context, record.base, record.usable_bytes, Extent::kLive);
+      const void *spare = as_pointer(address_of(record.base) + record.usable_bytes);
+      if (record.spare_bytes() > 0) visit(context, spare, record.spare_bytes(), Extent::kKept);
     }
   }
 }

@@ -13,7 +13,7 @@ namespace {
 constexpr uint8_t kAgesKept = 2;
 
 struct State {
-  HugeBlock *blocks;  // newest first
+  HugeBlock *first;  // newest first
   Totals totals;
   size_t live_bytes;
   size_t peak_bytes, last_peak_bytes;  // the most live, in this age and in the last
@@ -22,14 +22,16 @@ constinit State g{};
 // Relaxed: a hint that it is worth looking.
 constinit std::atomic<bool> g_any{false};
 
-void follow() { g_any.store(g.blocks != nullptr, std::memory_order_relaxed); }
+void follow() { g_any.store(g.first != nullptr, std::memory_order_relaxed); }
 
-HugeBlock *take(HugeBlock **link) {
-  HugeBlock *block = *link;
-  *link = block->next;
-  block->next = nullptr;
-  --g.totals.blocks;
-  g.totals.bytes -= block->mapped_bytes;
+// NULL is taken for "there is none".
+HugeBlock *take(HugeBlock *block) {
+  if (block == nullptr) return nullptr;
+  (block->prev != nullptr ? block->prev->next : g.first) = block->next;
+  if (block->next != nullptr) block->next->prev = block->prev;
+  block->next = block->prev = nullptr;
+  if (!block->live()) --g.totals.blocks;
+  g.totals.bytes -= block->spare_bytes();
   follow();
   return block;
 }
@@ -49,28 +51,30 @@ void follow_live(size_t live_bytes) {
 }
 
 void put(HugeBlock *block) {
-  block->next = g.blocks;
-  g.blocks = block;
-  ++g.totals.blocks;
-  g.totals.bytes += block->mapped_bytes;
+  block->prev = nullptr;
+  block->next = g.first;
+  if (g.first != nullptr) g.first->prev = block;
+  g.first = block;
+  if (!block->live()) ++g.totals.blocks;
+  g.totals.bytes += block->spare_bytes();
   follow();
 }
 
+void remove_spare(HugeBlock *block) {
+  if (block->spare_bytes() > 0) take(block);
+}
+
 HugeBlock *take_best(size_t bytes, size_t alignment) {
-  HugeBlock **best = nullptr;
-  for (HugeBlock **link = &g.blocks; *link != nullptr; link = &(*link)->next) {
-    const HugeBlock *block = *link;
-    if (address_of(block->base) % alignment != 0) continue;
-    if (block->mapped_bytes == bytes) return take(link);
-    if (best == nullptr) {
-      best = link;
-      continue;
-    }
-    const size_t size = block->mapped_bytes, best_size = (*best)->mapped_bytes;
+  HugeBlock *best = nullptr;
+  for (HugeBlock *block = g.first; block != nullptr; block = block->next) {
+    if (block->live() || address_of(block->base) % alignment != 0) continue;
+    const size_t size = block->mapped_bytes;
+    if (size == bytes) return take(block);
+    const size_t best_size = best != nullptr ? best->mapped_bytes : 0;
     const bool better = best_size < bytes ? size > best_size : size >= bytes && size < best_size;
-    if (better) best = link;
+    if (better) best = block;
   }
-  return best != nullptr ? take(best) : nullptr;
+  return take(best);
 }
 
 size_t excess_bytes() {
@@ -79,27 +83,25 @@ size_t excess_bytes() {
 }
 
 HugeBlock *take_smallest() {
-  if (g.blocks == nullptr) return nullptr;
-  HugeBlock **smallest = &g.blocks;
-  for (HugeBlock **link = &g.blocks; *link != nullptr; link = &(*link)->next) {
-    if ((*link)->mapped_bytes < (*smallest)->mapped_bytes) smallest = link;
+  HugeBlock *smallest = g.first;
+  for (HugeBlock *block = g.first; block != nullptr; block = block->next) {
+    if (block->spare_bytes() < smallest->spare_bytes()) smallest = block;
   }
   return take(smallest);
 }
 
 HugeBlock *take_aged() {
-  for (HugeBlock **link = &g.blocks; *link != nullptr; link = &(*link)->next) {
-    if ((*link)->ages >= kAgesKept) return take(link);
-  }
-  return nullptr;
+  HugeBlock *block = g.first;
+  while (block != nullptr && block->ages < kAgesKept) block = block->next;
+  return take(block);
 }
 
-HugeBlock *take_any() { return g.blocks != nullptr ? take(&g.blocks) : nullptr; }
+HugeBlock *take_any() { return take(g.first); }
 
 void begin_age() {
   g.last_peak_bytes = g.peak_bytes;
   g.peak_bytes = g.live_bytes;
-  for (HugeBlock *block = g.blocks; block != nullptr; block = block->next) {
+  for (HugeBlock *block = g.first; block != nullptr; block = block->next) {
     if (block->ages < kAgesKept) ++block->ages;
   }
 }

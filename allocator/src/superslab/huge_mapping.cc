@@ -31,7 +31,7 @@ HugeBlock *map(size_t bytes, size_t alignment) {
     huge_records::put(block);
     return nullptr;
   }
-  *block = {base, bytes, nullptr, {}, {}, false, false, false};
+  *block = {base, bytes, 0, nullptr, nullptr, {}, {}, 0, false};
   return block;
 }
 
@@ -80,7 +80,8 @@ bool move(HugeBlock *block, size_t bytes, size_t alignment) {
 
 bool move_tail(HugeBlock *source, HugeBlock *target, size_t *at) {
   const size_t end = source->mapped_bytes;
-  const size_t bytes = std::min(target->mapped_bytes - *at, end - source->seams.last());
+  const size_t least = std::max(source->seams.last(), source->usable_bytes);
+  const size_t bytes = std::min(target->mapped_bytes - *at, end - least);
   const size_t begin = end - bytes;
   void *place = as_pointer(address_of(target->base) + *at);
   const os::Moved moved = address_window::split(source->base, end, begin, place);

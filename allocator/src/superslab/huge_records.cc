@@ -31,7 +31,7 @@ HugeBlock *take() {
 
 void put(HugeBlock *record) {
   record->base = nullptr;
-  record->live = false;
+  record->usable_bytes = 0;
   record->next = g_unused;
   g_unused = record;
 }

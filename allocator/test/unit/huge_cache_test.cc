@@ -82,7 +82,7 @@ TEST_F(HugeCache, BlocksAreWholePageTables) {
   EXPECT_EQ(hakmem_usable_size(small), 2 * kMiB);
 }
 
-TEST_F(HugeCache, MuchMoreThanIsNeededBecomesABlockOfItsOwn) {
+TEST_F(HugeCache, WhatIsNotNeededIsKeptForOthersWhereItLies) {
   char *block = allocate(40 * kMiB);
   give_back(block);
   EXPECT_EQ(allocate(24 * kMiB), block);
@@ -95,6 +95,103 @@ TEST_F(HugeCache, MuchMoreThanIsNeededBecomesABlockOfItsOwn) {
   EXPECT_EQ(locate(block + 24 * kMiB).what, Location::What::kForeign);
   give_back(rest);
   EXPECT_EQ(hakmem_realloc(block, 40 * kMiB), block) << "the address space behind it is free";
+}
+
+// A block of 24 MiB that serves what was one of 40.
+class SpareOfABlock : public HugeCache {
+ protected:
+  void SetUp() override {
+    HugeCache::SetUp();
+    give_back(block_ = allocate(40 * kMiB));
+    ASSERT_EQ(hakmem_malloc(24 * kMiB), block_);
+    live_.push_back(block_);
+    memset(block_, 'y', 24 * kMiB);
+    ASSERT_EQ(kept().bytes, 16 * kMiB);
+    ASSERT_EQ(kept().blocks, 0u);
+    ASSERT_EQ(live_bytes(), 24 * kMiB);
+  }
+  char *behind() { return block_ + 24 * kMiB; }
+
+  char *block_ = nullptr;
+};
+
+TEST_F(SpareOfABlock, CostsNoCallToTheKernel) {
+  const uint64_t calls = kernel_.calls();
+  give_back(block_);
+  EXPECT_EQ(kept().bytes, 40 * kMiB);
+  EXPECT_EQ(kept().blocks, 1u);
+  EXPECT_EQ(allocate(30 * kMiB), block_);
+  EXPECT_EQ(kernel_.calls(), calls);
+  EXPECT_EQ(kept().bytes, 10 * kMiB);
+}
+
+TEST_F(SpareOfABlock, ServesOthersWithItsPages) {
+  for (const size_t bytes : {6 * kMiB, 10 * kMiB}) {
+    live_.push_back(hakmem_malloc(bytes));
+    EXPECT_EQ(resident_bytes(live_.back(), bytes), bytes);
+  }
+  EXPECT_EQ(kept().bytes, 0u);
+  EXPECT_EQ(block_[24 * kMiB - 1], 'y');
+}
+
+TEST_F(SpareOfABlock, IsWhatReallocTakesFirst) {
+  const uint64_t calls = kernel_.calls();
+  EXPECT_EQ(hakmem_realloc(block_, 34 * kMiB), block_);
+  EXPECT_EQ(kernel_.calls(), calls);
+  EXPECT_EQ(hakmem_usable_size(block_), 34 * kMiB);
+  EXPECT_EQ(resident_bytes(block_, 34 * kMiB), 34 * kMiB);
+  EXPECT_EQ(kept().bytes, 6 * kMiB);
+  EXPECT_EQ(hakmem_realloc(block_, 44 * kMiB), block_);
+  EXPECT_EQ(kept().bytes, 0u);
+  EXPECT_EQ(resident_bytes(block_, 44 * kMiB), 40 * kMiB);
+  EXPECT_EQ(hakmem_realloc(block_, 10 * kMiB), block_);
+  EXPECT_EQ(kept().bytes, 0u);
+  EXPECT_EQ(live_bytes(), 10 * kMiB);
+}
+
+TEST_F(SpareOfABlock, StaysWhereTheBlockCannotGrow) {
+  kernel_.fail_call(0, true);
+  EXPECT_EQ(hakmem_realloc(block_, 400 * kMiB), nullptr);
+  kernel_.fail_none();
+  EXPECT_EQ(hakmem_usable_size(block_), 24 * kMiB);
+  EXPECT_EQ(kept().bytes, 16 * kMiB);
+  EXPECT_EQ(block_[24 * kMiB - 1], 'y');
+}
+
+TEST_F(SpareOfABlock, GoesBackWhenItIsOfAge) {
+  pass_ages(1);
+  allocate(5 * kMiB);
+  EXPECT_EQ(kept().bytes, 10 * kMiB) << "a third of it was taken, and the rest is no younger";
+  pass_ages(2);
+  EXPECT_EQ(kept().bytes, 0u);
+  EXPECT_EQ(resident_bytes(block_, 24 * kMiB), 24 * kMiB);
+  EXPECT_EQ(block_[24 * kMiB - 1], 'y');
+  EXPECT_EQ(locate(block_).what, Location::What::kHuge);
+}
+
+TEST_F(SpareOfABlock, GoesBackOnDemandAndWhatIsRefusedIsKept) {
+  kernel_.fail_call(0, true);
+  EXPECT_EQ(hakmem_purge(HAKMEM_PURGE_ALL), 0u);
+  kernel_.fail_none();
+  EXPECT_EQ(kept().bytes, 16 * kMiB);
+  EXPECT_EQ(hakmem_purge(HAKMEM_PURGE_ALL), 16 * kMiB);
+  EXPECT_EQ(kept().bytes, 0u);
+  EXPECT_EQ(block_[0], 'y');
+}
+
+// Of what may be kept, and the last of it in part.
+TEST_F(SpareOfABlock, CountsAsKept) {
+  live_.push_back(hakmem_calloc(1, 6 * kMiB));
+  EXPECT_EQ(kept().bytes, 10 * kMiB);
+  EXPECT_EQ(resident_bytes(behind(), 10 * kMiB), 10 * kMiB);
+  live_.push_back(hakmem_calloc(1, 20 * kMiB));
+  EXPECT_EQ(kept().bytes, 0u);
+  EXPECT_EQ(hakmem_usable_size(block_), 24 * kMiB);
+}
+
+TEST_F(SpareOfABlock, WhatIsBehindTheBlockIsNobodys) {
+  EXPECT_EQ(locate(behind() - 1).what, Location::What::kInterior);
+  EXPECT_EQ(locate(behind()).what, Location::What::kForeign);
 }
 
 TEST_F(HugeCache, WhatIsLessMoves) {
