@@ -10,7 +10,7 @@ from xml.etree import ElementTree as xml
 import numpy as np
 import pytest
 
-from hakmem_analysis import scorecard, scorecard_measures, scorecard_svg
+from hakmem_analysis import scorecard, scorecard_measures, scorecard_readme, scorecard_svg
 from hakmem_analysis.compare import compare
 from hakmem_analysis.document import to_markdown
 from hakmem_analysis.load import load_result
@@ -307,16 +307,66 @@ def test_a_page_that_cannot_be_written_is_named(call, suite, tmp_path):
     assert done.code == 1 and "cannot be written" in done.err and done.err.count("\n") == 1
 
 
-def test_the_committed_scorecard_is_what_its_folders_say(monkeypatch):
+@pytest.fixture(scope="module")
+def committed():
+    """(the text of the committed page, what its own command was given, the Card of its folders)."""
+    page = ROOT / DEFAULT_PAGE
+    options = scorecard.make_parser().parse_args(shlex.split(printed_command(page))[2:])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        return page.read_text(encoding="utf-8"), options, read_card(options.folders, options.candidate)
+
+
+def test_the_committed_scorecard_is_what_its_folders_say(committed, monkeypatch):
     """Never a number typed by hand: the page's own command makes the page again, byte for byte."""
     monkeypatch.chdir(ROOT)
-    page = Path(DEFAULT_PAGE)
-    if not page.exists():
-        pytest.skip(f"no {page} is committed yet")
-    committed = page.read_text(encoding="utf-8")
-    options = scorecard.make_parser().parse_args(shlex.split(printed_command(page))[2:])
-    card = read_card(options.folders, options.candidate)
-    assert to_markdown(Page(card, options.reference, page.parent).parts(options.folders)) == committed
+    content, options, card = committed
+    parts = Page(card, options.reference, Path(DEFAULT_PAGE).parent).parts(options.folders)
+    assert to_markdown(parts) == content
+
+
+def test_the_figures_of_the_readme_are_those_of_the_committed_scorecard(committed):
+    """Mended by the page's own command, at the top of the tree: it writes both."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = readme.partition(f"{scorecard_readme.BEGIN}\n")[2].partition(f"\n{scorecard_readme.END}")[0]
+    assert found == scorecard_readme.paragraph(committed[2], DEFAULT_PAGE)
+
+
+def test_the_paragraph_says_how_much_of_whom_and_who_is_ahead(suite, tmp_path):
+    card = read_card([suite], "hakmem")
+    words = " ".join(scorecard_readme.paragraph(card, "p.md").split())
+    means = scorecard_measures.throughput_means(card)
+    assert words.startswith(f"Over 6 workloads the geometric mean of throughput is "
+                            f"{means['mimalloc'].value:.2f} of mimalloc")
+    assert "that of peak RSS is 0.90 of mimalloc and 0.60 of jemalloc: [the scorecard](p.md)." in words
+    assert words.endswith("hakmem is shown to be behind in none of them.")
+    make_workload(tmp_path / "slow", (0.8, 1.0, 0.9), names=("hakmem", "jemalloc", "glibc"), noise=0.002)
+    lost = read_card([suite, tmp_path / "slow"], "hakmem")
+    words = " ".join(scorecard_readme.paragraph(lost, "p.md").split())
+    assert "Over 7 workloads (mimalloc in 6, without `random_mixed ws=400`; glibc in 1) the" in words
+    assert re.search(r"behind in `random_mixed ws=400` \(0\.80 of jemalloc, 0\.\d\d to 0\.\d\d\) and "
+                     r"`random_mixed ws=400` \(0\.89 of glibc, 0\.8\d to 0\.\d\d\)\.$", words)
+
+
+def test_the_page_of_the_source_tree_takes_the_readme_along(call, suite, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in scorecard.SOURCE_TREE:
+        (tmp_path / folder).mkdir(parents=True)
+    readme = tmp_path / "README.md"
+    old = f"one\n\n{scorecard_readme.BEGIN}\nstale\n{scorecard_readme.END}\n\ntwo\n"
+    readme.write_text(old)
+    assert call(scorecard.main, suite, "-o", "elsewhere.md").code == 0 and readme.read_text() == old
+    done = call(scorecard.main, suite)
+    assert done.code == 0 and "figures: README.md" in done.out.splitlines()
+    words = scorecard_readme.paragraph(read_card([suite], "hakmem"), DEFAULT_PAGE)
+    assert readme.read_text() == old.replace("stale", words)
+    _micro_file(tmp_path / "micro", "hakmem", {"malloc_free/size:64": [2.0]})
+    assert call(scorecard.main, "micro").code == 0 and readme.read_text() == old.replace("stale", words)
+    readme.write_text("of another kind\n")
+    assert call(scorecard.main, suite).code == 0 and readme.read_text() == "of another kind\n"
+    readme.write_text(scorecard_readme.BEGIN)
+    done = call(scorecard.main, suite)
+    assert done.code == 1 and "must be there once each" in done.err and done.err.count("\n") == 1
 
 
 def _micro_file(folder, allocator, times):

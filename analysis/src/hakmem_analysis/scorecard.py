@@ -2,7 +2,8 @@
 
 Purpose     Write the scorecard as Markdown and as one HTML page; with --measure, measure it first.
 Boundary    main() is the tool. Reads folders of hakbench ab, app and soak; writes the two pages and nothing
-            else, but with --measure a folder that holds all that was measured.
+            else, but with --measure a folder that holds all that was measured, and with the page of hakmem's
+            source tree the paragraph of its README.md.
 Invariants  The same command gives the same bytes.
 """
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
-from . import cli, document, scorecard_suite
+from . import cli, document, scorecard_readme, scorecard_suite
 from .errors import InputError
 from .scorecard_data import Card, read_card
 from .scorecard_page import DEFAULT_PAGE, Page
@@ -21,6 +22,7 @@ from .scorecard_targets import MILESTONE_REFERENCE, TARGETS
 PROG = "hakbench-scorecard"
 SCORECARD_FORMAT = "hakbench-scorecard/1"
 ELSEWHERE = "scorecard.md"
+README = "README.md"  # whose figures go with the page at DEFAULT_PAGE
 SOURCE_TREE = (str(Path(DEFAULT_PAGE).parent), "analysis/src/hakmem_analysis")  # what only its top holds
 MOST_ALLOCATORS = 8  # as many as hakbench ab takes
 
@@ -37,7 +39,8 @@ def make_parser():
     parser.add_argument("folders", nargs="*", metavar="FOLDER", help="result folders")
     parser.add_argument("-o", "--output", metavar="PATH",
                         help=f"the Markdown page (default {DEFAULT_PAGE} at the top of hakmem's source tree, "
-                             f"elsewhere {ELSEWHERE} where you are); with --measure the folder of all that "
+                             f"elsewhere {ELSEWHERE} where you are; the former also writes its "
+                             f"figures into {README}); with --measure the folder of all that "
                              "is measured, scorecard.md and scorecard.html in it")
     parser.add_argument("--html", metavar="FILE", help="also as one HTML page, which needs nothing else")
     parser.add_argument("--candidate", default="hakmem", metavar="ALLOCATOR",
@@ -81,9 +84,27 @@ def _check(parser, options) -> None:
         parser.error("--filter goes with --measure")
 
 
+def _in_source_tree() -> bool:
+    """Whether one stands at the top of hakmem's tree: another project's docs/analysis is none of ours."""
+    return all(map(os.path.isdir, SOURCE_TREE))
+
+
 def default_page() -> Path:
-    """Where the page goes if no -o says it: another project's docs/analysis is none of ours."""
-    return Path(DEFAULT_PAGE) if all(map(os.path.isdir, SOURCE_TREE)) else Path.cwd() / ELSEWHERE
+    """Where the page goes if no -o says it."""
+    return Path(DEFAULT_PAGE) if _in_source_tree() else Path.cwd() / ELSEWHERE
+
+
+def _refresh_readme(card: Card, markdown: Path) -> list:
+    """Writes the page's figures into README.md if the page is the source tree's own. Its path, or nothing."""
+    readme = Path(README)
+    own = _in_source_tree() and os.path.relpath(markdown) == DEFAULT_PAGE
+    if not (own and readme.is_file() and card.workloads):
+        return []
+    before = readme.read_text(encoding="utf-8")
+    after = scorecard_readme.rewritten(README, before, scorecard_readme.paragraph(card, DEFAULT_PAGE))
+    if after != before:
+        _write(readme, after)
+    return [readme] if scorecard_readme.BEGIN in after else []
 
 
 def _write(path: Path, content: str) -> None:
@@ -127,10 +148,12 @@ def _run(argv) -> int:
     if html:
         parts = Page(card, options.reference, html.parent).parts(folders, markdown, html)
         _write(html, document.to_html(parts, f"Performance scorecard of {card.candidate}", sortable=True))
+    readme = _refresh_readme(card, markdown)
     if options.format == "json":
         print(json.dumps(as_dict(card, page), indent=2))
     else:
         print("\n".join([*page.headlines(), *(f"Note: {note}" for note in card.notes),
+                         *(f"figures: {path}" for path in readme),
                          *(f"scorecard: {path}" for path in (markdown, html) if path)]))
     return cli.EXIT_PASS
 
