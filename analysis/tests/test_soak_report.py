@@ -479,6 +479,26 @@ def test_the_pause_of_a_resumed_soak_is_in_no_slope_and_no_picture(tmp_path):
     plot.plt.close(figure)
 
 
+def test_the_budget_of_a_resumed_soak_is_drawn_where_its_slopes_are(tmp_path, drawn):
+    """Which launch is the longest is judged, not the last; and each its own if subjects differ in that."""
+    def cones(panel):
+        return [tuple(line.get_xdata()) for line in panel.lines if line.get_linestyle() == ":"]
+
+    def slopes(panel):
+        return {(line.get_xdata()[0], line.get_xdata()[-1]) for line in panel.lines
+                if line.get_linestyle() == "-"}
+
+    panel = drawn(resumed(make_soak(tmp_path / "one", {"hakmem": leaking}), 7200))[2]
+    (begin, end), = slopes(panel)
+    assert end == pytest.approx(399) and cones(panel) == [(begin, end)] * 2
+    folder = resumed(make_soak(tmp_path / "two", {"hakmem": leaking, "mimalloc": still}), 7200)
+    rows = pd.read_csv(folder / "epochs.csv", dtype=str, keep_default_na=False)
+    gone = (rows["subject"] == "b") & (rows["launch"] == "0") & (rows["seq"].astype(int) < 300)
+    rows[~gone].to_csv(folder / "epochs.csv", index=False)
+    panel = drawn(folder)[2]
+    assert len(slopes(panel)) == 2 and set(cones(panel)) == slopes(panel) and len(cones(panel)) == 4
+
+
 def test_a_suspended_machine_is_not_on_the_axis_either(tmp_path):
     """A leak of 1 MB/h, with three hours away in the middle: it is one of 1 MB an hour measured."""
     folder = make_soak(tmp_path / "soak", {"hakmem": leaking})

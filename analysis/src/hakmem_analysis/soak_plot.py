@@ -52,7 +52,7 @@ def draw(result: Result, judged: list, headline: str, path: Path) -> None:
         draw_memory(axes[1], result, styles)
         axes[1].set_xlabel("")
         axes[1].tick_params(labelbottom=False)
-        _draw_change(axes[2], result, judged, styles)
+        _draw_change(axes[2], judged, styles)
         if drained:
             _draw_decay(axes[3], result, drained, styles)
         handles, labels = _legend_entries(axes[0], styles)
@@ -73,7 +73,7 @@ def _legend_entries(axis, styles: dict) -> tuple:
     return [handle for handle, _ in shown], [name for _, name in shown]
 
 
-def _draw_change(axis, result: Result, judged: list, styles: dict) -> None:
+def _draw_change(axis, judged: list, styles: dict) -> None:
     """RSS less its level when the warm-up ended, the slope with its interval, and the budget as a cone."""
     axis.set_xlabel(TIME_LABEL)
     sloped = [subject for subject in judged if np.isfinite(subject.drift.slope_kb_per_h)]
@@ -85,7 +85,7 @@ def _draw_change(axis, result: Result, judged: list, styles: dict) -> None:
     axis.set_title(f"Change of {what} since the warm-up: slope, its interval, the budget (dotted)")
     axis.set_ylabel("kB")
     axis.grid(axis="y", color="#dddddd", linewidth=0.6)
-    labels = 0
+    labels, judged_s = 0, {}
     for subject in judged:
         drift, (colour, marker) = subject.drift, styles[subject.subject]
         if subject not in sloped:
@@ -94,6 +94,7 @@ def _draw_change(axis, result: Result, judged: list, styles: dict) -> None:
             continue
         judged_rows = subject.judged[subject.judged["rss_kb"].notna()].iloc[warmup_rows(drift):]
         at_s, rss = judged_rows["time_s"].to_numpy(), judged_rows["rss_kb"].to_numpy()
+        judged_s.setdefault(subject.launch, []).extend((at_s[0], at_s[-1]))
         centre_s = at_s[0] + drift.span_s / 2
         slopes = np.array([drift.slope_kb_per_h, drift.slope_lower_kb_per_h, drift.slope_upper_kb_per_h])
         rss = rss - np.where(at_s >= _step_s(drift, subject), drift.step_kb, 0.0)
@@ -108,7 +109,7 @@ def _draw_change(axis, result: Result, judged: list, styles: dict) -> None:
                               color=colour, alpha=0.18, linewidth=0)
             _label(axis, _slope_words(subject), labels, colour)
             labels += 1
-    _draw_budget(axis, judged, result)
+    _draw_budget(axis, judged[0].drift.budget_kb_per_h, judged_s.values())
 
 
 def _step_s(drift, subject) -> float:
@@ -165,11 +166,14 @@ def _draw_decay(axis, result: Result, drained: list, styles: dict) -> None:
     axis.set_ylim(0, 1.08 * max(largest * scale, 1.0))
 
 
-def _draw_budget(axis, judged: list, result: Result) -> None:
-    span_s = max(subject.drift.span_s for subject in judged)
-    end_s = result.epochs["time_s"].max()
-    budget_kb = judged[0].drift.budget_kb_per_h * span_s / SECONDS_PER_HOUR
-    for sign in (1, -1):
-        axis.plot([end_s - span_s, end_s], [0, sign * budget_kb], color="black", linewidth=1, linestyle=":")
+def _draw_budget(axis, budget_kb_per_h: float, judged_s) -> None:
+    """A cone for each launch that was judged; `judged_s`: the times in it at which slopes begin and end."""
+    budget_kb = 0.0
+    for times_s in judged_s:
+        begin_s, end_s = min(times_s), max(times_s)
+        at_end_kb = budget_kb_per_h * (end_s - begin_s) / SECONDS_PER_HOUR
+        budget_kb = max(budget_kb, at_end_kb)
+        for sign in (1, -1):
+            axis.plot([begin_s, end_s], [0, sign * at_end_kb], color="black", linewidth=1, linestyle=":")
     low, high = axis.get_ylim()
     axis.set_ylim(min(low, -1.3 * budget_kb), max(high * 1.12, 1.6 * budget_kb))
