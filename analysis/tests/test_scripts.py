@@ -109,6 +109,35 @@ def test_soak_with_other_names(run):
     assert done.code == 0 and "STABLE" in done.out
 
 
+@pytest.mark.parametrize("time, rss", [
+    ("time_ms", "rss_kb"), ("time_us", "rss_bytes"), ("time_ns", "rss_mb"), ("time_s", "rss_b"),
+    ("t", "rss")])
+def test_soak_takes_the_units_that_the_names_of_columns_end_in(run, soak_csv, time, rss):
+    per_s = {"time_ms": 1e3, "time_us": 1e6, "time_ns": 1e9}.get(time, 1)
+    per_kb = {"rss_bytes": 1024, "rss_b": 1024, "rss_mb": 1 / 1024}.get(rss, 1)
+    table = np.genfromtxt(soak_csv, delimiter=",", names=True)
+    rows = "".join(f"{at * per_s:.0f},{kb * per_kb!r},{(kb + 8) * per_kb!r}\n"
+                   for at, kb in zip(table["time_s"].tolist(), table["rss_kb"].tolist()))
+    own = json.loads(run("analyze_soak.py", soak_csv, "--format", "json").out)["soak"]
+    found = json.loads(run("analyze_soak.py", "-", "--time", time, "--rss", rss, "--format", "json",
+                           stdin=f"{time},{rss},peak_{rss}\n{rows}").out)["soak"]
+    assert found["verdict"] == own["verdict"] == "DRIFT"
+    for key in ("slope_kb_per_h", "rss_first_kb", "span_s"):
+        assert found[key] == pytest.approx(own[key], rel=1e-6)
+    assert found["rss_peak_kb"] == pytest.approx(own["rss_peak_kb"] + 8, rel=1e-6)
+
+
+def test_epoch_tail_takes_the_units_too(run):
+    found = json.loads(run("analyze_epoch_tail_csv.py", "-", "--ns", "us_per_op", "--format", "json",
+                           stdin="us_per_op\n2\n4\n").out)[""]
+    assert found["ns_per_op"]["worst"] == 4000 and found["ops_per_s"]["worst"] == 250_000
+    found = json.loads(run("analyze_epoch_tail_csv.py", "-", "--throughput", "ops_per_ms", "--format",
+                           "json", stdin="ops_per_ms\n500\n250\n").out)[""]
+    assert found["ns_per_op"]["worst"] == 4000 and found["ops_per_s"]["worst"] == 250_000
+    done = run("calculate_percentiles.py", "-", "--column", "ops_per_ms", stdin="ops_per_ms\n1\n2\n3\n")
+    assert "(low end)" in done.out
+
+
 @pytest.mark.parametrize("script, arguments, words", [
     ("analyze_epoch_tail_csv.py", ("-",), "no column 'ops_per_s'"),
     ("calculate_percentiles.py", ("-", "--column", "z"), "no column 'z'"),

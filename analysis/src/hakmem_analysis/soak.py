@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from . import causes, cli, csvfile, cycles, text
+from . import causes, cli, csvfile, cycles, text, units
 from .causes import Cause
 from .drift import Drift, slope_words
 from .errors import InputError
@@ -47,9 +47,9 @@ def _read(options) -> pd.DataFrame:
     if time is None and options.epoch_s is None:
         raise InputError(f"{name}:1: no column '{time_columns[0]}'; name yours with --time, or give the "
                          "seconds an epoch takes with --epoch-s")
-    frame["time_s"] = frame[time] if options.epoch_s is None else np.nan
-    frame["rss_kb"] = frame[pair[0]]
-    frame["peak_rss_kb"] = frame[pair[1]] if pair[1] in frame else np.nan
+    frame["time_s"] = frame[time] * units.to_seconds(time) if options.epoch_s is None else np.nan
+    rss, peak = (frame[column] * units.to_kb(pair[0]) if column in frame else np.nan for column in pair)
+    frame["rss_kb"], frame["peak_rss_kb"] = rss, peak
     if "quarantined" in frame and "ops_per_s" in frame:  # noise counts for memory, not for throughput
         quiet = ~(frame["quarantined"] > 0)
         frame["ops_per_s"] = frame["ops_per_s"].where(quiet | (not quiet.any()))
@@ -105,8 +105,12 @@ def _run(argv) -> int:
     parser.add_argument("source", metavar="CSV", help="a CSV file, a result folder, or - for standard input")
     parser.add_argument("--budget", metavar="KB_PER_H", type=float, default=RSS_DRIFT_KB_PER_H,
                         help="slope of RSS that is tolerated, kB an hour either way (default %(default)g)")
-    parser.add_argument("--rss", metavar="COLUMN", help="column of resident memory in kB")
-    parser.add_argument("--time", metavar="COLUMN", help="column of time in seconds")
+    parser.add_argument("--rss", metavar="COLUMN",
+                        help="column of resident memory, in the unit that its name ends in "
+                             f"({units.MEMORY_WORDS}; without one kB, which are 1024 bytes)")
+    parser.add_argument("--time", metavar="COLUMN",
+                        help=f"column of time, in the unit that its name ends in ({units.TIME_WORDS}; "
+                             "without one seconds)")
     parser.add_argument("--epoch-s", metavar="S", type=float, help="no time column: an epoch takes S seconds")
     parser.add_argument("--gate", action="store_true", help="let the verdict set the exit code")
     parser.add_argument("--cycle", metavar="OPS", type=float,

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from . import cli, csvfile, stats, text
+from . import cli, csvfile, stats, text, units
 from .errors import InputError
 from .load import load_result
 
@@ -113,8 +113,10 @@ def _chunks_of_epochs(source: str, options):
         if rate not in chunk and ns not in chunk:
             raise InputError(f"{csvfile.source_name(source)}:1: no column '{rate}' and none '{ns}'; name "
                              "yours with --throughput or --ns")
-        yield chunk.assign(ops_per_s=chunk[rate] if rate in chunk else _inverse(chunk[ns]),
-                           ns_per_op=chunk[ns] if ns in chunk else _inverse(chunk[rate]),
+        per_s = chunk[rate] * units.to_per_second(rate) if rate in chunk else None
+        cost = chunk[ns] * units.to_ns(ns) if ns in chunk else None
+        yield chunk.assign(ops_per_s=_inverse(cost) if per_s is None else per_s,
+                           ns_per_op=_inverse(per_s) if cost is None else cost,
                            excluded=chunk["quarantined"] > 0 if "quarantined" in chunk else False)
 
 
@@ -152,9 +154,11 @@ def _epoch_tail(argv) -> int:
         "  scripts/analyze_epoch_tail_csv.py - --format json < soak.csv\n\n" + EXIT_CODES)
     parser.add_argument("source", metavar="CSV", help="a CSV file, a result folder, or - for standard input")
     parser.add_argument("--throughput", metavar="COLUMN", default="ops_per_s",
-                        help="column of operations a second (default ops_per_s)")
+                        help="column of operations a second, or by the unit of time that its name ends in: "
+                             "ops_per_ms (default ops_per_s)")
     parser.add_argument("--ns", metavar="COLUMN", default="ns_per_op",
-                        help="column of ns an operation (default ns_per_op)")
+                        help="column of ns an operation, or of the unit of time in its name, as us_per_op or "
+                             "latency_us (default ns_per_op)")
     parser.add_argument("--warmup", metavar="N", type=int, default=0,
                         help="leave out the first N epochs of each subject (default 0)")
     parser.add_argument("--keep-quarantined", action="store_true", help="count quarantined epochs too")
@@ -215,7 +219,8 @@ def _parse_percentiles(words: str) -> list:
 def _percentiles(argv) -> int:
     parser = cli.make_parser(
         "calculate_percentiles.py", "Percentiles of one numeric column of any CSV, towards its bad end.",
-        "The tail is the high end, but the low end for columns that end in _per_s; --tail decides.\n"
+        "The tail is the high end, but the low end for columns that end in _per_s, _per_ms and so on;\n"
+        "--tail decides. Values stay in the column's own unit.\n"
         "Linear interpolation, as numpy.percentile. Empty cells are left out and counted.\n\n"
         "examples:\n  scripts/calculate_percentiles.py out/DIR --column peak_rss_kb --by allocator\n"
         "  scripts/calculate_percentiles.py soak.csv --column ops_per_s --where kind=throughput\n"
@@ -256,7 +261,7 @@ def _percentiles(argv) -> int:
     if not any(len(part) for values in gathered.values() for part in values.parts):
         raise InputError(f"{csvfile.source_name(source)}: column '{options.column}' has no value"
                          + (" in the rows chosen" if conditions else ""))
-    tail = options.tail or ("low" if options.column.endswith("_per_s") else "high")
+    tail = options.tail or ("low" if units.is_rate(options.column) else "high")
     names = [f"p{p:g}" for p in percentiles] + ["worst"]
     found, table = {}, [[f"{options.column} ({tail} end)", "rows", "mean", *names]]
     for name, values in gathered.items():
