@@ -207,6 +207,34 @@ def test_infinity_in_a_folder_names_file_and_line(run, spoiled, script, argument
         assert f"{path}:8: column 'ops_per_s' holds 'inf', not a finite number; correct" in done.err
 
 
+@pytest.mark.parametrize("cell", ["-5", "-1e-9"])
+@pytest.mark.parametrize("script", sorted(MAINS))
+def test_a_negative_throughput_is_refused(run, script, cell):
+    done = run(script, "-", *CALLS[script], stdin=HEADER + EPOCHS + f"a,{cell},200,33000\n")
+    assert done.code == 1 and done.out == "" and done.err.count("\n") == 1
+    assert f"standard input:42: column 'ops_per_s' holds '{float(cell):g}', which cannot be" in done.err
+
+
+@pytest.mark.parametrize("script, arguments, text", [
+    ("analyze_epoch_tail_csv.py", (), "ns_per_op\n9\n-9\n"),
+    ("analyze_epoch_tail_csv.py", ("--ns", "cost"), "cost\n9\n-9\n"),
+    ("calculate_percentiles.py", ("--column", "us_per_op"), "us_per_op\n9\n-9\n"),
+    ("analyze_soak.py", (), "time_s,rss_kb,syscalls,ops\n0,5,9,9\n5,5,-9,9\n")])
+def test_other_negative_rates_and_counts_are_refused(run, script, arguments, text):
+    done = run(script, "-", *arguments, stdin=text)
+    assert done.code == 1 and done.err.count("\n") == 1 and "standard input:3: column '" in done.err
+    assert "holds '-9', which cannot be negative; correct that line or remove it" in done.err
+
+
+def test_columns_that_may_be_negative_are_taken(run):
+    done = run("calculate_percentiles.py", "-", "--column", "change_kb", stdin="change_kb\n-9\n4\n")
+    assert done.code == 0 and "-9" in run("calculate_percentiles.py", "-", "--column", "change_kb", "--tail",
+                                          "low", stdin="change_kb\n-9\n4\n").out
+    rows = "".join(f"{at - 100},{at % 2 - 1}\n" for at in range(40))
+    assert run("analyze_soak.py", "-", "--rss", "rss_above_base_kb", stdin=f"time_s,rss_above_base_kb\n{rows}"
+               ).code == 0
+
+
 @pytest.mark.parametrize("script", sorted(MAINS))
 def test_closed_standard_input_is_one_line(script):
     done = subprocess.run(

@@ -109,6 +109,15 @@ def _as_numbers(name: str, column: str, cells: pd.Series) -> pd.Series:
     return numbers
 
 
+def _check_signs(name: str, column: str, numbers: pd.Series) -> None:
+    """Raises InputError that names the first number below 0."""
+    below = numbers < 0
+    if below.any():
+        row = below.idxmax()
+        raise InputError(f"{name}:{line_of(row)}: column '{column}' holds '{numbers[row]:g}', which cannot "
+                         "be negative; correct that line or remove it")
+
+
 def _with_a_neighbour(column: str, header: list) -> list:
     """A column and one beside it: an empty cell alone in its line would be an empty line, without a cell."""
     place = min(header.index(column), len(header) - 2)
@@ -125,6 +134,7 @@ class _Wanted:
     keep: Optional[Callable[[pd.DataFrame], pd.Series]]
     left: list
     exact: bool
+    not_negative: Sequence[str]
 
     def frames(self, lines, columns: list, row: int = 0, since: int = 0,
                max_rows: Optional[int] = None) -> Iterator[pd.DataFrame]:
@@ -139,6 +149,8 @@ class _Wanted:
                 chunk.index += row
                 for column in self.numbers:
                     chunk[column] = _as_numbers(self.name, column, chunk[column])
+                    if column in self.not_negative:
+                        _check_signs(self.name, column, chunk[column])
                 kept = chunk.index >= since
                 yield chunk.loc[kept if self.keep is None else kept & self.keep(chunk), self.left]
         except pd.errors.EmptyDataError:
@@ -155,7 +167,7 @@ def read_chunks(source: str, numbers: Sequence[str] = (), texts: Sequence[str] =
                 optional_numbers: Sequence[str] = (), optional_texts: Sequence[str] = (),
                 keep: Optional[Callable[[pd.DataFrame], pd.Series]] = None,
                 forget: Sequence[str] = (), max_rows: Optional[int] = None,
-                exact: bool = False) -> Iterator[pd.DataFrame]:
+                exact: bool = False, not_negative: Sequence[str] = ()) -> Iterator[pd.DataFrame]:
     """The named columns of a CSV, in frames of at most CHUNK_ROWS rows; `source` is a path or `-`. At least
     one frame, so that the columns are known, with the header line in attrs["header"]; its index is the
     number of the row.
@@ -165,8 +177,9 @@ def read_chunks(source: str, numbers: Sequence[str] = (), texts: Sequence[str] =
     `keep` only. `max_rows` comes from a caller who has looked through the lines; without it they are checked
     here: a row with more cells than the header is an error, a last line that is cut off is left out with a
     note. Text columns come as categories, numeric ones as float64; `exact`: as the one nearest to the text,
-    as Python and numpy read it, else sometimes as its neighbour, in half the time. Raises InputError for a
-    missing, empty or foreign file, and for a bad row or cell.
+    as Python and numpy read it, else sometimes as its neighbour, in half the time. A number below 0 in one of
+    `not_negative` is a bad cell. Raises InputError for a missing, empty or foreign file, and for a bad row or
+    cell.
     """
     name = source_name(source)
     wanted_numbers, wanted_texts = {*numbers, *optional_numbers}, {*texts, *optional_texts}
@@ -182,7 +195,8 @@ def read_chunks(source: str, numbers: Sequence[str] = (), texts: Sequence[str] =
             empty.attrs["header"] = header
             yield empty
             wanted = _Wanted(name, [column for column in chosen if column in wanted_numbers],
-                             [column for column in chosen if column not in wanted_numbers], keep, left, exact)
+                             [column for column in chosen if column not in wanted_numbers], keep, left, exact,
+                             not_negative)
             if max_rows is not None:
                 yield from wanted.frames(stream, header, max_rows=max_rows)
                 return

@@ -35,7 +35,7 @@ def _read(options) -> pd.DataFrame:
         optional_numbers=(*time_columns, *(column for pair in rss_columns for column in pair), "ops_per_s",
                           "ops", "syscalls", "quarantined", *causes.COLUMNS),
         optional_texts=("kind", *GROUP_COLUMNS),
-        keep=csvfile.throughput_rows, max_rows=max_rows)
+        keep=csvfile.throughput_rows, max_rows=max_rows, not_negative=("ops_per_s", "ops", "syscalls"))
     pair = next((pair for pair in rss_columns if pair[0] in frame and frame[pair[0]].notna().any()), None)
     if frame.empty and any(rss in frame for rss, _ in rss_columns):
         raise InputError(f"{name}: no {'throughput epoch' if 'kind' in frame else 'row'} below the header "

@@ -108,7 +108,7 @@ def _chunks_of_epochs(source: str, options):
     (ops/s)."""
     rate, ns = options.throughput, options.ns
     for chunk in csvfile.read_chunks(
-            source, optional_numbers=(rate, ns, "quarantined"), exact=True,
+            source, optional_numbers=(rate, ns, "quarantined"), exact=True, not_negative=(rate, ns),
             optional_texts=("kind", "subject", "allocator"), keep=csvfile.throughput_rows, forget=("kind",)):
         if rate not in chunk and ns not in chunk:
             raise InputError(f"{csvfile.source_name(source)}:1: no column '{rate}' and none '{ns}'; name "
@@ -253,7 +253,9 @@ def _percentiles(argv) -> int:
 
     source, max_rows = csvfile.resolve_source(options.source)
     gathered: dict = {}
+    positive = units.is_rate(options.column) or options.column.endswith("_per_op")
     for chunk in csvfile.read_chunks(source, numbers=(options.column,), texts=sorted(texts), exact=True,
+                                     not_negative=(options.column,) if positive else (),
                                      keep=keep if conditions else None, max_rows=max_rows,
                                      forget=[column for column, _ in conditions if column != options.by]):
         for labels, rows in _groups(chunk, [options.by] if options.by else [], NO_VALUE):
