@@ -1,4 +1,5 @@
 """hakbench scorecard: what it takes from folders, what it claims, and that it is the same each time."""
+import errno
 import html
 import json
 import re
@@ -305,6 +306,27 @@ def test_a_folder_that_cannot_be_used_is_one_line(call, tmp_path, make, words):
 def test_a_page_that_cannot_be_written_is_named(call, suite, tmp_path):
     done = call(scorecard.main, suite, "-o", tmp_path / "no" / "card.md")
     assert done.code == 1 and "cannot be written" in done.err and done.err.count("\n") == 1
+
+
+def test_a_full_disk_leaves_the_page_that_was_there(call, suite, tmp_path, monkeypatch):
+    written = Path.write_text
+
+    def fill(path, content, **more):
+        if "html" not in path.name:
+            return written(path, content, **more)
+        path.write_bytes(content[:100].encode())
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    page, own_html = tmp_path / "card.md", tmp_path / "card.html"
+    own_html.write_text("old")
+    monkeypatch.setattr(Path, "write_text", fill)
+    done = call(scorecard.main, suite, "-o", page, "--html", own_html)
+    assert done.code == 1 and done.err == (f"hakbench-scorecard: error: {own_html}: cannot be written (No "
+                                           "space left on device); free space\n")
+    assert own_html.read_text() == "old" and set(tmp_path.iterdir()) == {page, own_html}
+    monkeypatch.undo()
+    page.chmod(0o600)
+    assert call(scorecard.main, suite, "-o", page).code == 0 and page.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.fixture(scope="module")

@@ -3,24 +3,22 @@
 Purpose     Google Benchmark JSON, mimalloc-bench's benchres.csv, JUnit XML, tidy CSV and Parquet.
 Boundary    main() is the tool: it knows files. What is in them is export_formats.py's.
 Invariants  A measurement that the folder lacks is left out or "-", never 0. A file is whole, or what it
-            was before.
+            was before (wholefile.py).
 """
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
-import os
 from pathlib import Path
 from typing import Callable, Optional
 
 import pandas as pd
 
-from . import app_report, cli, export_formats
+from . import app_report, cli, export_formats, wholefile
 from .errors import InputError
 from .load import load_result
 
 PROG = "hakbench-export"
+MEND = "name another file with -o"
 JUNIT_SOURCES = ("gate.json", "experiment.json", "verdict.json")
 
 
@@ -35,27 +33,8 @@ def _app_runs(folder: Path) -> Optional[pd.DataFrame]:
         raise InputError(f"{path}: cannot be read ({error}); run hakbench app again") from None
 
 
-def _whole(path: Path, write: Callable) -> Path:
-    """write() a file of its own beside `path`, which takes its place once it is whole: what was there before
-    is kept until then. A device or a pipe is written as it is, and what may not be written is refused."""
-    target = Path(os.path.realpath(path))
-    replace = not target.exists() or (target.is_file() and os.access(target, os.W_OK))
-    written = target.with_name(f".{target.name}.{os.getpid()}") if replace else target
-    try:
-        write(written)
-        if replace:
-            os.replace(written, target)
-    except OSError as error:
-        if replace:
-            with contextlib.suppress(OSError):
-                written.unlink()
-        mend = "free space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "name another file with -o"
-        raise InputError(f"{path}: cannot be written ({error.strerror or error}); {mend}") from None
-    return path
-
-
 def _write(path: Path, content: str) -> Path:
-    return _whole(path, lambda written: written.write_text(content, encoding="utf-8"))
+    return wholefile.write_text(path, content, MEND)
 
 
 def _gbench(folder: Path, output: Path) -> list:
@@ -102,7 +81,7 @@ def _csv(folder: Path, output: Path) -> list:
 def _parquet(folder: Path, output: Path) -> list:
     frame = _table(folder)
     try:
-        return [_whole(output, lambda written: frame.to_parquet(written, index=False))]
+        return [wholefile.write(output, lambda written: frame.to_parquet(written, index=False), MEND)]
     except ImportError:
         raise InputError("Parquet needs the Python module pyarrow or fastparquet, and there is neither; "
                          "install one, or take --to csv") from None

@@ -4,7 +4,7 @@ Purpose     Write the scorecard as Markdown and as one HTML page; with --measure
 Boundary    main() is the tool. Reads folders of hakbench ab, app and soak; writes the two pages and nothing
             else, but with --measure a folder that holds all that was measured, and with the page of hakmem's
             source tree the paragraph of its README.md.
-Invariants  The same command gives the same bytes.
+Invariants  The same command gives the same bytes. A page is whole, or what it was before.
 """
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
-from . import cli, document, scorecard_readme, scorecard_suite
-from .errors import InputError
+from . import cli, document, scorecard_readme, scorecard_suite, wholefile
 from .scorecard_data import Card, read_card
 from .scorecard_page import DEFAULT_PAGE, Page
 from .scorecard_targets import MILESTONE_REFERENCE, TARGETS
@@ -108,11 +107,7 @@ def _refresh_readme(card: Card, markdown: Path) -> list:
 
 
 def _write(path: Path, content: str) -> None:
-    try:
-        path.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); make its folder, or name another "
-                         "file with -o or --html") from None
+    wholefile.write_text(path, content, "make its folder, or name another file with -o or --html")
 
 
 def as_dict(card: Card, page: Page) -> dict:
