@@ -1,6 +1,7 @@
 """hakbench compare: folders of one workload side by side."""
 import json
 
+import pandas as pd
 import pytest
 
 from folders import make_folder
@@ -114,3 +115,38 @@ def test_another_version_of_the_reference_leaves_no_verdict(call, tmp_path):
 def test_folders_measured_alike_need_no_note(call, tmp_path):
     folders = [make_folder(tmp_path / str(seed), seed=seed) for seed in (9, 10)]
     assert "Note" not in call(compare_folders.main, *folders).out
+
+
+def rebased(folder, times=2):
+    """As if the process's own memory were so many times as much; what is above it stays."""
+    rows = pd.read_csv(folder / "epochs.csv", dtype=str, keep_default_na=False)
+    more = (times - 1) * rows["rss_base_kb"].astype(int)
+    for column in ("rss_base_kb", "rss_kb", "peak_rss_kb"):
+        rows[column] = rows[column].astype(int) + more
+    rows.to_csv(folder / "epochs.csv", index=False)
+    return folder
+
+
+def test_another_base_of_memory_leaves_no_verdict_on_memory(call, tmp_path):
+    before = make_folder(tmp_path / "before", ratios=(1.0, 1.0))
+    after = rebased(make_folder(tmp_path / "after", ratios=(1.1, 1.0), seed=2))
+    rows = rows_of(call, before, after)
+    assert rows[str(after), "throughput"]["verdict"] == "better"
+    assert rows[str(after), "peak_rss_above_base"]["verdict"] == "not comparable"
+    notes = [line for line in call(compare_folders.main, before, after).out.splitlines() if "Note: " in line]
+    assert len(notes) == 1 and "the process's own memory " in notes[0]
+    assert notes[0].endswith("No verdict on peak RSS: its change may be that of the process's own memory")
+    edit_manifest(after, host={"cpu_model": "Another", "kernel": "6.1", "cpus_online": 2})
+    assert call(compare_folders.main, before, after).out.splitlines()[1].endswith(
+        "No verdict: the change may be that of CPU; of peak RSS also of the process's own memory")
+
+
+def test_folders_out_of_the_order_of_time_are_named(call, tmp_path):
+    early, late = (make_folder(tmp_path / name, seed=seed) for seed, name in enumerate(("zz", "aa")))
+    rows = pd.read_csv(late / "epochs.csv", dtype=str, keep_default_na=False)
+    rows["wall_time_s"] = [f"{float(wall) + 86400:.6f}" for wall in rows["wall_time_s"]]
+    rows.to_csv(late / "epochs.csv", index=False)
+    assert "Note" not in call(compare_folders.main, early, late).out
+    done = call(compare_folders.main, late, early)
+    assert (f"Note: not in the order of time: {early} was measured before {late}; each is held against "
+            f"{late}, the first one given") in done.out.splitlines()

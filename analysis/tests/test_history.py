@@ -8,6 +8,7 @@ import pytest
 from folders import make_folder
 
 from hakmem_analysis import change_points, compare_folders, history, plot
+from scorecard_folders import edit_manifest
 
 
 def test_a_level_that_changes_is_found_where_it_changes():
@@ -87,6 +88,25 @@ def test_a_loss_of_4_percent_is_named_with_its_commits(call, tmp_path):
     found = json.loads(call(history.main, *folders, "--format", "json").out)["changes"]
     assert len(found) == 1 and found[0]["verdict"] == "worse"
     assert found[0]["ratio"] == pytest.approx(1.075 / 1.12, abs=0.01)
+
+
+def test_a_change_between_two_machines_has_no_verdict(call, tmp_path):
+    """The note stands where the machine changes, not at every folder since."""
+    folders = _folders(tmp_path, [1.12] * 6 + [1.075] * 6)
+    for folder in folders[:6]:
+        edit_manifest(folder, host={"cpu_model": "Another", "kernel": "6.1", "cpus_online": 2})
+    done = call(history.main, *folders)
+    assert [line for line in done.out.splitlines() if line.startswith("Note: ")] == [
+        f"Note: {tmp_path / 'r06'} was not measured as {tmp_path / 'r05'}: CPU Another (there A CPU). No "
+        "verdict: the change may be that of CPU"]
+    assert done.out.strip().endswith(", which are not comparable: see the note")
+    content = json.loads(call(history.main, *folders, "--format", "json").out)
+    assert content["changes"][0]["verdict"] == "not comparable" and len(content["notes"]) == 1
+    folders = _folders(tmp_path / "calibrated", [1.12] * 6 + [1.075] * 6)
+    for number, folder in enumerate(folders):
+        edit_manifest(folder, ops_per_epoch=30_000_000 + 1000 * number, op_stream_hash=str(number))
+    content = json.loads(call(history.main, *folders, "--format", "json").out)
+    assert content["notes"] == [] and content["changes"][0]["verdict"] == "worse"
 
 
 def _axes(monkeypatch, rows, folders, path):

@@ -5,7 +5,8 @@ Boundary    Two Results in, Differences out. What a difference does to a figure 
 Invariants  Both sides of a folder's ratio share its operations and seed, so a ratio outlives another seed and
             as many operations per epoch as another calibration finds (MOST_TIMES). Far shorter epochs
             are another state of heap and caches; a machine, a reference, a stream of operations may be
-            the whole change. Another workload is refused.
+            the whole change. What memory is counted from may be all of a change of memory, and is none of
+            throughput. Another workload is refused.
 """
 from __future__ import annotations
 
@@ -18,6 +19,8 @@ from .errors import InputError
 from .load import Result
 
 MOST_TIMES = 2.0  # the operations per epoch; the same build on record differed by 1.25 from day to day
+MOST_BASE_TIMES = 1.25  # a process's own memory; one build's differs by a percent from day to day
+MEMORY = "peak_rss_above_base"
 SETTINGS = (("seconds an epoch", "epoch_s"),
             ("operations before the first epoch", "prefault_ops"), ("warm-up epochs", "warmup_epochs"))
 MACHINE = {"cpu_model": "CPU", "machine": "architecture", "kernel": "kernel", "cpus_online": "CPUs",
@@ -26,16 +29,21 @@ MACHINE = {"cpu_model": "CPU", "machine": "architecture", "kernel": "kernel", "c
 
 @dataclass(frozen=True)
 class Difference:
-    """`name` of what differs, its value here and in the first folder. `forbids` a verdict on the change."""
+    """`name` of what differs, its value here and in the first folder. `forbids` a verdict on the change, of
+    `metric` only if that is set."""
 
     name: str
     here: object
     first: object
     forbids: bool
+    metric: str = ""
 
     @property
     def words(self) -> str:
         return f"{self.name} {_said(self.here)} (there {_said(self.first)})"
+
+    def forbids_of(self, metric: str) -> bool:
+        return self.forbids and self.metric in ("", metric)
 
 
 def _said(value) -> str:
@@ -68,6 +76,19 @@ def _reference(result: Result) -> dict:
     return {key: entry.get(key) for key in ("allocator", "version", "env", "init")}
 
 
+def _base_kb(result: Result) -> Optional[float]:
+    """The memory that the reference's process had before its allocator: what its RSS is counted from."""
+    base = result.measured(result.reference)["rss_base_kb"].median()
+    return float(base) if base > 0 else None
+
+
+def _bases(first: Result, result: Result) -> list:
+    here, there = _base_kb(result), _base_kb(first)
+    if None in (here, there) or max(here, there) <= MOST_BASE_TIMES * min(here, there):
+        return []
+    return [Difference("the process's own memory", f"{here:.0f} kB", f"{there:.0f} kB", True, MEMORY)]
+
+
 def differences(first: Result, result: Result) -> list:
     """The Differences of two folders of one workload, those that forbid a verdict first."""
     found = []
@@ -92,6 +113,7 @@ def differences(first: Result, result: Result) -> list:
         look(name, result.manifest.get(key), first.manifest.get(key), False)
     look("seed", *seeds, False)
     look("operations per epoch", *ops, None in ops or max(ops) > MOST_TIMES * min(ops))
+    found += _bases(first, result)
     found.sort(key=lambda each: not each.forbids)
     return found
 
@@ -101,8 +123,12 @@ def note(first: Result, result: Result, found: list) -> Optional[str]:
     if not found:
         return None
     line = f"{result.folder} was not measured as {first.folder}: {', '.join(each.words for each in found)}. "
-    forbidding = [each.name for each in found if each.forbids]
+    forbidding, of_memory = ([each.name for each in found if each.forbids and each.metric == metric]
+                             for metric in ("", MEMORY))
     if forbidding:
-        return line + f"No verdict: the change may be that of {' or '.join(forbidding)}"
+        line += f"No verdict: the change may be that of {' or '.join(forbidding)}"
+        return line + (f"; of peak RSS also of {of_memory[0]}" if of_memory else "")
+    if of_memory:
+        return line + f"No verdict on peak RSS: its change may be that of {of_memory[0]}"
     return line + ("Ratios are compared all the same, because both sides of each shared these; ops/s alone "
                    "may differ by them")

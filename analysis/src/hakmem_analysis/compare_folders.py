@@ -76,11 +76,12 @@ def side_by_side(results: Sequence[Result]) -> list:
     first: dict = {}
     rows = []
     for result, comparisons in zip(results, found):
+        differing = comparable.differences(results[0], result)
         for row in comparisons:
             summary: Summary = summarise(result, row.candidate_subject)
             known = first.setdefault(_key(row), row)
             since = (None, None, None, "") if known is row else change(known, row)
-            if known is not row and any(each.forbids for each in comparable.differences(results[0], result)):
+            if known is not row and any(each.forbids_of(row.metric) for each in differing):
                 since = (*since[:3], NOT_COMPARABLE)
             rows.append(Row(str(result.folder), ((result.manifest.get("git") or {}).get("commit") or "")[:10],
                             *_key(row), row.candidate_value, row.ratio, row.lower, row.upper,
@@ -89,10 +90,21 @@ def side_by_side(results: Sequence[Result]) -> list:
     return sorted(rows, key=lambda row: keys.index((row.candidate, row.reference, row.metric)))
 
 
+def measured_at(result: Result) -> float:
+    """The wall time of its first epoch: the order of folders in time."""
+    return result.epochs["wall_time_s"].min()
+
+
 def notes(results: Sequence[Result]) -> list:
-    """A line for each folder that was not measured as the first was."""
+    """A line for each folder that was not measured as the first was, and one if they are not in the order of
+    time."""
     found = [comparable.note(results[0], result, comparable.differences(results[0], result))
              for result in results[1:]]
+    for before, result in zip(results, results[1:]):
+        if result.epochs["wall_time_s"].max() < measured_at(before):
+            found.append(f"not in the order of time: {result.folder} was measured before {before.folder}; "
+                         f"each is held against {results[0].folder}, the first one given")
+            break
     return [line for line in found if line]
 
 
@@ -117,12 +129,14 @@ def _run(argv) -> int:
         "that changed since the first folder. A note names what else differs between the folders. Up to\n"
         "twice the operations per epoch, another seed or warm-up leave a ratio comparable; more, another\n"
         "machine, version or settings of the reference, or stream of operations leave no verdict; another\n"
-        "working set, number of threads or parameter is another workload, and refused.",
+        "working set, number of threads or parameter is another workload, and refused. Another base that\n"
+        "memory is counted from leaves no verdict on memory. The folders stay in the order given, a note\n"
+        "says if that is not of time; hakbench history sorts them.",
         "examples:\n  hakbench compare out/before out/after\n"
-        "  hakbench compare results/*-ws400 --format json\n\n"
+        "  hakbench compare out/monday out/tuesday out/wednesday --format json\n\n"
         "exit codes: 0 done, whatever changed (hakbench gate decides), 1 the tool or its input failed")
     parser.add_argument("folders", nargs="+", metavar="FOLDER",
-                        help="result folders of hakbench ab, oldest first")
+                        help="result folders of hakbench ab; the others are held against the first")
     cli.add_format(parser)
     options = parser.parse_args(argv)
     results = [load_result(folder) for folder in options.folders]

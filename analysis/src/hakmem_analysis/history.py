@@ -5,6 +5,8 @@ Purpose     Put the folders of one workload in the order in which they were meas
 Boundary    main() is the tool. Result folders of hakbench ab in; text or JSON on standard output, one PNG.
 Invariants  Judged are ratios to the reference that was measured in the same folder, so that a machine that
             became slower is no change. A change is one of the level (change_points.py), not of one folder.
+            What else differs from one folder to the next is named, and a change between two that differ in
+            what may be all of it has no verdict (comparable.py).
 """
 from __future__ import annotations
 
@@ -14,10 +16,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Optional, Sequence
 
-from . import change_points, cli, text, verdicts, wording
-from .compare_folders import TITLES, Row, side_by_side
+from . import change_points, cli, comparable, text, verdicts, wording
+from .compare_folders import NOT_COMPARABLE, TITLES, Row, measured_at, side_by_side
 from .errors import InputError
-from .load import load_result
+from .load import Result, load_result
 
 PROG = "hakbench history"
 HISTORY_FORMAT = "hakbench-history/1"
@@ -28,7 +30,8 @@ LEAST_FOLDERS = change_points.least_values()
 @dataclass(frozen=True)
 class Change:
     """A change of one ratio: it lies between the commits `last` and `first` (of the folders `last_folder` and
-    `first_folder`). `ratio` is the level after over the level before; `verdict` better or worse."""
+    `first_folder`). `ratio` is the level after over the level before; `verdict` better, worse or not
+    comparable."""
 
     candidate: str
     reference: str
@@ -65,16 +68,33 @@ def by_key(rows: Sequence[Row]) -> dict:
     return series
 
 
-def find_changes(rows: Sequence[Row]) -> list:
-    found = []
+def find_changes(rows: Sequence[Row], results: Sequence[Result] = ()) -> list:
+    """The Changes; of `results`, which the rows come from, what else differs between two folders."""
+    found, by_folder = [], {str(result.folder): result for result in results}
+
+    def differ(last: Row, first: Row) -> bool:
+        return bool(by_folder) and any(each.forbids_of(first.metric) for each in comparable.differences(
+            by_folder[last.folder], by_folder[first.folder]))
+
     for key, series in by_key(rows).items():
         better = "higher" if key[2] == "throughput" else "lower"
         for point in change_points.find([math.log(row.ratio) for row in series]):
             last, first = series[point.at - 1], series[point.at]
             ratio = math.exp(point.after - point.before)
+            verdict = NOT_COMPARABLE if differ(last, first) else verdicts.difference(ratio, ratio, better)
             found.append(Change(*key, last.folder, last.commit, first.folder, first.commit, ratio, point.p,
-                                verdicts.difference(ratio, ratio, better)))
+                                verdict))
     return found
+
+
+def notes(results: Sequence[Result]) -> list:
+    """A line for each folder that differs from the one before it in what may be all of a change. What leaves
+    ratios comparable, as the operations per epoch of each calibration, would be a line a folder."""
+    found = []
+    for before, result in zip(results, results[1:]):
+        forbidding = [each for each in comparable.differences(before, result) if each.forbids]
+        found.append(comparable.note(before, result, forbidding))
+    return [line for line in found if line]
 
 
 def reaches(rows: Sequence[Row], changes: Sequence[Change]) -> dict:
@@ -104,8 +124,8 @@ def _changed_at(changes: Sequence[Change], row: Row) -> str:
     return ""
 
 
-def for_people(rows: Sequence[Row], changes: Sequence[Change], words: str) -> str:
-    lines, reach = [words], reaches(rows, changes)
+def for_people(rows: Sequence[Row], changes: Sequence[Change], words: str, remarks: Sequence[str]) -> str:
+    lines, reach = [words, *(f"Note: {remark}" for remark in remarks)], reaches(rows, changes)
     changed = {(change.candidate, change.reference, change.metric) for change in changes}
     for key, series in by_key(rows).items():
         cells = [["folder", "commit", f"/ {key[1]}", "interval", "changed"]]
@@ -115,7 +135,9 @@ def for_people(rows: Sequence[Row], changes: Sequence[Change], words: str) -> st
                   _reach_words(reach[key], key in changed)]
     found = [f"{change.candidate}: {TITLES[change.metric].lower()} over {change.reference} changed "
              f"by {100 * (change.ratio - 1):+.2f} % between {change.last or change.last_folder} and "
-             f"{change.first or change.first_folder} (p {change.p:.2g})" for change in changes]
+             f"{change.first or change.first_folder} (p {change.p:.2g})"
+             + (f", which are {NOT_COMPARABLE}: see the note" if change.verdict == NOT_COMPARABLE else "")
+             for change in changes]
     if not changes and all(it.behind is not None for it in reach.values()):
         found = ["No ratio changed its level."]
     return "\n".join([*lines, "", *found] if found else lines)
@@ -185,20 +207,20 @@ def _run(argv) -> int:
     parser.add_argument("--png", metavar="FILE", help="also draw the ratios")
     cli.add_format(parser)
     options = parser.parse_args(argv)
-    results = sorted((load_result(folder) for folder in options.folders),
-                     key=lambda result: result.epochs["wall_time_s"].min())
+    results = sorted((load_result(folder) for folder in options.folders), key=measured_at)
     rows = side_by_side(results)
     if not by_key(rows):
         raise InputError("no folder has a ratio: give folders of hakbench ab")
-    changes, words = find_changes(rows), wording.conditions(results[0])
+    changes, words = find_changes(rows, results), wording.conditions(results[0])
     if options.png:
         draw(rows, [str(result.folder) for result in results], words, Path(options.png))
     if options.format == "json":
-        print(json.dumps({"format": HISTORY_FORMAT, "workload": words, "rows": [asdict(row) for row in rows],
+        print(json.dumps({"format": HISTORY_FORMAT, "workload": words, "notes": notes(results),
+                          "rows": [asdict(row) for row in rows],
                           "changes": [asdict(change) for change in changes],
                           "reach": [asdict(reach) for reach in reaches(rows, changes).values()]}, indent=2))
     else:
-        print(for_people(rows, changes, words))
+        print(for_people(rows, changes, words, notes(results)))
     return cli.EXIT_PASS
 
 
