@@ -53,8 +53,8 @@ static void print_help(void) {
       "\n"
       "Prints allocator, parameters, throughput, rss, peak_rss and failed_allocs, one a line; the "
       "first word of\n"
-      "a line is its name and the second its value. Exit code: 0, or 1 on a bad argument or no "
-      "memory.\n",
+      "a line is its name and the second its value. Exit code: 0, or 1 on a bad argument, no\n"
+      "memory, or standard output that cannot be written.\n",
       RANDOM_MIXED_DEFAULT_WS, RANDOM_MIXED_DEFAULT_MIN_SIZE, RANDOM_MIXED_DEFAULT_MAX_SIZE,
       kPrefaultVariable);
 }
@@ -62,6 +62,14 @@ static void print_help(void) {
 static _Noreturn void fail(const char *what, const char *mend) {
   fprintf(stderr, BENCH_PROGRAM ": %s; %s\n", what, mend);
   exit(kExitFailed);
+}
+
+/* What was measured and is not there is no success. */
+static int end_output(void) {
+  if (fflush(stdout) == 0 && ferror(stdout) == 0) return 0;
+  char what[128];
+  snprintf(what, sizeof what, "cannot write to standard output: %s", strerror(errno));
+  fail(what, "make room, or send it elsewhere");
 }
 
 static uint64_t parse_number(const char *name, const char *text, uint64_t min, uint64_t max) {
@@ -121,7 +129,7 @@ static long status_kb(const char *name) {
 int main(int argc, char **argv) {
   if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
     print_help();
-    return 0;
+    return end_output();
   }
   const struct options options = parse_options(argc, argv);
   void **const slots = mmap(NULL, options.ws * sizeof(void *), PROT_READ | PROT_WRITE,
@@ -158,5 +166,5 @@ int main(int argc, char **argv) {
     printf("peak_rss       %ld kB (%ld kB above the start)\n", peak_kb, peak_kb - base_kb);
   }
   printf("failed_allocs  %" PRIu64 "\n", failed);
-  return 0;
+  return end_output();
 }

@@ -30,6 +30,12 @@ refuses() {
   fi
 }
 
+# says_full ARGUMENT... - where standard output takes no more, that is one line with the mend, and exit code 1.
+says_full() {
+  # shellcheck disable=SC2016  # $@ is that of the inner shell
+  refuses 'cannot write to standard output: No space left on device; make room' sh -c '"$@" >/dev/full' sh "$@"
+}
+
 name=$(basename "$program")
 says "^allocator +${name#bench_random_mixed_}$" "$program" 1000
 says '^parameters +cycles=1000 ws=400 seed=1 min_size=16 max_size=1039 prefault=100$' "$program" 1000
@@ -49,5 +55,8 @@ refuses "min_size needs a max_size" "$program" 1000 400 1 16
 refuses "max_size = '16': expected a number in 32.." "$program" 1000 400 1 32 16
 refuses "too many arguments" "$program" 1 2 3 4 5 6
 refuses "HAKMEM_BENCH_PREFAULT = 'some'" HAKMEM_BENCH_PREFAULT=some "$program" 1000
+
+says_full "$program" 1000
+says_full "$program" --help
 
 [ "$failures" -eq 0 ]
