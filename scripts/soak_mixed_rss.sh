@@ -45,6 +45,7 @@ value() {
 
 cycles=${CYCLES:-}
 if [[ -z $cycles ]]; then
+  check_epoch
   lines=$(run_bench $trial_cycles) || exit 1
   rate=$(value "$lines" throughput)
   [[ $rate =~ ^[0-9]+$ ]] || die "$bench prints no line 'throughput N ops/s'; name a bench_random_mixed_* program"

@@ -29,6 +29,7 @@ TEXT
 }
 
 read_arguments "$@"
+check_epoch
 bench=$(bench_path)
 name=$(basename "$bench")
 # Only that of the same build: another's plugins hold another allocator.

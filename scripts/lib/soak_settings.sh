@@ -36,6 +36,13 @@ read_arguments() {
   done
 }
 
+# check_epoch - one epoch at least has to fit; a soak would go on far beyond its time without a word.
+check_epoch() {
+  LC_ALL=C awk -v epoch="$EPOCH_SEC" -v duration="$DURATION_SEC" 'BEGIN { exit (epoch > duration) }' ||
+    die "EPOCH_SEC=$EPOCH_SEC is longer than DURATION_SEC=$DURATION_SEC; give a shorter EPOCH_SEC or a longer" \
+      "DURATION_SEC"
+}
+
 # bench_path - the absolute path of BENCH_BIN, links followed.
 bench_path() {
   local bench=${BENCH_BIN:-$root/build/release/bin/bench_random_mixed_hakmem_minimal}
