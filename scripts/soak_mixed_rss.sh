@@ -53,7 +53,8 @@ if [[ -z $cycles ]]; then
 fi
 say "$(basename "$bench"): processes of $cycles operations, WS=$WS, for $DURATION_SEC s" >&2
 
-echo "run,allocator,wall_time_s,ops,ops_per_s,ns_per_op,rss_kb,rss_above_base_kb,peak_rss_kb,peak_rss_above_base_kb,failed_allocs"
+echo "run,allocator,wall_time_s,ops,ops_per_s,ns_per_op,rss_kb,rss_above_base_kb,peak_rss_kb,peak_rss_above_base_kb,failed_allocs" \
+  2>/dev/null || output_failed
 end=$(awk -v now="$EPOCHREALTIME" -v seconds="$DURATION_SEC" 'BEGIN { printf "%.6f", now + seconds }')
 run=0
 while :; do
@@ -61,7 +62,8 @@ while :; do
   printf '%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s\n' "$run" "$(value "$lines" allocator)" "$EPOCHREALTIME" "$cycles" \
     "$(value "$lines" throughput)" "$(value "$lines" throughput 4)" \
     "$(value "$lines" rss)" "$(value "$lines" rss 4)" \
-    "$(value "$lines" peak_rss)" "$(value "$lines" peak_rss 4)" "$(value "$lines" failed_allocs)"
+    "$(value "$lines" peak_rss)" "$(value "$lines" peak_rss 4)" "$(value "$lines" failed_allocs)" \
+    2>/dev/null || output_failed
   run=$((run + 1))
   awk -v now="$EPOCHREALTIME" -v end="$end" 'BEGIN { exit now < end }' && break
 done

@@ -18,10 +18,16 @@ settings_help() {
 TEXT
 }
 
+# output_failed - ends the script: its output is what it is for. bash's own words name a line of the script.
+output_failed() { die "cannot write to standard output; make room, or send it elsewhere"; }
+
 # read_arguments ARGUMENT... - there are none but --help. Also looks at the variables.
 read_arguments() {
   case ${1:-} in
-    -h | --help) usage && exit 0 ;;
+    -h | --help)
+      usage 2>/dev/null || output_failed
+      exit 0
+      ;;
     '') ;;
     *) die "unknown argument '$1': see --help" ;;
   esac
@@ -38,7 +44,7 @@ read_arguments() {
 
 # check_epoch - one epoch at least has to fit; a soak would go on far beyond its time without a word.
 check_epoch() {
-  LC_ALL=C awk -v epoch="$EPOCH_SEC" -v duration="$DURATION_SEC" 'BEGIN { exit (epoch > duration) }' ||
+  LC_ALL=C awk -v epoch="$EPOCH_SEC" -v duration="$DURATION_SEC" 'BEGIN { exit (epoch > duration) }' >/dev/null ||
     die "EPOCH_SEC=$EPOCH_SEC is longer than DURATION_SEC=$DURATION_SEC; give a shorter EPOCH_SEC or a longer" \
       "DURATION_SEC"
 }

@@ -54,9 +54,15 @@ for script in soak_mixed_rss soak_mixed_single_process; do
   done
   run $script "$sandbox/out" DURATION_SEC=0.10 EPOCH_SEC=0.1
   expect "$script: one epoch fits" passed
+  run $script /dev/full --help
+  expect "$script: --help without room" refused \
+    "$script.sh: cannot write to standard output; make room, or send it elsewhere"
 done
 
 run soak_mixed_rss "$sandbox/out" DURATION_SEC=0.1 EPOCH_SEC=5 CYCLES=10
 expect "operations instead of an epoch" passed
+run soak_mixed_rss /dev/full DURATION_SEC=0.1 EPOCH_SEC=0.1
+expect "rows without room" refused \
+  "soak_mixed_rss.sh: cannot write to standard output; make room, or send it elsewhere"
 
 [[ $failures -eq 0 ]]
