@@ -24,6 +24,7 @@
 #include "micro_cases.h"
 #include "model/error.h"
 #include "output/result_folder.h"
+#include "output/standard_output.h"
 #include "subject/plugin_loader.h"
 #include "suite_reporter.h"
 
@@ -132,7 +133,7 @@ Signals::End run_in_process(const PluginSpec &plugin, const Options &options,
       "--benchmark_repetitions=" + std::to_string(options.repetitions)};
   if (!options.filter.empty()) argv.push_back("--benchmark_filter=" + options.filter);
   std::vector<std::string> environment = subject_environment({});
-  fflush(stdout);
+  flush_standard_output();  // which also says in time that what is to be printed would be lost
   const pid_t child = fork();
   if (child < 0) throw Error(std::string("cannot start a process: ") + strerror(errno));
   if (child == 0) {
@@ -262,9 +263,11 @@ int parse_and_run(int argc, char **argv) {
 
 int main(int argc, char **argv) {
   try {
-    if (argc > 3 && strcmp(argv[1], hakbench::kChildArgument) == 0)
-      return hakbench::run_suite(argc, argv);
-    return hakbench::parse_and_run(argc, argv);
+    const bool is_child = argc > 3 && strcmp(argv[1], hakbench::kChildArgument) == 0;
+    const int exit_code =
+        is_child ? hakbench::run_suite(argc, argv) : hakbench::parse_and_run(argc, argv);
+    if (exit_code == 0) hakbench::flush_standard_output();  // else the reason has been told
+    return exit_code;
   } catch (const std::exception &error) {
     fprintf(stderr, "hakbench: error: %s\n", error.what());
     return 1;

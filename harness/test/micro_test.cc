@@ -136,6 +136,23 @@ TEST_F(MicroTest, AFileWithoutAnyRoomIsNotLeft) {
   EXPECT_TRUE(fs::is_empty(result_));
 }
 
+TEST_F(MicroTest, SaysInOneLineThatStandardOutputIsFull) {
+  const auto expect_lost = [&](const std::string &words) {
+    const std::string error = folder_ + "/error";
+    const int status =
+        std::system((HAKBENCH_BINARY " micro " + words + " >/dev/full 2>" + error).c_str());
+    EXPECT_EQ(WEXITSTATUS(status), 1) << words;
+    const std::string said = read_file(error);
+    EXPECT_EQ(said.rfind("hakbench: error: cannot write to standard output: No space left on "
+                         "device; make room, or send it elsewhere\n"),
+              said.find("hakbench: error: "))
+        << said;
+    EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1) << said;
+  };
+  expect_lost("--help");
+  expect_lost("-a glibc --filter malloc_free/size:16 --min-time 0.001 -o " + result_);
+}
+
 TEST_F(MicroTest, AnInterruptEndsTheSuiteAndKeepsItsResults) {
   const std::string part = result_ + "/glibc.json.part";
   // To hakbench alone, as `kill` does it; the suite's process is another.

@@ -514,7 +514,9 @@ TEST_F(RunTest, SaysThatStandardOutputIsFull) {
   const std::string error = folder_ + "/error";
   const int status = std::system((HAKBENCH_BINARY " list columns >/dev/full 2>" + error).c_str());
   EXPECT_EQ(WEXITSTATUS(status), 1);
-  EXPECT_NE(read_file(error).find("cannot write to standard output: No space"), std::string::npos);
+  EXPECT_NE(read_file(error).find("cannot write to standard output: No space left on device; "
+                                  "make room, or send it elsewhere"),
+            std::string::npos);
 }
 
 // A folder without permissions, and a name that can't even be looked at.

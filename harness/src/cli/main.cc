@@ -1,7 +1,6 @@
 // main.cc - the command `hakbench`.
 //
 // The hidden subject argument is looked at first: a subject shares this binary but none of this code.
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "cli/locations.h"
 #include "coordinator/interrupt.h"
 #include "model/error.h"
+#include "output/standard_output.h"
 #include "subject/subject_main.h"
 
 namespace hakbench {
@@ -127,8 +127,8 @@ int main(int argc, char **argv) {
     return hakbench::subject_main(argv[2]);
   try {
     const int exit_code = hakbench::run(argc, argv);
-    if (fflush(stdout) == 0 && ferror(stdout) == 0) return exit_code;
-    return hakbench::fail("cannot write to standard output: " + std::string(strerror(errno)));
+    hakbench::flush_standard_output();
+    return exit_code;
   } catch (const hakbench::Interrupted &interrupted) {
     return 128 + interrupted.signal;
   } catch (const std::exception &error) {
