@@ -420,6 +420,27 @@ TEST_F(RunTest, LoopRunsInThisProcessAndSaysHowMuch) {
   EXPECT_EQ(one.out,
             "hakbench loop hakmem: random_mixed max_size=1039 min_size=16 ws=8 threads=1 seed=1, "
             "prefault=10, ops=1001, failed_allocs=0\n");
+// The one that takes the setting is named, with the words to write.
+TEST_F(RunTest, ASettingForAnAllocatorThatTakesNoneNamesTheOneThatDoes) {
+  for (const auto &[a, b, label] : {std::tuple("hakmem", "glibc", "a"), {"glibc", "hakmem", "b"}}) {
+    std::vector<std::string> arguments = quick_ab(a, b);
+    arguments.insert(arguments.end(), {"--init", "HAKMEM_DEPOT_KB=64"});
+    expect_refused(arguments,
+                   "allocator glibc: takes no settings, but was given {\"HAKMEM_DEPOT_KB\":64}; "
+                   "leave them out for it: --init " +
+                       std::string(label) + ":HAKMEM_DEPOT_KB=64\n");
+  }
+  std::vector<std::string> arguments = quick_ab("floor", "glibc");
+  arguments.insert(arguments.end(), {"--init", "FOO=x"});
+  const std::string alone = "takes no settings, but was given {\"FOO\":\"x\"}; leave them out\n";
+  expect_refused(arguments, "allocator floor: " + alone);
+  expect_refused({"run", "-a", "glibc", "--init", "FOO=x"}, "allocator glibc: " + alone);
+  // A control is told apart: what refuses may be what it wraps.
+  expect_refused({"run", "-a", "control_slow", "--init", "of=glibc", "--init", "FOO=1"},
+                 "the allocator that it wraps has no such setting");
+  EXPECT_FALSE(fs::exists(result_));
+}
+
   const Outcome three = run({"loop", "-a", "glibc", "--ops", "3001", "--threads", "3"});
   EXPECT_EQ(three.exit_code, 0) << three.error;
   EXPECT_NE(three.out.find("ops=3000,"), std::string::npos) << three.out;
@@ -429,7 +450,7 @@ TEST_F(RunTest, LoopRunsInThisProcessAndSaysHowMuch) {
   expect_refused({"loop", "-a", "floor", "--ops", "9", "-w", "random_mixd"}, "'random_mixed'");
   expect_refused({"loop", "-a", "nosuch", "--ops", "9"}, "nosuch");
   expect_refused({"loop", "-a", "floor"}, "--ops is required");
-  expect_refused({"loop", "-a", "floor", "--ops", "9", "--init", "x=1"}, "init refused");
+  expect_refused({"loop", "-a", "floor", "--ops", "9", "--init", "x=1"}, "takes no settings");
   expect_refused({"loop", "-a", faulty("no_malloc"), "--ops", "9"}, "no_malloc.so");
 }
 

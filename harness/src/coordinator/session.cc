@@ -1,11 +1,14 @@
 #include "coordinator/session.h"
 
+#include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 #include <tuple>
 
 #include "coordinator/schedule.h"
 #include "coordinator/turn_runner.h"
+#include "model/error.h"
+#include "subject/plugin_loader.h"
 
 namespace hakbench {
 namespace {
@@ -89,6 +92,43 @@ void Session::run_block(std::vector<Turn> *turns, const Block &block, int64_t nu
   observer_->on_event(e);
 }
 
+bool is_refused(const SubjectConfig &subject, const std::vector<int> &cpus) {
+  try {
+    check_in_subject(subject, cpus);
+    return false;
+  } catch (const Error &) {
+    return true;
+  }
+}
+
+// " for it: --init a:NAME=VALUE" if another subject was given the same and takes it: settings without a
+// label are for all. Else empty.
+std::string who_takes_them(const RunConfig &config, const SubjectConfig &refused) {
+  using nlohmann::json;
+  const json settings = json::parse(refused.init_json);
+  std::string words;
+  for (const SubjectConfig &other : config.subjects) {
+    const json others = json::parse(other.init_json);
+    std::string of_other;
+    for (const auto &[name, value] : settings.items())
+      if (others.contains(name) && others[name] == value)
+        of_other += " --init " + other.label + ":" + name + "=" +
+                    (value.is_string() ? value.get<std::string>() : value.dump());
+    if (!of_other.empty() && !is_refused(other, config.cpus)) words += of_other;
+  }
+  return words.empty() ? "" : " for it:" + words;
+}
+
+CheckReport check_or_say_who(const RunConfig &config, const SubjectConfig &subject) {
+  try {
+    return check_in_subject(subject, config.cpus);
+  } catch (const Error &error) {
+    const std::string why = error.what();
+    if (why.find(kTakesNoSettings) == std::string::npos) throw;
+    throw Error(why + who_takes_them(config, subject));
+  }
+}
+
 }  // namespace
 
 void run_session(const RunConfig &config, RunObserver *observer) {
@@ -99,7 +139,7 @@ void check_subjects(const RunConfig &config) {
   std::set<std::tuple<std::string, std::string, std::map<std::string, std::string>>> checked;
   for (const SubjectConfig &subject : config.subjects) {
     if (!checked.emplace(subject.plugin.path, subject.init_json, subject.env).second) continue;
-    const CheckReport report = check_in_subject(subject, config.cpus);
+    const CheckReport report = check_or_say_who(config, subject);
     if (!subject.sha256.empty() && report.sha256 != subject.sha256)
       throw Error("allocator " + subject.plugin.name + " (" + subject.plugin.path +
                   ") is no longer the library that the run began with (its SHA-256 differs); bring "

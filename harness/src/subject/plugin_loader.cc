@@ -198,13 +198,24 @@ allocator_plugin whole_table(const allocator_plugin &table) {
 
 namespace {
 
+bool is_hakmem(const allocator_plugin &table) {
+  return std::string_view(table.name).substr(0, 6) == "hakmem";
+}
+
+std::string without_settings(const std::string &init_json) {
+  return kTakesNoSettings + (", but was given " + init_json) + "; leave them out";
+}
+
 // What the codes of plugins mean, where the C library's words would mislead.
-std::string why_refused(int code) {
+std::string why_refused(const allocator_plugin &table, int code) {
   if (code == ENOENT)
     return "it knows no such setting, or a file that one names is missing; `hakbench list gates` "
            "shows hakmem's settings";
   if (code == EINVAL)
     return "it takes no such value; `hakbench list gates` shows what hakmem takes";
+  if (code == ENOTSUP && is_control(table))
+    return "the allocator that it wraps has no such setting, or lacks what it takes; leave it out, "
+           "or wrap another with --init of=NAME";
   if (code == ENOTSUP) return "this build of it has no such setting; hakmem_observe may have it";
   return std::strerror(code);
 }
@@ -214,13 +225,19 @@ std::string why_refused(int code) {
 bool init_plugin(const LoadedPlugin &plugin, const std::string &init_json, std::string *error) {
   const bool takes_settings = plugin.table->init != nullptr && !plugin.generic;
   if (!takes_settings && init_json != "{}") {
-    *error = "takes no settings, but was given " + init_json + "; leave them out";
+    *error = without_settings(init_json);
     return false;
   }
   if (plugin.table->init == nullptr) return true;
   const int code = plugin.table->init(init_json.c_str());
   if (code == 0) return true;
-  *error = "init refused the settings " + init_json + ": " + why_refused(code);
+  // Of other allocators' plugins it is the code of all that take none (plugins/settings.h).
+  const allocator_plugin &table = *plugin.table;
+  if (code == ENOTSUP && !is_hakmem(table) && !is_control(table)) {
+    *error = without_settings(init_json);
+    return false;
+  }
+  *error = "init refused the settings " + init_json + ": " + why_refused(table, code);
   return false;
 }
 

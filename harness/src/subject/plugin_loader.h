@@ -54,6 +54,9 @@ allocator_plugin whole_table(const allocator_plugin &table);
 // RTLD_NOW|RTLD_LOCAL. Does not call init.
 bool load_plugin(const PluginSpec &spec, LoadedPlugin *out, std::string *error);
 
+// In the error of an allocator that has no settings at all; what was given and the mend follow.
+inline constexpr char kTakesNoSettings[] = "takes no settings";
+
 // Calls init with the settings, a JSON object. False if the plugin refuses them, or if there are
 // settings and nothing that could take them: a setting is never ignored.
 bool init_plugin(const LoadedPlugin &plugin, const std::string &init_json, std::string *error);
