@@ -161,6 +161,13 @@ TEST_F(RunTest, BadInputIsOneLineThatNamesTheThing) {
   expect_refused({"run", "-a", "floor", "--duration", "1s", "--ops", "9"},
                  "--duration does not go with --ops");
   expect_refused({"run", "-a", "floor", "--duration", "8h", "--epoch", "1ms"}, "28800000 epochs");
+  expect_refused({"run", "-a", "floor", "--duration", "3", "--epoch", "4s"},
+                 "--epoch of 4 s is longer than the --duration of 3 s; give a shorter --epoch or a "
+                 "longer --duration");
+  expect_refused({"run", "-a", "floor", "--duration", "100ms"},
+                 "the default epoch of 0.25 s is longer than the --duration of 0.1 s");
+  expect_refused({"run", "-a", "floor", "-p", "quick", "--duration", "200ms"},
+                 "the profile's epoch of 0.3 s is longer than the --duration of 0.2 s");
   expect_refused({"run", "-a", "floor", "--epoch", "-1"}, "--epoch -1");
   expect_refused({"run", "-a", "floor", "--epochs", "0"}, "--blocks 0");
   expect_refused({"run", "-a", "floor", "--cycles", "0"}, "--ops 0");
@@ -413,13 +420,6 @@ TEST_F(RunTest, InitSettingsReachTheirPlugin) {
   expect_refused({"run", "-a", faulty("calling"), "--init", "x=1"}, "takes no settings");
 }
 
-TEST_F(RunTest, LoopRunsInThisProcessAndSaysHowMuch) {
-  const Outcome one = run({"loop", "-a", "hakmem", "--ops", "1001", "--prefault", "10", "--ws", "8",
-                           "--init", "HAKMEM_DEPOT_KB=64"});
-  EXPECT_EQ(one.exit_code, 0) << one.error;
-  EXPECT_EQ(one.out,
-            "hakbench loop hakmem: random_mixed max_size=1039 min_size=16 ws=8 threads=1 seed=1, "
-            "prefault=10, ops=1001, failed_allocs=0\n");
 // The one that takes the setting is named, with the words to write.
 TEST_F(RunTest, ASettingForAnAllocatorThatTakesNoneNamesTheOneThatDoes) {
   for (const auto &[a, b, label] : {std::tuple("hakmem", "glibc", "a"), {"glibc", "hakmem", "b"}}) {
@@ -441,6 +441,13 @@ TEST_F(RunTest, ASettingForAnAllocatorThatTakesNoneNamesTheOneThatDoes) {
   EXPECT_FALSE(fs::exists(result_));
 }
 
+TEST_F(RunTest, LoopRunsInThisProcessAndSaysHowMuch) {
+  const Outcome one = run({"loop", "-a", "hakmem", "--ops", "1001", "--prefault", "10", "--ws", "8",
+                           "--init", "HAKMEM_DEPOT_KB=64"});
+  EXPECT_EQ(one.exit_code, 0) << one.error;
+  EXPECT_EQ(one.out,
+            "hakbench loop hakmem: random_mixed max_size=1039 min_size=16 ws=8 threads=1 seed=1, "
+            "prefault=10, ops=1001, failed_allocs=0\n");
   const Outcome three = run({"loop", "-a", "glibc", "--ops", "3001", "--threads", "3"});
   EXPECT_EQ(three.exit_code, 0) << three.error;
   EXPECT_NE(three.out.find("ops=3000,"), std::string::npos) << three.out;

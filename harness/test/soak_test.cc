@@ -120,6 +120,31 @@ TEST_F(SoakTest, TooShortATimeStillGivesEachAnEpoch) {
   EXPECT_EQ(counted["b"], 1);
 }
 
+// Where it is known before: with --ops nobody knows yet how long an epoch takes.
+TEST_F(SoakTest, AnEpochLongerThanTheTimeIsRefused) {
+  const auto of = [&](const std::vector<std::string> &more) {
+    std::vector<std::string> arguments = {"soak", "-a", "floor", "--no-report", "-o", result_};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  };
+  const std::string mend = "; give a shorter --epoch or a longer --duration";
+  expect_refused(of({"--duration", "1s", "--epoch", "2s"}),
+                 "the --epoch of 2 s is longer than the --duration of 1 s" + mend);
+  expect_refused(of({"--duration", "1s"}),
+                 "the default epoch of 5 s is longer than the --duration of 1 s" + mend);
+  expect_refused(of({"-p", "soak_60m", "--duration", "2s"}),
+                 "the profile's epoch of 5 s is longer than the --duration of 2 s" + mend);
+  expect_refused(of({"--epoch", "2h"}),
+                 "the --epoch of 7200 s is longer than the soak's 3600 s" + mend);
+  expect_refused(
+      of({"--mode", "ratchet", "--duration", "1s", "--epoch", "500ms", "--idle", "2s"}),
+      "the --epoch of 0.5 s and the idle 2 s behind it are longer than the --duration of 1 s; give "
+      "a shorter --epoch or --idle or a longer --duration");
+  EXPECT_FALSE(fs::exists(result_));
+
+  ASSERT_EQ(run(of({"--duration", "0.3", "--epoch", "300ms"})).exit_code, 0) << "one epoch fits";
+}
+
 TEST_F(SoakTest, RatchetDrainsAndWatchesTheIdleSubject) {
   // Blocks this large are mappings of their own in glibc, which go when they are freed.
   const Outcome outcome =

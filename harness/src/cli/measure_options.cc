@@ -13,6 +13,7 @@
 #include "coordinator/cpus.h"
 #include "coordinator/profile.h"
 #include "coordinator/session.h"
+#include "coordinator/soak_modes.h"
 #include "model/error.h"
 #include "model/text.h"
 
@@ -291,6 +292,29 @@ void add_init_setting(const std::string &name, const std::string &value, std::st
   *init_json = init.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+// Which epoch it is that is too long: who did not give one has not seen it.
+std::string epoch_text(const MeasureOptions &options, const nlohmann::json &profile,
+                       double epoch_s) {
+  const bool is_profiles = profile.value("run", nlohmann::json::object()).contains("epoch_s");
+  return fmt::format("the {} of {:g} s",
+                     !options.epoch.empty() ? "--epoch"
+                     : is_profiles          ? "profile's epoch"
+                                            : "default epoch",
+                     epoch_s);
+}
+
+// A run of one epoch that is longer than all the time there is would go on far beyond it. `duration` is
+// what the user gave; empty: `duration_s` is the profile's or the default.
+void expect_epoch_fits(const std::string &epoch, double turn_s, double idle_s,
+                       const std::string &duration, double duration_s) {
+  constexpr double kRounding = 1e-9;  // 300ms and 0.3 are the same
+  if (turn_s <= duration_s * (1 + kRounding)) return;
+  throw Error(fmt::format(
+      "{}{} longer than the {}{:g} s; give a shorter --epoch{} or a longer --duration", epoch,
+      idle_s > 0 ? fmt::format(" and the idle {:g} s behind it are", idle_s) : " is",
+      duration.empty() ? "soak's " : "--duration of ", duration_s, idle_s > 0 ? " or --idle" : ""));
+}
+
 MergedRun merge_options(const MeasureOptions &options, const RunConfig &defaults) {
   MergedRun merged;
   merged.config = defaults;
@@ -325,7 +349,10 @@ MergedRun merge_options(const MeasureOptions &options, const RunConfig &defaults
       throw Error(
           "--duration does not go with --ops: nobody knows yet how long such an epoch takes; give "
           "--epochs, or --epoch instead of --ops");
-    const double epochs = std::ceil(parse_seconds("--duration", options.duration) / config.epoch_s);
+    const double duration_s = parse_seconds("--duration", options.duration);
+    expect_epoch_fits(epoch_text(options, profile, config.epoch_s), config.epoch_s, 0,
+                      options.duration, duration_s);
+    const double epochs = std::ceil(duration_s / config.epoch_s);
     if (epochs > kMaxBlocks)
       throw Error(
           fmt::format("--duration {} would be {:.0f} epochs of {:g} s, of at most {}; give a "
@@ -333,6 +360,12 @@ MergedRun merge_options(const MeasureOptions &options, const RunConfig &defaults
                       options.duration, epochs, config.epoch_s, kMaxBlocks));
     config.blocks = static_cast<uint32_t>(epochs);
     config.launches = options.launches ? config.launches : 1;
+  }
+
+  if (options.soak != nullptr && !config.ops) {
+    const double idle_s = find_soak_mode(config.soak->mode).drains ? config.soak->idle_s : 0;
+    expect_epoch_fits(epoch_text(options, profile, config.epoch_s), config.epoch_s + idle_s, idle_s,
+                      options.soak->duration, config.soak->duration_s);
   }
 
   std::vector<std::string> labels;
