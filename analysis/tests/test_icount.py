@@ -1,6 +1,12 @@
 """hakbench icount over a counter that is made up."""
 import argparse
+import contextlib
+import itertools
 import json
+import os
+import signal
+import subprocess
+import threading
 
 import pytest
 
@@ -99,6 +105,39 @@ def test_colon_in_the_value_is_no_label():
 def test_bad_usage_is_one_line(run, arguments, words):
     done = run(*arguments)
     assert done.code == 1 and done.out == "" and words in done.err and done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("ended, code", [(icount.InputError("no counts"), 1), (KeyboardInterrupt, 130)])
+def test_what_ends_it_starts_no_more_processes_and_ends_those_that_run(call, monkeypatch, ended, code):
+    """Two processes run side by side; one fails, or Ctrl-C comes to the tool alone. The other would run for a
+    minute, and twenty-two more are waiting."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
+    sleeping, codes, started, place = threading.Event(), [], [], itertools.count()
+
+    def slow(name, label, ops, seed):
+        number = next(place)
+        started.append(number)
+        if number > 0:
+            with subprocess.Popen(["sleep", "60"]) as child:
+                sleeping.set()
+            codes.append(child.returncode)
+            raise icount.InputError("cut off")
+        assert sleeping.wait(30)
+        if ended is KeyboardInterrupt:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            with contextlib.suppress(subprocess.CalledProcessError):
+                subprocess.run(["sleep", "60"], check=True)
+        raise icount.InputError("no counts")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        done = call(lambda argv: icount.cli.run_tool(
+            icount.PROG, lambda words: icount._run(words, slow), argv), "--candidate", "new",
+                    "--reference", "old", "--also", "wasteful")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    # The thread that failed may take another one before that is known.
+    assert done.code == code and set(codes) == {-signal.SIGKILL} and len(started) < 6
+    assert done.err == ("" if code == 130 else "hakbench icount: error: no counts\n")
 
 
 def test_missing_valgrind(call, monkeypatch):

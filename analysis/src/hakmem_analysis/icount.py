@@ -15,7 +15,9 @@ import argparse
 import glob
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor
+import signal
+from concurrent import futures
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional
@@ -76,6 +78,52 @@ def measure(label: str, name: str, ops: int, seeds, counter: Counter, pool) -> P
                 more = (cost - short.functions.get(key, 0)) / ops / len(pairs)
                 functions[key] = functions.get(key, 0.0) + more
     return PerOp(label, name, total, functions)
+
+
+class Processes(futures.ThreadPoolExecutor):
+    """Counts side by side, one process a CPU; each count is a thread that waits for its process."""
+
+    def __init__(self):
+        super().__init__(len(os.sched_getaffinity(0)))
+        self._jobs: list = []
+
+    def submit(self, *arguments, **named) -> futures.Future:
+        job = super().submit(*arguments, **named)
+        self._jobs.append(job)
+        return job
+
+    def end(self) -> None:
+        """Starts no more, kills what runs, and returns when the threads have tidied up after it."""
+        self.shutdown(wait=False, cancel_futures=True)
+        # Again and again: a thread may have been about to start its process.
+        while waiting := [job for job in self._jobs if not job.done()]:
+            for child in _children():
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            futures.wait(waiting, timeout=0.05)
+
+
+def _children() -> list:
+    """The processes that threads of this one have started and not waited for yet; none where the kernel does
+    not tell (CONFIG_PROC_CHILDREN)."""
+    found = []
+    for path in glob.glob("/proc/self/task/*/children"):
+        with suppress(OSError):
+            found += map(int, Path(path).read_text(encoding="ascii").split())
+    return found
+
+
+@contextmanager
+def processes():
+    """Processes, which end at once when one of them fails or Ctrl-C comes."""
+    pool = Processes()
+    try:
+        yield pool
+    except BaseException:
+        pool.end()
+        raise
+    finally:
+        pool.shutdown()
 
 
 def regression(lower: float, upper: float, margin: float) -> str:
@@ -290,7 +338,7 @@ def _run(argv, counter: Optional[Counter] = None) -> int:
         callgrind.find_valgrind()
         counter = make_counter(options, settings)
     seeds = list(range(options.seed, options.seed + options.seeds))
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with processes() as pool:
         floor, *subjects = [measure(label, name, options.ops, seeds, counter, pool)
                             for label, name in [("", FLOOR), *wanted]]
     reference = next((subject for subject in subjects if subject.label == "b"), None)
