@@ -40,6 +40,8 @@ expect varies 0 'not the same from run to run' app -o "$folder/varies" -- sh -c 
 expect fails 1 'FAILED: sh ended with exit code 3: oh' app -o "$folder/fails" -- sh -c 'echo oh >&2; exit 3'
 expect killed 1 'FAILED: sh was killed by SIGKILL' app -o "$folder/killed" -- sh -c 'kill -KILL $$'
 expect missing 1 'no-such-program: cannot be started' app -o "$folder/missing" -- no-such-program
+expect no_right 1 'words.txt: cannot be started' here -o "$folder/missing" -- ./words.txt
+expect no_folder 2 'No such file' ls "$folder/missing"
 expect taken 1 'holds a result already' app -o "$folder/same" -- true
 expect foreign 1 'malloc comes from' "$bin/hakbench" app -a m=/lib/x86_64-linux-gnu/libm.so.6 -o "$folder/m" -- true
 exit $((failures > 0))

@@ -14,6 +14,7 @@ import os
 import platform
 import random
 import shlex
+import shutil
 import sys
 import time
 from dataclasses import replace
@@ -86,6 +87,15 @@ def resolve_libraries(words, settings) -> list:
     for library in libraries:
         app_library.check_in_use(library)
     return libraries
+
+
+def check_command(name: str, libraries) -> None:
+    """Before there is a folder: raises InputError where there is no such program. Where an allocator's --env
+    says where programs are, the start of it will tell."""
+    if shutil.which(name) or any("PATH" in dict(library.environment) for library in libraries):
+        return
+    raise InputError(f"{name}: cannot be started: there is no such program, or it may not be executed; check "
+                     "its name, or give its path")
 
 
 def _make_parser():
@@ -191,6 +201,8 @@ def _run(argv) -> int:
         raise InputError(f"--margin needs --blocks {LEAST_BLOCKS} or more: fewer give no interval of 95 %")
     programs = [own_command(command)] if command else choose(options.programs)
     libraries = resolve_libraries(options.allocator, options.env)
+    if command:
+        check_command(command[0], libraries)
     cpus = choose_cpus(options.cpu)
     folder = _new_folder(options.output)
     words = sys.argv[2:] if argv is None else list(argv)
