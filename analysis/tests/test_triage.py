@@ -276,7 +276,12 @@ def test_a_step_that_fails(run, monkeypatch):
 @pytest.mark.parametrize("arguments, words", [
     (("--duration", "soon"), "is no duration"), (("--launches", "2"), "whole number of 6"),
     (("--duration", "0s"), "is no duration"), (("--nonsense",), "unrecognized"),
-    (("--judge", "/nowhere"), "no such folder")])
+    (("--judge", "/nowhere"), "no such folder"),
+    (("--duration", "3", "--epoch", "5s"), "--duration 3 s has no room for 6 launches with an epoch of 5 s "
+     "each; give a --duration of 30 s or more, or a shorter --epoch"),
+    (("--duration", "3"), "an epoch of 5 s each"),
+    (("--quick", "--epoch", "3s"), "--duration 15 s has no room"),
+    (("--duration", "59s", "--launches", "12"), "60 s or more, fewer --launches, or a shorter --epoch")])
 def test_bad_usage_is_one_line(call, arguments, words):
     done = call(triage.main, *arguments)
     assert done.code == 1 and done.out == "" and words in done.err and done.err.count("\n") == 1
@@ -292,6 +297,12 @@ def test_a_folder_that_is_there(run, tmp_path):
     (300, 5, 10), (15, 0.25, 10), (10, 5, 6), (3600, 5, 20)])
 def test_launches(duration_s, epoch_s, launches):
     assert triage.launches_for(duration_s, epoch_s) == launches
+
+
+def test_a_duration_with_room_for_the_launches_only(run):
+    machine = Machine()
+    assert run(machine, "--duration", "1.5", "--epoch", "250ms").code == 0
+    assert "--epochs 1 --launches 6" in " ".join(machine.ran[0])
 
 
 def test_every_owner_has_a_group():

@@ -47,10 +47,23 @@ def launches_for(duration_s: float, epoch_s: float) -> int:
     return min(MOST_LAUNCHES, max(FEWEST_LAUNCHES, math.floor(duration_s / (EPOCHS_A_LAUNCH * epoch_s))))
 
 
+def expect_room(duration_s: float, epoch_s: float, launches: int) -> None:
+    """Raises InputError where an epoch a launch takes longer than the whole run may."""
+    least_s = launches * epoch_s
+    if least_s <= duration_s * (1 + 1e-9):  # 250ms and 0.25 are the same
+        return
+    fewer = ", fewer --launches," if launches > FEWEST_LAUNCHES else ","
+    raise InputError(f"--duration {duration_s:g} s has no room for {launches} launches with an epoch of "
+                     f"{epoch_s:g} s each; give a --duration of {least_s:g} s or more{fewer} or a shorter "
+                     "--epoch")
+
+
 def settings_of(options, extra) -> Settings:
     duration_s = options.duration or (QUICK_DURATION_S if options.quick else DURATION_S)
     epoch_s = options.epoch or (QUICK_EPOCH_S if options.quick else EPOCH_S)
     launches = options.launches or launches_for(duration_s, epoch_s)
+    if options.ops is None:  # else nobody knows yet how long an epoch takes
+        expect_room(duration_s, epoch_s, launches)
     words: list = []
     for flag, value in (("--profile", options.profile), ("-w", options.workload), ("--ws", options.ws)):
         words += [] if value is None else [flag, str(value)]
