@@ -1,7 +1,7 @@
 // huge_block.h - what is known of a block that has a mapping of its own, or several.
 //
 // Boundary:   data; the mappings are changed by huge_mapping.h only, so that this stays true.
-// Threads:    under the huge blocks' lock.
+// Threads:    under the huge blocks' lock, unless said otherwise.
 #ifndef HAKMEM_SUPERSLAB_HUGE_BLOCK_H_
 #define HAKMEM_SUPERSLAB_HUGE_BLOCK_H_
 
@@ -42,7 +42,7 @@ class Seams {
 
 struct HugeBlock {
   void *base;
-  size_t mapped_bytes;  // whole page tables; in the hardened variant whole pages
+  size_t mapped_bytes;  // of a kept block whole page tables
   // What the program may use; 0: it does not hold the block. What is mapped beyond is kept for others.
   // Read without the lock by a thread that holds the block: only its own calls change it.
   size_t usable_bytes;

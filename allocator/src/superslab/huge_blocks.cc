@@ -14,6 +14,8 @@ namespace {
 
 using address_window::Use;
 
+// Of what a request needs, so much more may be the program's.
+constexpr size_t kMostSurplusShare = 4;
 // While there are more blocks than this none is put together, for the kernel limits the number of
 // mappings (65530 by default).
 constexpr size_t kMostToPutTogether = 1024;
@@ -23,9 +25,12 @@ constexpr size_t kMinReleaseBytesPerTick = 64 * kMiB;
 constinit os::Lock g_lock;
 constinit Totals g_totals{};
 
-// Whole page tables, so that kept blocks fit each other.
-size_t mapping_bytes(size_t bytes) {
-  return align_up(bytes == 0 ? 1 : bytes, kHardened ? kOsPageBytes : kPageTableBytes);
+// What a block has for a request: whole page tables where that is little more, so that realloc seldom
+// needs the kernel.
+size_t usable_for(size_t bytes) {
+  const size_t pages = align_up(bytes == 0 ? 1 : bytes, kOsPageBytes);
+  const size_t tables = align_up(bytes, kPageTableBytes);
+  return kHardened || tables < pages || tables - pages > pages / kMostSurplusShare ? pages : tables;
 }
 
 // From now on the block, or its spare, is kept.
@@ -68,9 +73,9 @@ size_t give_back(Take take, size_t budget) {
 void give_excess_back() {
   while (const size_t excess = huge_cache::excess_bytes()) {
     HugeBlock *block = huge_cache::take_smallest();
-    const size_t spare = block->spare_bytes();
-    const size_t stays = spare > excess ? align_down(spare - excess, kPageTableBytes) : 0;
-    if (stays > 0 && huge_mapping::shrink(block, block->usable_bytes + stays)) {
+    const size_t over = excess < block->spare_bytes() ? excess : block->spare_bytes();
+    const size_t end = align_down(block->mapped_bytes - over, kPageTableBytes);
+    if (end > block->usable_bytes && huge_mapping::shrink(block, end)) {
       huge_cache::put(block);
     } else if (give_back([&] { return std::exchange(block, nullptr); }, SIZE_MAX) == 0) {
       break;
@@ -121,16 +126,20 @@ HugeBlock *cut(HugeBlock *block, size_t mapped, size_t alignment) {
   return tail;
 }
 
+bool may_put_together() {
+  return g_totals.blocks + huge_cache::totals().blocks <= kMostToPutTogether;
+}
+
 // Puts pages of kept blocks, and spare ones, where the block's have not been touched, from `begin` on,
 // as far as they reach. False: the kernel lost a part of the block, which ends there.
 bool fill(HugeBlock *block, size_t begin) {
-  if (g_totals.blocks + huge_cache::totals().blocks > kMostToPutTogether) return true;
+  if (!may_put_together()) return true;
   const size_t end = block->mapped_bytes;
   size_t at = begin;
   bool moved = true;
   while (moved && at < end && block->seams.room() > 1) {
     HugeBlock *source = huge_cache::take_best(end - at, kUnitBytes);
-    if (source == nullptr) source = huge_cache::take_any();  // spare
+    if (source == nullptr) source = huge_cache::take_spare();
     if (source == nullptr) break;
     moved = huge_mapping::move_tail(source, block, &at);
     keep_rest(source);
@@ -164,6 +173,7 @@ HugeBlock *put_together(HugeBlock *largest, size_t mapped, size_t alignment) {
 HugeBlock *reuse(size_t mapped, size_t alignment) {
   if (!huge_cache::any()) return nullptr;
   HugeBlock *block = huge_cache::take_best(mapped, alignment);
+  if (block == nullptr && !may_put_together()) return nullptr;
   const bool grown = block == nullptr || block->mapped_bytes < mapped;
   if (grown) {
     block = put_together(block, mapped, alignment);
@@ -172,6 +182,15 @@ HugeBlock *reuse(size_t mapped, size_t alignment) {
   }
   if (block != nullptr) huge_cache::count_hit(grown);
   return block;
+}
+
+// The block is live, and will be kept: its end reaches a page table's, if it may.
+void make_whole(HugeBlock *block) {
+  huge_cache::remove_spare(block);
+  const size_t whole = align_up(block->mapped_bytes, kPageTableBytes);
+  if (kHardened || whole == block->mapped_bytes || huge_mapping::grow_in_place(block, whole))
+    return;
+  if (whole > kPageTableBytes) huge_mapping::shrink(block, whole - kPageTableBytes);
 }
 
 // Makes a live block larger, in place or elsewhere. False: as it was.
@@ -191,26 +210,27 @@ bool grow(HugeBlock *block, size_t mapped) {
 }  // namespace
 
 void *allocate(size_t bytes, size_t alignment, Contents contents) {
-  const size_t mapped = mapping_bytes(bytes);
-  if (mapped < bytes) return nullptr;
+  const size_t usable = usable_for(bytes);
+  if (usable < bytes) return nullptr;
   if (alignment < kUnitBytes) alignment = kUnitBytes;
   const os::LockGuard guard(g_lock);
-  HugeBlock *block = contents == Contents::kAny ? reuse(mapped, alignment) : nullptr;
-  if (block == nullptr) block = huge_mapping::map(mapped, alignment);
+  HugeBlock *block = nullptr;
+  if (contents == Contents::kAny) block = reuse(align_up(usable, kPageTableBytes), alignment);
+  if (block == nullptr) block = huge_mapping::map(usable, alignment);
   if (block == nullptr) return nullptr;
   huge_mapping::advise(block);
-  block->usable_bytes = mapped;
+  block->usable_bytes = usable;
   address_window::publish(block->base, block->mapped_bytes, Use::kHuge, block);
   if (block->spare_bytes() > 0) keep(block);
-  follow_live(1, mapped, 0);
+  follow_live(1, usable, 0);
   return block->base;
 }
 
 bool free(HugeBlock *block) {
   const os::LockGuard guard(g_lock);
   if (!block->live()) return false;
+  make_whole(block);
   address_window::unpublish(block->base, block->mapped_bytes);
-  huge_cache::remove_spare(block);
   const size_t usable = std::exchange(block->usable_bytes, 0);
   keep(block);
   follow_live(-1, 0, usable);
@@ -218,18 +238,18 @@ bool free(HugeBlock *block) {
 }
 
 void *resize(HugeBlock *block, size_t new_bytes) {
-  const size_t mapped = mapping_bytes(new_bytes);
-  if (mapped < new_bytes) return nullptr;
+  const size_t usable = usable_for(new_bytes);
+  if (usable < new_bytes) return nullptr;
   const os::LockGuard guard(g_lock);
   const size_t old = block->usable_bytes;
   huge_cache::remove_spare(block);
-  const bool resized = mapped > block->mapped_bytes
-                           ? grow(block, mapped)
-                           : mapped >= old || huge_mapping::shrink(block, mapped);
-  if (resized) block->usable_bytes = mapped;
+  const bool resized = usable > block->mapped_bytes
+                           ? grow(block, usable)
+                           : usable >= old || huge_mapping::shrink(block, usable);
+  if (resized) block->usable_bytes = usable;
   if (block->spare_bytes() > 0) huge_cache::put(block);
   follow_live(0, block->usable_bytes, old);
-  return resized || mapped < old ? block->base : nullptr;
+  return resized || usable < old ? block->base : nullptr;
 }
 
 bool release_aged(bool age_begins) {

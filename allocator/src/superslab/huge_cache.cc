@@ -12,8 +12,30 @@ namespace {
 // The age in which a block was put here, and a whole one.
 constexpr uint8_t kAgesKept = 2;
 
-struct State {
+struct List {
   HugeBlock *first;  // newest first
+
+  void put(HugeBlock *block) {
+    block->prev = nullptr;
+    block->next = first;
+    if (first != nullptr) first->prev = block;
+    first = block;
+  }
+  void remove(HugeBlock *block) {
+    (block->prev != nullptr ? block->prev->next : first) = block->next;
+    if (block->next != nullptr) block->next->prev = block->prev;
+    block->next = block->prev = nullptr;
+  }
+  HugeBlock *find_aged() const {
+    HugeBlock *block = first;
+    while (block != nullptr && block->ages < kAgesKept) block = block->next;
+    return block;
+  }
+};
+
+struct State {
+  List kept;
+  List spares;  // live blocks
   Totals totals;
   size_t live_bytes;
   size_t peak_bytes, last_peak_bytes;  // the most live, in this age and in the last
@@ -22,14 +44,14 @@ constinit State g{};
 // Relaxed: a hint that it is worth looking.
 constinit std::atomic<bool> g_any{false};
 
-void follow() { g_any.store(g.first != nullptr, std::memory_order_relaxed); }
+void follow() {
+  g_any.store(g.kept.first != nullptr || g.spares.first != nullptr, std::memory_order_relaxed);
+}
 
 // NULL is taken for "there is none".
 HugeBlock *take(HugeBlock *block) {
   if (block == nullptr) return nullptr;
-  (block->prev != nullptr ? block->prev->next : g.first) = block->next;
-  if (block->next != nullptr) block->next->prev = block->prev;
-  block->next = block->prev = nullptr;
+  (block->live() ? g.spares : g.kept).remove(block);
   if (!block->live()) --g.totals.blocks;
   g.totals.bytes -= block->spare_bytes();
   follow();
@@ -51,10 +73,7 @@ void follow_live(size_t live_bytes) {
 }
 
 void put(HugeBlock *block) {
-  block->prev = nullptr;
-  block->next = g.first;
-  if (g.first != nullptr) g.first->prev = block;
-  g.first = block;
+  (block->live() ? g.spares : g.kept).put(block);
   if (!block->live()) ++g.totals.blocks;
   g.totals.bytes += block->spare_bytes();
   follow();
@@ -66,8 +85,8 @@ void remove_spare(HugeBlock *block) {
 
 HugeBlock *take_best(size_t bytes, size_t alignment) {
   HugeBlock *best = nullptr;
-  for (HugeBlock *block = g.first; block != nullptr; block = block->next) {
-    if (block->live() || address_of(block->base) % alignment != 0) continue;
+  for (HugeBlock *block = g.kept.first; block != nullptr; block = block->next) {
+    if (address_of(block->base) % alignment != 0) continue;
     const size_t size = block->mapped_bytes;
     if (size == bytes) return take(block);
     const size_t best_size = best != nullptr ? best->mapped_bytes : 0;
@@ -82,27 +101,35 @@ size_t excess_bytes() {
   return g.totals.bytes > allowed ? g.totals.bytes - allowed : 0;
 }
 
-HugeBlock *take_smallest() {
-  HugeBlock *smallest = g.first;
-  for (HugeBlock *block = g.first; block != nullptr; block = block->next) {
-    if (block->spare_bytes() < smallest->spare_bytes()) smallest = block;
-  }
-  return take(smallest);
-}
-
-HugeBlock *take_aged() {
-  HugeBlock *block = g.first;
-  while (block != nullptr && block->ages < kAgesKept) block = block->next;
+HugeBlock *take_spare() {
+  HugeBlock *block = g.spares.first;
+  while (block != nullptr && align_up(block->usable_bytes, kPageTableBytes) >= block->mapped_bytes)
+    block = block->next;
   return take(block);
 }
 
-HugeBlock *take_any() { return take(g.first); }
+HugeBlock *take_smallest() {
+  HugeBlock *smallest = g.kept.first;
+  for (HugeBlock *block = smallest; block != nullptr; block = block->next) {
+    if (block->mapped_bytes < smallest->mapped_bytes) smallest = block;
+  }
+  return take(smallest != nullptr ? smallest : g.spares.first);
+}
+
+HugeBlock *take_aged() {
+  HugeBlock *kept = g.kept.find_aged();
+  return take(kept != nullptr ? kept : g.spares.find_aged());
+}
+
+HugeBlock *take_any() { return take(g.kept.first != nullptr ? g.kept.first : g.spares.first); }
 
 void begin_age() {
   g.last_peak_bytes = g.peak_bytes;
   g.peak_bytes = g.live_bytes;
-  for (HugeBlock *block = g.first; block != nullptr; block = block->next) {
-    if (block->ages < kAgesKept) ++block->ages;
+  for (const List &list : {g.kept, g.spares}) {
+    for (HugeBlock *block = list.first; block != nullptr; block = block->next) {
+      if (block->ages < kAgesKept) ++block->ages;
+    }
   }
 }
 

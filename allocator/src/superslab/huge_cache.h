@@ -1,7 +1,7 @@
 // huge_cache.h - memory of huge blocks that the program does not need, kept with its pages for the next.
 //
 // Purpose:    a freed huge block serves the next huge request without a page fault for each page.
-// Owns:       the list of kept blocks, and of live ones that serve a request smaller than themselves: the
+// Owns:       the lists of kept blocks, and of live ones that serve a request smaller than themselves: the
 //             rest, a block's spare, is kept where it is. How much may be kept, and the ages.
 // Boundary:   huge_blocks puts in and takes out; it does all that needs the kernel. Nothing here
 //             touches a mapping.
@@ -37,7 +37,9 @@ void remove_spare(HugeBlock *block);
 HugeBlock *take_best(size_t bytes, size_t alignment);
 // How much more is kept than may be.
 size_t excess_bytes();
-// A kept block, or a live one with its spare. NULL: there is none.
+// A live block with a spare page table at least. NULL: there is none.
+HugeBlock *take_spare();
+// Kept blocks, and when there are no more live ones with their spare. NULL: there is none.
 HugeBlock *take_smallest();
 HugeBlock *take_aged();
 HugeBlock *take_any();

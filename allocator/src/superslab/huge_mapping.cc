@@ -79,14 +79,17 @@ bool move(HugeBlock *block, size_t bytes, size_t alignment) {
 }
 
 bool move_tail(HugeBlock *source, HugeBlock *target, size_t *at) {
-  const size_t end = source->mapped_bytes;
-  const size_t least = std::max(source->seams.last(), source->usable_bytes);
+  const size_t end = align_down(source->mapped_bytes, kPageTableBytes);
+  const size_t used = align_up(source->usable_bytes, kPageTableBytes);
+  const size_t least = std::max(source->seams.last(), used);
+  if (least >= end) return false;
+  if (end < source->mapped_bytes && !shrink(source, end)) return false;
   const size_t bytes = std::min(target->mapped_bytes - *at, end - least);
   const size_t begin = end - bytes;
   void *place = as_pointer(address_of(target->base) + *at);
   const os::Moved moved = address_window::split(source->base, end, begin, place);
   if (moved == os::Moved::kTargetLost) end_before(target, *at, bytes);
-  if (moved != os::Moved::kYes) address_window::shrink(source->base, end, begin);
+  if (moved != os::Moved::kYes && !address_window::shrink(source->base, end, begin)) return false;
   source->mapped_bytes = begin;
   source->seams.drop_from(begin);
   if (moved != os::Moved::kYes) return false;

@@ -74,12 +74,11 @@ TEST_F(HugeCache, TheSmallestThatIsLargeEnoughServes) {
   EXPECT_EQ(kept().blocks, 2u);
 }
 
-TEST_F(HugeCache, BlocksAreWholePageTables) {
+TEST_F(HugeCache, WholePageTablesWhereThatIsLittleMore) {
   EXPECT_EQ(hakmem_usable_size(allocate(15 * kMiB + 1)), 16 * kMiB);
-  EXPECT_EQ(hakmem_usable_size(allocate(4 * kMiB + 1)), 6 * kMiB);
-  char *small = static_cast<char *>(hakmem_aligned_alloc(kUnitBytes, 1));
-  live_.push_back(small);
-  EXPECT_EQ(hakmem_usable_size(small), 2 * kMiB);
+  EXPECT_EQ(hakmem_usable_size(allocate(4 * kMiB + 1)), 4 * kMiB + kOsPageBytes);
+  live_.push_back(hakmem_aligned_alloc(kUnitBytes, 1));
+  EXPECT_EQ(hakmem_usable_size(live_.back()), kOsPageBytes);
 }
 
 TEST_F(HugeCache, WhatIsNotNeededIsKeptForOthersWhereItLies) {
@@ -205,12 +204,31 @@ TEST_F(HugeCache, WhatIsLessMoves) {
   EXPECT_EQ(locate(block + 34 * kMiB).what, Location::What::kForeign);
 }
 
-TEST_F(HugeCache, NoPageGoesBackForTheSakeOfAFit) {
+TEST_F(HugeCache, TheEndOfAPageTableIsSpare) {
+  constexpr size_t kOdd = 4 * kMiB + kOsPageBytes;
   char *block = allocate(6 * kMiB);
   give_back(block);
-  EXPECT_EQ(allocate(4 * kMiB + kOsPageBytes), block);
-  EXPECT_EQ(kept().bytes, 0u);
+  EXPECT_EQ(allocate(kOdd), block);
+  EXPECT_EQ(hakmem_usable_size(block), kOdd);
+  EXPECT_EQ(kept().bytes, 6 * kMiB - kOdd);
   EXPECT_EQ(resident_bytes(block, 6 * kMiB), 6 * kMiB);
+  live_.push_back(hakmem_malloc(5 * kMiB));
+  EXPECT_EQ(kept().bytes, 0u) << "it counts as kept, and what is too much goes back";
+  EXPECT_EQ(block[kOdd - 1], 'x');
+}
+
+// What is kept fits other blocks.
+TEST_F(HugeCache, AFreedBlockReachesTheEndOfAPageTable) {
+  void *stays = allocate(20 * kMiB);
+  char *block = allocate(4 * kMiB + kOsPageBytes);
+  give_back(stays);
+  give_back(block);
+  EXPECT_EQ(kept().bytes, 24 * kMiB) << "no more than was live";
+  give_back(block = allocate(4 * kMiB + kOsPageBytes));
+  kernel_.fail_call(0, true);
+  EXPECT_EQ(kept().bytes % kPageTableBytes, 0u);
+  kernel_.fail_none();
+  EXPECT_EQ(live_bytes(), 0u);
 }
 
 TEST_F(HugeCache, LiveAndKeptAreNeverMoreThanHasBeenLive) {
