@@ -78,8 +78,8 @@ TEST_F(SettingsTest, AProfileHasItsOtherNameToo) {
 // What hakmem would only warn of is not measured as if it had been set.
 TEST_F(SettingsTest, WhatHakmemWouldIgnoreIsRefused) {
   const auto with = [&](const std::string &setting, const char *option) {
-    return std::vector<std::string>{"run",   "-a", "hakmem", option, setting,
-                                    "--ops", "9",  "-o",     result_};
+    return std::vector<std::string>{"run",   "-a", "hakmem", option,  setting,
+                                    "--ops", "9",  "-o",     result_, "--no-report"};
   };
   for (const char *option : {"--env", "--init"}) {
     expect_refused(with("HAKMEM_DEPOT_KBX=64", option), "did you mean 'HAKMEM_DEPOT_KB'?");
