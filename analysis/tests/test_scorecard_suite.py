@@ -119,12 +119,12 @@ def test_a_workload_that_fails_under_the_candidate_is_noted(tmp_path):
 
 def test_the_time_is_shared(tmp_path):
     entries = STANDARD[:23]
-    shorter, longer = (scorecard_suite.epoch_s(seconds, entries, 5) for seconds in (400, 700))
+    shorter, longer = (scorecard_suite.epoch_s(seconds, entries, 5, 1.9) for seconds in (600, 900))
     assert scorecard_suite.LEAST_EPOCH_S < shorter < longer <= scorecard_suite.LONGEST_EPOCH_S
-    assert 23 * (longer * 4 * 5 * 10 + scorecard_suite.OVERHEAD_S) == pytest.approx(700, rel=0.02)
-    assert 60 * (scorecard_suite.epoch_s(900, BATCHES, 3) * 4 * 3 * 7 + scorecard_suite.OVERHEAD_S) == \
+    assert 23 * (longer * 1.9 * 4 * 5 * 10 + scorecard_suite.OVERHEAD_S) == pytest.approx(900, rel=0.02)
+    assert 60 * (scorecard_suite.epoch_s(900, BATCHES, 3, 1.0) * 4 * 3 * 7 + scorecard_suite.OVERHEAD_S) == \
         pytest.approx(900, rel=0.02)
-    assert scorecard_suite.epoch_s(1, entries, 5) == scorecard_suite.LEAST_EPOCH_S
+    assert scorecard_suite.epoch_s(1, entries, 5, 1.9) == scorecard_suite.LEAST_EPOCH_S
     assert scorecard_suite.app_blocks(0.1) == scorecard_suite.LEAST_APP_BLOCKS
 
 
