@@ -84,6 +84,14 @@ void drain_magazine(Heap *heap, SizeClass c) {
 
 void give_back_run(Slab *run) { CHECK(page_heap::free_large(run, SlabKind::kCached)); }
 
+// Keeps a run of large blocks in the place of the oldest: as many as make `most_bytes` with it.
+[[gnu::noinline]] void replace_oldest_recent(Heap *heap, Slab *run, size_t most_bytes) {
+  const size_t bytes = run->run_slabs * kSlabBytes;
+  while (heap->recent.bytes() + bytes > most_bytes || !heap->recent.put(run))
+    give_back_run(heap->recent.take_oldest());
+  come_back_soon(heap);
+}
+
 // Classes would each keep the pages of their own highest need. So before new memory is carved, a
 // free block of the next larger class serves, if its magazine has one and it is larger by an eighth at
 // most; only after many such loans within one age has the class earned more of its own. Large heaps do
@@ -206,12 +214,8 @@ bool keep_recent(Heap *heap, Slab *run) {
     return false;
   if (!run->change_kind(SlabKind::kLarge, SlabKind::kCached)) return false;
   --heap->calls_to_tick;
-  bool gave_back = false;
-  while (heap->recent.bytes() + bytes > most || !heap->recent.put(run)) {
-    give_back_run(heap->recent.take_oldest());
-    gave_back = true;
-  }
-  if (gave_back) come_back_soon(heap);
+  if (heap->recent.bytes() + bytes > most || !heap->recent.put(run)) [[unlikely]]
+    replace_oldest_recent(heap, run, most);
   return true;
 }
 

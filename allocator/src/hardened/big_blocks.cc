@@ -58,7 +58,7 @@ bool open(const Location &location) {
   return true;
 }
 
-Location large(Slab *slab) { return {What::kLarge, slab, nullptr}; }
+Location large(Slab *slab) { return {What::kLarge, slab}; }
 
 }  // namespace
 

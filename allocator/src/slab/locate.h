@@ -11,11 +11,19 @@
 
 namespace hakmem {
 
+// Returned in two registers.
 struct Location {
   enum class What : uint8_t { kForeign, kInterior, kSmall, kLarge, kHuge };
-  What what;
-  Slab *slab;       // kSmall, kLarge
-  HugeBlock *huge;  // kHuge
+  What what = What::kForeign;
+  bool in_huge = false;
+  union {
+    Slab *slab = nullptr;
+    HugeBlock *huge;  // in_huge
+  };
+
+  Location() = default;
+  Location(What w, Slab *s) : what(w), slab(s) {}
+  Location(What w, HugeBlock *h) : what(w), in_huge(true), huge(h) {}
 };
 
 // kInterior: inside a run or mapping of hakmem's, but not at the beginning of a block.

@@ -8,18 +8,19 @@
 #include "superslab/release_policy.h"
 
 namespace hakmem::address_window {
+
+constinit std::atomic<uintptr_t> detail::g_units[kUnitCount];
+
 namespace {
 
-constexpr uintptr_t kUseMask = 3;
-// A unit that is mapped, but not yet published or no longer.
-constexpr uintptr_t kReserved = 3;
+using detail::g_units;
+using detail::index_of;
+using detail::kReserved;
 
 constinit os::Lock g_lock;
-constinit std::atomic<uintptr_t> g_units[kUnitCount];
 // Candidates lie below this address; the kernel fills its mmap area downwards.
 constinit uintptr_t g_search_end = 0;
 
-size_t index_of(uintptr_t address) { return (address >> kUnitShift) & (kUnitCount - 1); }
 size_t units_in(size_t bytes) { return div_up(bytes, kUnitBytes); }
 
 // relaxed/release: readers reach a unit only through a pointer that was handed to them after the
@@ -153,12 +154,6 @@ os::Moved split(void *base, size_t old_bytes, size_t new_bytes, void *target) {
   const os::Moved moved = os::g_kernel->move(tail, tail_bytes, target, tail_bytes);
   if (moved == os::Moved::kYes) free_units(base, old_bytes, new_bytes);
   return moved;
-}
-
-Unit find(const void *p) {
-  const uintptr_t word = g_units[index_of(address_of(p))].load(std::memory_order_acquire);
-  if (word == 0 || word == kReserved) return {Use{}, nullptr};
-  return {static_cast<Use>(word & kUseMask), as_pointer(word & ~kUseMask)};
 }
 
 const void *table() { return g_units; }

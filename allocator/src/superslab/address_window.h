@@ -12,6 +12,7 @@
 #ifndef HAKMEM_SUPERSLAB_ADDRESS_WINDOW_H_
 #define HAKMEM_SUPERSLAB_ADDRESS_WINDOW_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -59,9 +60,24 @@ bool shrink(void *base, size_t old_bytes, size_t new_bytes);
 // holes.
 os::Moved split(void *base, size_t old_bytes, size_t new_bytes, void *target);
 
+namespace detail {
+inline constexpr uintptr_t kUseMask = 3;
+// A unit that is mapped, but not yet published or no longer.
+inline constexpr uintptr_t kReserved = 3;
+// A holder and, in its low bits, a Use; kReserved; 0: nothing of hakmem's.
+extern constinit std::atomic<uintptr_t> g_units[kUnitCount];
+
+inline size_t index_of(uintptr_t address) { return (address >> kUnitShift) & (kUnitCount - 1); }
+}  // namespace detail
+
 // The unit that `p` lies in; use == Use{} if hakmem holds none there. A superslab's unit may be
 // mapped only in part, and a huge block's last unit too: the holder knows its extent.
-Unit find(const void *p);
+inline Unit find(const void *p) {
+  const size_t index = detail::index_of(address_of(p));
+  const uintptr_t word = detail::g_units[index].load(std::memory_order_acquire);
+  if (word == detail::kReserved) return {Use{}, nullptr};
+  return {static_cast<Use>(word & detail::kUseMask), as_pointer(word & ~detail::kUseMask)};
+}
 
 // Where the unit table lies, and its size.
 const void *table();

@@ -8,8 +8,6 @@
 namespace hakmem::release {
 namespace {
 
-enum LeanMode : int64_t { kKeep = 0, kFree = 1, kDontNeed = 2 };
-
 // Statistics only: relaxed counters publish nothing but themselves.
 constinit std::atomic<uint64_t> g_discard_calls{0}, g_discarded_bytes{0};
 constinit std::atomic<uint64_t> g_unmap_calls{0}, g_unmapped_bytes{0};
@@ -22,10 +20,6 @@ void count(std::atomic<uint64_t> &calls, std::atomic<uint64_t> &total, size_t by
 bool lean() { return knob(g_config.mem_lean) != 0; }
 
 }  // namespace
-
-bool wanted(Reason reason) {
-  return reason != Reason::kEmptied || (lean() && knob(g_config.mem_lean_mode) != kKeep);
-}
 
 bool lazily(Reason reason) {
   return reason != Reason::kDemand && lean() && knob(g_config.mem_lean_mode) == kFree;

@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "config/config.h"
+
 namespace hakmem::release {
 
 enum class Reason {
@@ -22,8 +24,13 @@ enum class Reason {
 // What discarding did to the contents of the pages.
 enum class Outcome { kKept, kZeroed, kUndefined };
 
+enum LeanMode : int64_t { kKeep = 0, kFree = 1, kDontNeed = 2 };
+
 // Whether pages that are free for `reason` are to be given back now at all.
-bool wanted(Reason reason);
+inline bool wanted(Reason reason) {
+  return reason != Reason::kEmptied ||
+         (knob(g_config.mem_lean) != 0 && knob(g_config.mem_lean_mode) != kKeep);
+}
 
 // Whether it only offers them to the kernel, which takes them when it needs them (MADV_FREE).
 bool lazily(Reason reason);
