@@ -56,7 +56,8 @@ void age_what_is_free() {
 void free_large(Slab *slab, void *block) {
   Heap *heap = own_heap_to_free();
   if (heap != nullptr && keep_recent(heap, slab)) return;
-  if (!page_heap::free_large(slab)) report_double_free(block, 0);
+  const size_t bytes = slab->run_slabs * kSlabBytes;  // a second free races with the first
+  if (!page_heap::free_large(slab)) report_double_free(block, bytes);
   age_what_is_free();
 }
 

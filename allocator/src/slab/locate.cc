@@ -49,7 +49,7 @@ bool is_free(const Location &location, const void *p) {
   if (location.what == What::kInterior) {
     report_interior_pointer(operation, p, usable_bytes(location));
   }
-  report_double_free(p, location.what == What::kLarge ? 0 : usable_bytes(location));
+  report_double_free(p, usable_bytes(location));
 }
 
 }  // namespace
