@@ -191,7 +191,7 @@ def test_a_full_disk_leaves_what_was_there(call, ab_folder, tmp_path, monkeypatc
     monkeypatch.setattr(export.Path, "write_text", fill)
     done = call(export.main, ab_folder, "--to", "csv", "-o", file)
     assert done.code == 1 and done.err == (
-        f"hakbench-export: error: {file}: cannot be written (No space left on device); free space\n")
+        f"hakbench export: error: {file}: cannot be written (No space left on device); free space\n")
     assert file.read_text() == "old" and list(folder.iterdir()) == [file]
 
 

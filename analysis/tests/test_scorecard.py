@@ -321,7 +321,7 @@ def test_a_full_disk_leaves_the_page_that_was_there(call, suite, tmp_path, monke
     own_html.write_text("old")
     monkeypatch.setattr(Path, "write_text", fill)
     done = call(scorecard.main, suite, "-o", page, "--html", own_html)
-    assert done.code == 1 and done.err == (f"hakbench-scorecard: error: {own_html}: cannot be written (No "
+    assert done.code == 1 and done.err == (f"hakbench scorecard: error: {own_html}: cannot be written (No "
                                            "space left on device); free space\n")
     assert own_html.read_text() == "old" and set(tmp_path.iterdir()) == {page, own_html}
     monkeypatch.undo()

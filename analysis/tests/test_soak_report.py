@@ -323,7 +323,7 @@ def test_a_users_files_are_no_modules_of_the_tools(launcher, tmp_path, safe_path
         (tmp_path / f"{name}.py").write_text("raise SystemExit('the user\'s file')")
     done = subprocess.run([*launcher, "--help"], cwd=tmp_path, capture_output=True, text=True, check=False,
                           env={**os.environ, "HAKMEM_PYTHON": sys.executable, **safe_path})
-    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("usage: hakbench-report")
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("usage: hakbench report")
 
 
 def cpu_seconds(*command) -> float:

@@ -33,7 +33,7 @@ def test_draws(tmp_path, capsys, info):
 def test_refuses_another_file_in_one_line(tmp_path, capsys, info):
     assert run(tmp_path, info) == 1
     error = capsys.readouterr().err
-    assert error.startswith("hakbench-traceplot: error: ") and error.count("\n") == 1
+    assert error.startswith("hakbench traceplot: error: ") and error.count("\n") == 1
     assert "hakbench trace info FILE -o" in error
 
 

@@ -25,7 +25,7 @@ from .judge import Row, centre, counts_of, granule, make_row
 from .load import Result
 from .metrics import METRICS, RATIO, TAIL, Metric, beyond_anchor, launch_values, time_share
 
-PROG = "hakbench-baseline"
+PROG = "hakbench baseline"
 BASELINE_FORMAT = "hakbench-baseline/1"
 ANCHOR = "floor"
 CANDIDATE, ANCHOR_LABEL = "a", "b"

@@ -21,7 +21,7 @@ from .describe import Summary, summarise
 from .errors import InputError
 from .load import Result, load_result
 
-PROG = "hakbench-compare"
+PROG = "hakbench compare"
 COMPARE_FORMAT = "hakbench-compare/1"
 NOT_COMPARABLE = "not comparable"
 TITLES = {"throughput": "Throughput", "peak_rss_above_base": "Peak RSS above base"}

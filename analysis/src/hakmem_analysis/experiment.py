@@ -20,7 +20,7 @@ from . import cli, gate_output, judge, looks, verdicts
 from .errors import InputError
 from .gate_settings import load_settings
 
-PROG = "hakbench-experiment"
+PROG = "hakbench experiment"
 GUARDS = ("peak_rss_above_base", "rss_above_base", "minor_faults_per_mop", "syscalls_per_op")
 CANDIDATE, REFERENCE = "a", "b"
 INCONCLUSIVE = "INCONCLUSIVE"

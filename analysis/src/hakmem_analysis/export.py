@@ -17,7 +17,7 @@ from . import app_report, cli, export_formats, wholefile
 from .errors import InputError
 from .load import load_result
 
-PROG = "hakbench-export"
+PROG = "hakbench export"
 MEND = "name another file with -o"
 JUNIT_SOURCES = ("gate.json", "experiment.json", "verdict.json")
 

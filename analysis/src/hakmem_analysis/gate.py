@@ -18,7 +18,7 @@ from .errors import InputError
 from .gate_output import Verdict
 from .gate_settings import load_document, load_settings
 
-PROG = "hakbench-gate"
+PROG = "hakbench gate"
 DEFAULT_PROFILE = "ci_gate"
 CANDIDATE, REFERENCE, FLOOR = "a", "b", "c"
 

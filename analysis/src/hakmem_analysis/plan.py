@@ -17,7 +17,7 @@ from .load import load_result
 from .metrics import log_ratio
 from .power import launches_needed, shift_resolved
 
-PROG = "hakbench-plan"
+PROG = "hakbench plan"
 MARGINS = (0.005, 0.01, 0.02, 0.03, 0.05)
 
 

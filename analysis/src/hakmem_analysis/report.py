@@ -19,7 +19,7 @@ from .load import Result, load_result
 from .schema import VERDICT_FORMAT
 from .stats import DEFAULT_CONFIDENCE, rows_for_percentile
 
-PROG = "hakbench-report"
+PROG = "hakbench report"
 
 METRIC_WORDS = {
     "throughput": "throughput (ops/s)",

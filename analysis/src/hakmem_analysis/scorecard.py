@@ -18,7 +18,7 @@ from .scorecard_data import Card, read_card
 from .scorecard_page import DEFAULT_PAGE, Page
 from .scorecard_targets import MILESTONE_REFERENCE, TARGETS
 
-PROG = "hakbench-scorecard"
+PROG = "hakbench scorecard"
 SCORECARD_FORMAT = "hakbench-scorecard/1"
 ELSEWHERE = "scorecard.md"
 README = "README.md"  # whose figures go with the page at DEFAULT_PAGE

@@ -20,7 +20,7 @@ from matplotlib.ticker import FuncFormatter  # noqa: E402
 from . import cli, text  # noqa: E402
 from .errors import InputError  # noqa: E402
 
-PROG = "hakbench-traceplot"
+PROG = "hakbench traceplot"
 FORMAT = "hakbench-trace-info/1"
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"  # of the Okabe-Ito set
 MAX_THREADS = 12
@@ -146,7 +146,7 @@ def draw(info: dict, path: Path) -> None:
 
 def run(argv=None) -> int:
     parser = cli.make_parser(PROG, "Draw what `hakbench trace info FILE -o DIR` wrote.",
-                             "Example: hakbench-traceplot out/redis")
+                             "Example: hakbench traceplot out/redis")
     parser.add_argument("folder", metavar="DIR", help="the folder with info.json; trace.png goes there")
     folder = Path(parser.parse_args(argv).folder)
     info = load(folder)
