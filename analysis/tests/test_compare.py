@@ -188,7 +188,7 @@ def above_floor_row(tmp_path, **more):
 def test_two_blocks_above_the_floor_decide_nothing(tmp_path):
     row = above_floor_row(tmp_path, launches=1, blocks_per_launch=2)
     assert row.upper < 0.7 and row.verdict == "inconclusive" and row.confidence == 0.5
-    assert "2 block(s) reach 50.0 % confidence at most; 95 % takes 6" in row.note
+    assert "2 blocks can give 50.0 % confidence at most; 95 % takes 6" in row.note
 
 
 def test_too_few_quiet_blocks_above_the_floor_decide_nothing(tmp_path):

@@ -179,7 +179,7 @@ def test_nothing_above_the_floor_is_a_dash_and_few_blocks_say_what_they_cover(tm
     assert cells[few].endswith(", 75 %)") and "%" not in cells[many] and " .. " in cells[many]
     few_verdict = json.loads((few / "verdict.json").read_text())
     assert few_verdict["subjects"][0]["ns_above_floor_confidence"] == 0.75
-    assert any("ns above floor: 3 block(s) reach 75.0 %" in note for note in few_verdict["notes"])
+    assert any("ns above floor: 3 blocks can give 75.0 %" in note for note in few_verdict["notes"])
 
 
 def drawn_axes(monkeypatch, folder):

@@ -338,7 +338,7 @@ def test_json_is_json_where_values_are_missing(run):
 def test_an_epoch_of_0_ops_is_counted_and_makes_no_infinity(run):
     text = "ops_per_s\n" + "1e9\n" * 9 + "0\n"
     done = run("analyze_epoch_tail_csv.py", "-", stdin=text)
-    assert "1 epoch(s) of 0 ops/s" in done.out and "inf" not in done.out and done.err == ""
+    assert "1 epoch of 0 ops/s" in done.out and "inf" not in done.out and done.err == ""
     found = strict_json(run("analyze_epoch_tail_csv.py", "-", "--format", "json", stdin=text).out)[""]
     assert found["at_zero"] == 1 and found["ops_per_s"]["worst"] == 0
     cost = found["ns_per_op"]

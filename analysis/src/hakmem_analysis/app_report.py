@@ -192,7 +192,8 @@ def parts(comparisons: Sequence[Comparison], outcome, manifest: dict) -> list:
         programs = len({row.program for row in comparisons})
         found.append(document.Paragraph(" ".join(
             f"{comparisons[0].candidate} is {text.ratio(mean)}x as fast as {reference} (CPU time, geometric "
-            f"mean of {programs} program(s))." for (_, reference), mean in means.items()), strong=True))
+            f"mean of {text.counted(programs, 'program')})."
+            for (_, reference), mean in means.items()), strong=True))
     found.append(document.Bullets(notes(outcome, comparisons, manifest.get("margin"))))
     for metric, title in TITLES if comparisons else ():
         head, *rows = table(comparisons, metric)

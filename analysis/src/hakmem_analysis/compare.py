@@ -15,7 +15,7 @@ from typing import Optional
 import numpy as np
 import pandas as pd
 
-from . import stats, verdicts
+from . import stats, text, verdicts
 from .describe import finite, per_launch, syscalls_per_op_by_launch
 from .load import Result
 
@@ -157,8 +157,8 @@ def _noise_words(kept: int, blocks: int, confidence: float) -> str:
 
 
 def _reach_words(blocks: int, reached: float, confidence: float) -> str:
-    return (f"{blocks} block(s) reach {100 * reached:.1f} % confidence at most; {100 * confidence:g} % takes "
-            f"{blocks_needed(confidence)}")
+    return (f"{text.counted(blocks, 'block')} can give {100 * reached:.1f} % confidence at most; "
+            f"{100 * confidence:g} % takes {blocks_needed(confidence)}")
 
 
 def _block_note(table: BlockTable, interval: stats.Interval, confidence: float, noisy: bool) -> str:
@@ -174,7 +174,7 @@ def _block_note(table: BlockTable, interval: stats.Interval, confidence: float, 
     if table.rows["launch"].nunique() == 1:
         notes.append("one launch only: how much another address-space layout would change is unknown")
     if table.incomplete:
-        notes.append(f"{table.incomplete} incomplete block(s) left out")
+        notes.append(f"{text.counted(table.incomplete, 'incomplete block')} left out")
     return "; ".join(notes)
 
 

@@ -269,8 +269,9 @@ def _judge(case: _Case) -> tuple:
     blocks = len(case.line.level)
     if blocks < trend.MIN_TREND_POINTS:
         needed_h = max(1.25 * case.total_h * trend.MIN_TREND_POINTS / max(blocks, 1), shortest_h(budget))
-        return "EXTEND", (f"{blocks} independent blocks of {case.line.block} {case.unit}(s) after warm-up "
-                          f"are too few for a slope; at least {trend.MIN_TREND_POINTS} are needed"
+        return "EXTEND", (f"{text.counted(blocks, 'independent block')} of "
+                          f"{text.counted(case.line.block, case.unit)} after warm-up: too few for a slope; "
+                          f"at least {trend.MIN_TREND_POINTS} are needed"
                           + _about(needed_h)), needed_h
     beyond = slope.lower > budget or slope.upper < -budget
     if beyond and case.least_rate() > budget and not case.slowing:

@@ -83,8 +83,9 @@ def _text(name: str, drift: Drift, cause: Cause) -> str:
         ["slope", slope],
         ["cause", f"{cause.name}: {cause.reason}"],
         ["system calls", f"{text.plain(drift.syscalls_per_op, '{:.3g}')} per op, after warm-up"],
-        ["over", f"{drift.epochs} epochs, of which {drift.warmup_epochs} warm-up; {drift.span_s:.0f} s after "
-                 f"it in {drift.blocks} blocks of {drift.epochs_per_block} epoch(s)"],
+        ["over", f"{text.counted(drift.epochs, 'epoch')}, of which {drift.warmup_epochs} warm-up; "
+                 f"{drift.span_s:.0f} s after it in {text.counted(drift.blocks, 'block')} of "
+                 f"{text.counted(drift.epochs_per_block, 'epoch')}"],
     ]
     return "\n".join([f"{name}: {drift.verdict}: {drift.reason}",
                       *(f"  {label:<13} {words}" for label, words in rows)])

@@ -180,7 +180,7 @@ def _epoch_tail(argv) -> int:
             ["throughput", *(text.rate(rate[key]) for key in names)],
             ["ns/op", *(text.plain(cost[key], "{:.3f}") for key in names)]]))
         few = _note_few(rate["rows"], stats.PERCENTILES)
-        zero = f"{epochs.at_zero} epoch(s) of 0 ops/s or 0 ns/op count in one of the two lines only"
+        zero = f"{text.counted(epochs.at_zero, 'epoch')} of 0 ops/s or 0 ns/op: in one of the two lines only"
         lines += [*([zero] if epochs.at_zero else ()), *([few] if few else ()), ""]
     if not any(group["ops_per_s"]["rows"] for group in found.values()):
         name = csvfile.source_name(options.source)

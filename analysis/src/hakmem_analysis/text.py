@@ -10,6 +10,11 @@ def plain(value, pattern: str = "{:.4g}") -> str:
     return pattern.format(value) if finite(value) else MISSING
 
 
+def counted(number: int, noun: str) -> str:
+    """As people count: 1 epoch, 2 epochs."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def rate(ops_per_s) -> str:
     """Throughput: "118.3 M/s"."""
     return plain(ops_per_s / 1e6, "{:.4g} M/s") if finite(ops_per_s) else MISSING
