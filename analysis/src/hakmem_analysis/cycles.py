@@ -92,6 +92,6 @@ def _too_few(drift: Drift, cycles: int, cycle_s: float) -> Drift:
         smallest_slope_kb_per_h=nan, mann_kendall_p=nan, drift_percent=nan, growth_kb=nan, increments=nan,
         step_kb=nan, step_at_s=nan, slowing=False, needed_s=needed_s, blocks=cycles,
         epochs_per_block=drift.epochs_per_cycle,
-        reason=f"{text.counted(cycles, 'whole cycle')} of {text.counted(drift.epochs_per_cycle, 'epoch')} after "
-               f"warm-up: too few for a slope; at least {MIN_TREND_POINTS} are needed; a soak of about "
+        reason=f"{text.counted(cycles, 'whole cycle')} of {text.counted(drift.epochs_per_cycle, 'epoch')} "
+               f"after warm-up: too few for a slope; at least {MIN_TREND_POINTS} are needed; a soak of about "
                f"{text.duration(needed_s)} would tell")

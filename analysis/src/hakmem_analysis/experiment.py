@@ -110,7 +110,7 @@ def record(decision: Decision, title: str, lesson: str, command: str, host: dict
     return "\n".join(lines) + "\n"
 
 
-def _run(argv, command=looks.run_hakbench) -> int:
+def make_parser():
     parser = cli.make_parser(
         PROG, "Measures a variant against what is there and decides: GO, NO-GO or NEUTRAL; INCONCLUSIVE\n"
         "where noise left nothing to judge.",
@@ -134,7 +134,27 @@ def _run(argv, command=looks.run_hakbench) -> int:
     parser.add_argument("--fail-on-inconclusive", action="store_true",
                         help="exit 3 when throughput could not be judged")
     cli.add_format(parser)
-    options, extra = cli.parse_with_rest(parser, argv)
+    return parser
+
+
+def _write(decision: Decision, options, argv, result) -> None:
+    """experiment.json in the folder, and the record where one is asked for. Raises InputError."""
+    folder = Path(decision.folder)
+    try:
+        content = json.dumps(as_dict(decision), indent=2) + "\n"
+        (folder / "experiment.json").write_text(content, encoding="utf-8")
+        if options.record:
+            words = shlex.join(["hakbench", "experiment", *(sys.argv[2:] if argv is None else argv)])
+            Path(options.record).write_text(
+                record(decision, options.title, options.lesson, words, result.manifest.get("host", {})),
+                encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be written ({error.strerror}); the measurement is kept "
+                         f"in {folder}") from None
+
+
+def _run(argv, command=looks.run_hakbench) -> int:
+    options, extra = cli.parse_with_rest(make_parser(), argv)
     settings = load_settings(options.profile)
     if "throughput" not in settings.metrics:
         raise InputError(f"{options.profile}: 'gate.metrics' lacks throughput, which decides an experiment; "
@@ -157,17 +177,7 @@ def _run(argv, command=looks.run_hakbench) -> int:
     decision = Decision(*decide(rows, gain), gain, rows, result.display_name(CANDIDATE),
                         result.display_name(REFERENCE), str(folder), Path(options.profile).stem,
                         looks.launches_of(result, CANDIDATE))
-    try:
-        content = json.dumps(as_dict(decision), indent=2) + "\n"
-        (folder / "experiment.json").write_text(content, encoding="utf-8")
-        if options.record:
-            words = shlex.join(["hakbench", "experiment", *(sys.argv[2:] if argv is None else argv)])
-            Path(options.record).write_text(
-                record(decision, options.title, options.lesson, words, result.manifest.get("host", {})),
-                encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{error.filename}: cannot be written ({error.strerror}); the measurement is kept "
-                         f"in {folder}") from None
+    _write(decision, options, argv, result)
     print(json.dumps(as_dict(decision), indent=2) if options.format == "json" else for_people(decision))
     undecided = decision.verdict == INCONCLUSIVE and options.fail_on_inconclusive
     return cli.EXIT_INCONCLUSIVE if undecided else cli.EXIT_PASS

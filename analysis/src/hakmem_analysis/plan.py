@@ -28,7 +28,7 @@ def plan(result, candidate: str, looks: int, margins=MARGINS) -> dict:
         raise InputError(f"{result.folder}: holds one subject; plan from a run of hakbench ab or gate")
     ratios = log_ratio(result, candidate, result.reference)
     if len(ratios) < 3:
-        raise InputError(f"{result.folder}: launches free of noise: {len(ratios)}; it takes 3 to show a spread")
+        raise InputError(f"{result.folder}: launches free of noise: {len(ratios)}; 3 show a spread")
     spread = float(np.std(ratios, ddof=1))
     # Not the whole span: a resumed run holds the time in which nothing was measured.
     starts_s = result.epochs.groupby("launch")["wall_time_s"].min()
@@ -53,8 +53,8 @@ def for_people(answer: dict) -> str:
         f"This run tells a loss of {text.percent(answer['resolves'])} from none in 95 of 100 cases.", "",
         text.text_table(rows), "",
         "With so many launches no change passes the margin, and a loss of twice the margin fails it, each in "
-        f"95 of 100 gates ({text.counted(answer['looks'], 'planned look')}, 95 % confidence in all). Noise of "
-        "another hour is another spread."])
+        f"95 of 100 gates ({text.counted(answer['looks'], 'planned look')}, 95 % confidence in all). Noise "
+        "of another hour is another spread."])
 
 
 def _run(argv) -> int:

@@ -91,7 +91,7 @@ def _text(name: str, drift: Drift, cause: Cause) -> str:
                       *(f"  {label:<13} {words}" for label, words in rows)])
 
 
-def _run(argv) -> int:
+def make_parser():
     parser = cli.make_parser(
         PROG, "Is a soak steady? Mean, CV, RSS first/last/peak, drift, slope, system calls per op, and the\n"
         "verdict of each process: DRIFT (the slope is beyond the budget), STABLE (within it), or EXTEND\n"
@@ -118,12 +118,22 @@ def _run(argv) -> int:
                         help="operations of a cycle of a workload whose live set rises and falls, which is "
                              "then judged by its peaks; 0: none (default: as manifest.json beside it says)")
     cli.add_format(parser)
+    return parser
+
+
+def _options(argv):
+    parser = make_parser()
     options = parser.parse_args(argv)
     for option, value in (("--budget", options.budget), ("--epoch-s", options.epoch_s)):
         if value is not None and not value > 0:
             parser.error(f"{option} must be more than 0")
     if options.cycle is not None and not options.cycle >= 0:
         parser.error("--cycle must be 0 or more")
+    return options
+
+
+def _judge(options) -> dict:
+    """{name of a process: (Drift, Cause)}, in the CSV's order. Raises InputError if there is none."""
     frame = _read(options)
     cycle_ops = _cycle_ops(options)
     by = [column for column in GROUP_COLUMNS if column in frame]
@@ -140,6 +150,12 @@ def _run(argv) -> int:
     if not found:
         raise InputError(f"{csvfile.source_name(options.source)}: no throughput epoch in it; is it the right "
                          "file?")
+    return found
+
+
+def _run(argv) -> int:
+    options = _options(argv)
+    found = _judge(options)
     if options.format == "json":
         print(cli.json_text({name: {**drift.as_dict(), "cause": cause.as_dict()}
                              for name, (drift, cause) in found.items()}))

@@ -142,7 +142,7 @@ def _gather_epochs(source: str, options) -> dict:
     return found
 
 
-def _epoch_tail(argv) -> int:
+def _epoch_tail_parser():
     parser = cli.make_parser(
         "analyze_epoch_tail_csv.py",
         "Throughput and ns/op percentiles over epochs, towards the bad end:\n"
@@ -163,6 +163,11 @@ def _epoch_tail(argv) -> int:
                         help="leave out the first N epochs of each subject (default 0)")
     parser.add_argument("--keep-quarantined", action="store_true", help="count quarantined epochs too")
     cli.add_format(parser)
+    return parser
+
+
+def _epoch_tail(argv) -> int:
+    parser = _epoch_tail_parser()
     options = parser.parse_args(argv)
     if options.warmup < 0:
         parser.error("--warmup must be 0 or more")
@@ -216,7 +221,7 @@ def _parse_percentiles(words: str) -> list:
     return percentiles
 
 
-def _percentiles(argv) -> int:
+def _percentiles_parser():
     parser = cli.make_parser(
         "calculate_percentiles.py", "Percentiles of one numeric column of any CSV, towards its bad end.",
         "The tail is the high end, but the low end for columns that end in _per_s, _per_ms and so on;\n"
@@ -238,7 +243,11 @@ def _percentiles(argv) -> int:
     parser.add_argument("--where", metavar="COLUMN=VALUE", action="append", default=[],
                         help="only rows with that text in that column; may be repeated")
     cli.add_format(parser)
-    options = parser.parse_args(argv)
+    return parser
+
+
+def _percentiles(argv) -> int:
+    options = _percentiles_parser().parse_args(argv)
     percentiles = _parse_percentiles(options.percentiles)
     conditions = [_condition(term) for term in options.where]
     texts = {column for column, _ in conditions} | ({options.by} if options.by else set())
