@@ -135,7 +135,7 @@ void give_back_what_aged(Heap *heap, bool burst) {
   }
   heap->depot.begin_age();
   heap->pool.release_empty_slabs();
-  heap_registry::age_unused(heap->ticks_seen);
+  heap_registry::age_unused(heap->ages_seen);
   if (burst) {
     heap->pool.release_quiet_pages(release::Reason::kAged, kQuietAges, kReleaseCallsPerAge);
   }
@@ -151,9 +151,9 @@ void age(Heap *heap) {
     return;
   }
   const bool burst = in_burst(heap);
-  const uint32_t ticks = page_heap::tick();
-  if (ticks != heap->ticks_seen) {
-    heap->ticks_seen = ticks;
+  const uint32_t ages = page_heap::tick();
+  if (ages != heap->ages_seen) {
+    heap->ages_seen = ages;
     heap->calm_ages = page_heap::backlog() ? 0 : heap->calm_ages + 1;
     give_back_what_aged(heap, burst);
   }

@@ -63,7 +63,7 @@ struct alignas(64) Heap {
   uint16_t loans[kClassCount] = {};   // from the next larger class, since it carved or an age began
   size_t blocks_carved = 0;           // over all classes, since the heap was made or drained
   uint32_t calls_to_tick = 0;         // slow calls until ageing is looked at
-  uint32_t ticks_seen = 0;
+  uint32_t ages_seen = 0;
   uint64_t now_ms = 0;                  // when ageing was last looked at
   uint32_t calm_ages = UINT32_MAX / 2;  // ages since much waited to go back
   bool in_use = false;                  // a thread has it; under the heap registry's lock

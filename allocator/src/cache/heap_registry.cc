@@ -51,7 +51,7 @@ constinit os::Lock g_lock;
 constinit Heap *g_heaps = nullptr;
 constinit Heap *g_unused = nullptr;
 constinit SlabPool g_common_pool;
-constinit uint32_t g_unused_ticks = 0;  // when unused heaps last aged
+constinit uint32_t g_unused_ages = 0;  // when unused heaps last aged
 constinit bool g_hooks_installed = false;
 constinit pthread_key_t g_exit_key = 0;
 // The observe build's count of frees by threads that had no heap.
@@ -236,11 +236,11 @@ void drain_unused() {
   for (Heap *heap = g_unused; heap != nullptr; heap = heap->next_unused) drain(heap);
 }
 
-void age_unused(uint32_t ticks) {
+void age_unused(uint32_t ages) {
   if (!g_lock.try_lock()) return;
-  // Threads may come late with the ticks that they have seen.
-  const bool begins = static_cast<int32_t>(ticks - g_unused_ticks) > 0;
-  if (begins) g_unused_ticks = ticks;
+  // Threads may come late with the ages that they have seen.
+  const bool begins = static_cast<int32_t>(ages - g_unused_ages) > 0;
+  if (begins) g_unused_ages = ages;
   size_t drains = kDrainsPerCall, calls = kQuietCallsPerCall;
   for (Heap *heap = g_unused; heap != nullptr; heap = heap->next_unused) {
     UnusedState &state = heap->unused;

@@ -30,9 +30,9 @@ SlabPool &common_pool();
 void forget_remote(const Slab *run);
 // Gives back what heaps without a thread cache, and what waits in the inboxes of all.
 void drain_unused();
-// At the release clock's `ticks`: what unused heaps cache goes home when it is of age, and the free pages
-// of their slabs go back to the kernel.
-void age_unused(uint32_t ticks);
+// When so many ages have begun: what unused heaps cache goes home once it is of age, and the free
+// pages of their slabs go back to the kernel.
+void age_unused(uint32_t ages);
 // Gives the free pages in the slabs of all heaps back to the kernel.
 void release_free_pages();
 

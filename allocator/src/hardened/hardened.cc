@@ -41,10 +41,10 @@ void start() {
 
 void age() {
   static constinit std::atomic<uint32_t> evictions{0};
-  static constinit std::atomic<uint32_t> ticks_seen{0};
+  static constinit std::atomic<uint32_t> ages_seen{0};
   if (evictions.fetch_add(1, std::memory_order_relaxed) % kEvictionsPerTick != 0) return;
-  const uint32_t ticks = page_heap::tick();
-  if (ticks_seen.exchange(ticks, std::memory_order_relaxed) != ticks) pool().release_empty_slabs();
+  const uint32_t ages = page_heap::tick();
+  if (ages_seen.exchange(ages, std::memory_order_relaxed) != ages) pool().release_empty_slabs();
 }
 
 void release(void *block) {

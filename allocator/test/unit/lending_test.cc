@@ -51,7 +51,7 @@ TEST(Lending, EachAgeBeginsAnew) {
   in_small_heap([] {
     offer_a_loan();
     for (int i = 0; i < kLoans; ++i) ASSERT_EQ(served(), kLender) << i;
-    --t_heap->ticks_seen;
+    --t_heap->ages_seen;
     t_heap->calls_to_tick = 0;
     hakmem_free(hakmem_malloc(100));  // a slow call, which sees that an age has begun
     t_heap->calls_to_tick = 1'000'000;

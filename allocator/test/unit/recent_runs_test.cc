@@ -114,12 +114,12 @@ TEST_F(HeapRecent, GoBackWithAnAge) {
 // Calls that find a run count as those that do not: ageing is not put off for ever.
 TEST_F(HeapRecent, AgeEvenIfEachCallIsServed) {
   t_heap->calls_to_tick = 10;
-  const uint32_t ticks = t_heap->ticks_seen;
+  const uint32_t ages = t_heap->ages_seen;
   for (int i = 0; i < 20; ++i) {
     test::pass_ms(&kernel_, 10'000);
     hakmem_free(allocate(kSlabBytes));
   }
-  EXPECT_NE(t_heap->ticks_seen, ticks);
+  EXPECT_NE(t_heap->ages_seen, ages);
 }
 
 TEST_F(HeapRecent, AreNotKeptByAThreadThatEnds) {
