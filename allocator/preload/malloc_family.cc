@@ -4,10 +4,10 @@
 // Boundary:   each function is hakmem's own fast path or one call into the family; symbols that a C
 //             library has and we lacked would hand out blocks that our free() does not know.
 #include <malloc.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
+#include <cstdint>
 #include <cstdio>
 
 #include "api/family.h"

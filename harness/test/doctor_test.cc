@@ -3,8 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-
 #include "coordinator/cpus.h"
 #include "run_fixture.h"
 

@@ -9,7 +9,6 @@
 #include <set>
 #include <thread>
 
-#include "model/error.h"
 #include "run_fixture.h"
 #include "trace/raw_events.h"
 #include "trace/reader.h"

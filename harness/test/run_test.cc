@@ -1,6 +1,5 @@
 // The real hakbench, end to end: what it writes, what it says when things go wrong, what it survives.
 #include <linux/capability.h>
-#include <sched.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>

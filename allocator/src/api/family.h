@@ -6,7 +6,6 @@
 #define HAKMEM_API_FAMILY_H_
 
 #include <cerrno>
-#include <cstdint>
 #include <cstring>
 
 #include "api/slow_path.h"

@@ -10,7 +10,6 @@
 #include "base/check.h"
 #include "cache/heap_registry.h"
 #include "hardened/hardened.h"
-#include "remote/remote.h"
 #include "slab/locate.h"
 #include "superslab/page_heap.h"
 

@@ -4,6 +4,7 @@
 #include "hardened/seal.h"
 #include "os/guard.h"
 #include "os/os.h"
+#include "superslab/huge_blocks.h"
 #include "superslab/page_heap.h"
 #include "superslab/release_policy.h"
 

@@ -13,7 +13,6 @@
 #define HAKMEM_HARDENED_QUARANTINE_H_
 
 #include <cstddef>
-#include <cstdint>
 
 namespace hakmem::hardened::quarantine {
 

@@ -8,7 +8,6 @@
 #ifndef HAKMEM_OBSERVE_CENSUS_H_
 #define HAKMEM_OBSERVE_CENSUS_H_
 
-#include <cstddef>
 #include <cstdint>
 
 #include "sizeclass/sizeclass.h"

@@ -6,7 +6,7 @@
 #ifndef HAKMEM_SLAB_LOCATE_H_
 #define HAKMEM_SLAB_LOCATE_H_
 
-#include "superslab/huge_blocks.h"
+#include "superslab/huge_block.h"
 #include "superslab/superslab.h"
 
 namespace hakmem {

@@ -11,7 +11,6 @@
 #define HAKMEM_SUPERSLAB_HUGE_BLOCKS_H_
 
 #include <cstddef>
-#include <cstdint>
 
 #include "superslab/huge_block.h"
 #include "superslab/huge_cache.h"

@@ -8,8 +8,9 @@
 //             free_runs.h), or in use or freed of late (its first slab has its `head` bit set).
 //             A small slab has used <= carved <= capacity; the free blocks are the set bits and the
 //             blocks at and above `carved`, so: set bits = carved - used.
-// Threads:    bitmaps of the superslab: written under the page heap's lock; `head` and `free` are
-//             read by any thread that holds a block in the slab, whose bits then do not change.
+// Threads:    masks of the superslab: written under the page heap's lock, but for `remote`, which any
+//             thread writes; `head` and `free` are read by any thread that holds a block in the
+//             slab, whose bits then do not change.
 //             A small slab's fields: under its owner's lock.
 #ifndef HAKMEM_SUPERSLAB_SUPERSLAB_H_
 #define HAKMEM_SUPERSLAB_SUPERSLAB_H_
@@ -124,19 +125,6 @@ class SlabMask {
       if (word(w) != 0) return w * 64 + 63 - static_cast<size_t>(std::countl_zero(word(w)));
     }
     return SIZE_MAX;
-  }
-  // How many slabs from i on are members without a gap; `limit` ends the search.
-  size_t run_length(size_t i, size_t limit) const {
-    const size_t begin = i;
-    while (i < limit) {
-      const uint64_t gaps = ~word(i / 64) >> (i % 64);
-      if (gaps != 0) {
-        i += static_cast<size_t>(std::countr_zero(gaps));
-        break;
-      }
-      i = (i / 64 + 1) * 64;
-    }
-    return (i < limit ? i : limit) - begin;
   }
   // How many slabs just below i are members without a gap.
   size_t run_length_below(size_t i) const {

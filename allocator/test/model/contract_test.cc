@@ -1,6 +1,5 @@
 // contract_test.cc - the promises of hakmem.h, one by one: errno, NULL, edge sizes, alignments.
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include <cerrno>
 #include <cstdint>

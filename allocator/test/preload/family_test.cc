@@ -11,7 +11,6 @@
 #include <cstring>
 #include <new>
 #include <string>
-#include <vector>
 
 extern "C" {
 // Of C23, of old, and of glibc's inside: not in every header.

@@ -3,7 +3,6 @@
 // Purpose: the allocator must work from the first constructor to the last destructor; nothing of
 // its
 //   own may be torn down before the program's last call. Exits 0, or says what failed.
-#include <pthread.h>
 
 #include <cstdlib>
 #include <thread>

@@ -2,7 +2,6 @@
 // no.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cstring>
 #include <set>
 #include <vector>

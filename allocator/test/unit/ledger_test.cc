@@ -12,7 +12,6 @@
 
 #include "cache/heap.h"
 #include "hakmem/hakmem.h"
-#include "observe/observed.h"
 #include "slab/slab_pool.h"
 
 namespace hakmem::observe {

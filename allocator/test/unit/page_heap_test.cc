@@ -6,7 +6,6 @@
 #include <cstring>
 #include <map>
 #include <random>
-#include <vector>
 
 #include "fake_kernel.h"
 #include "pass_time.h"

@@ -7,7 +7,6 @@
 #include "cli/commands.h"
 #include "coordinator/cpus.h"
 #include "coordinator/doctor.h"
-#include "model/error.h"
 
 namespace hakbench {
 namespace {

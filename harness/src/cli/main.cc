@@ -11,7 +11,6 @@
 #include "cli/commands.h"
 #include "cli/locations.h"
 #include "coordinator/interrupt.h"
-#include "model/error.h"
 #include "output/standard_output.h"
 #include "subject/subject_main.h"
 

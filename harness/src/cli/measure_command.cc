@@ -8,6 +8,7 @@
 #include "coordinator/interrupt.h"
 #include "coordinator/session.h"
 #include "model/error.h"
+#include "model/text.h"
 #include "output/fan_out.h"
 #include "output/progress.h"
 #include "output/result_folder.h"

@@ -1,7 +1,6 @@
 // soak_command.cc - `hakbench soak`: one process of each allocator, until the time is up.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
 #include <memory>
 

@@ -5,8 +5,6 @@
 #define HAKBENCH_COORDINATOR_HOST_H_
 
 #include <nlohmann/json.hpp>
-#include <string>
-#include <vector>
 
 namespace hakbench {
 

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <linux/perf_event.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>

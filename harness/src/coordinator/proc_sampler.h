@@ -10,7 +10,6 @@
 #include <sys/types.h>
 
 #include <chrono>
-#include <string>
 #include <vector>
 
 #include "model/epoch.h"

@@ -1,6 +1,5 @@
 #include "coordinator/soak_session.h"
 
-#include <algorithm>
 #include <chrono>
 #include <cmath>
 

@@ -2,6 +2,7 @@
 #ifndef HAKBENCH_MODEL_TEXT_H_
 #define HAKBENCH_MODEL_TEXT_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>

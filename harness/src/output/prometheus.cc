@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <stdio.h>
 
-#include <nlohmann/json.hpp>
-
 #include "model/error.h"
 
 namespace hakbench {

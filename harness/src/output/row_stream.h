@@ -5,8 +5,6 @@
 #ifndef HAKBENCH_OUTPUT_ROW_STREAM_H_
 #define HAKBENCH_OUTPUT_ROW_STREAM_H_
 
-#include <string>
-
 #include "model/run_observer.h"
 
 namespace hakbench {

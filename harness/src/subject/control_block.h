@@ -15,7 +15,6 @@
 #define HAKBENCH_SUBJECT_CONTROL_BLOCK_H_
 
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
 
 #include "subject/latency_probe.h"

@@ -3,7 +3,6 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <gnu/lib-names.h>
-#include <unistd.h>
 
 #include <climits>
 #include <cstring>

@@ -15,7 +15,6 @@
 //   allocations. So a block of class c lives live_c / births_c times as long as the mean (Little).
 // Parameters: ws slots a thread, half of them live; 100,000 are about 15 MiB live.
 // Threads: any number, each on its own.
-#include <numeric>
 
 #include "workload/slots_lane.h"
 

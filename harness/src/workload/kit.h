@@ -9,7 +9,6 @@
 // Threads: a lane is used by its own worker, or by anyone while no worker runs.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>

@@ -12,8 +12,6 @@
 // uint32_t size(n, random 32 bits), static void hash(config, hash) for what a short stream can't tell.
 #pragma once
 
-#include <algorithm>
-
 #include "workload/kit.h"
 
 namespace hakbench {

@@ -2,8 +2,6 @@
 // promises. Time is a fake clock's, instructions and system calls are counted by ptrace.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,7 +9,6 @@
 #include <filesystem>
 #include <fstream>
 #include <ostream>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>

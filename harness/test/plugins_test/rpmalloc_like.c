@@ -2,7 +2,6 @@
  * every thread must begin and end. It aborts where the real one would crash. */
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
 enum { MIN_ALIGNMENT = 16 };
