@@ -60,8 +60,8 @@ void hakmem_free(void *block);
 
 /* Frees a block that was not over-aligned (C23). `size` is what was asked for, or what
  * hakmem_usable_size said; another is misuse, of which HAKMEM_CHECK=1 detects a size
- * above what may be used and one below half of it, but not one of two sizes above 32 KiB. NULL is
- * accepted with any size. */
+ * above what may be used and one below half of it; of a block above 32 KiB, instead of the latter,
+ * one of 32 KiB or less. NULL is accepted with any size. */
 void hakmem_free_sized(void *block, size_t size);
 
 /* Frees a block of hakmem_aligned_alloc or hakmem_posix_memalign (C23). `alignment` and `size` are
@@ -131,8 +131,9 @@ size_t hakmem_stats_json(char *buf, size_t cap);
 
 /* The RSS ledger, in the observe build: each resident byte of the process with one owner, as a JSON
  * object {"pid":, "program":, "rss_bytes":, "residual_bytes":, "blocks_held_bytes":, "owners":
- * [{"name":, "bytes":, "doc":}, ...]}; or {"error": "..."} where it can't be had, and in other builds. Exact while no other thread
- * runs; the allocator is locked meanwhile. `buf`, `cap` and the result are as above. */
+ * [{"name":, "bytes":, "doc":}, ...]}; or {"error": "..."} where it can't be had, and in other
+ * builds. Exact while no other thread runs; the allocator is locked meanwhile. `buf`, `cap` and the
+ * result are as above. */
 size_t hakmem_ledger_json(char *buf, size_t cap);
 
 /* "0.1.0 minimal", "0.1.0 observe" or "0.1.0 hardened"; never freed. */
@@ -149,9 +150,9 @@ const char *hakmem_version(void);
  *   malloc_trim(pad)           hakmem_purge(HAKMEM_PURGE_ALL), `pad` ignored; 1 if any byte
  *                              went back.
  *   mallopt(parameter, value)  accepted and ignored, returns 1: glibc's parameters do not apply.
- *   mallinfo2(), mallinfo()    bytes: arena mapped for blocks up to 4 MiB; uordblks of it in slabs
- *                              and large blocks (caches included), fordblks free, keepcost free and
- *                              likely resident; hblks blocks above 4 MiB, in hblkhd bytes. Other
+ *   mallinfo2(), mallinfo()    bytes: arena mapped for blocks up to 4 MiB, and kept of freed larger
+ *                              ones; uordblks of it in slabs and large blocks (magazines
+ *                              included), fordblks free, keepcost free and likely resident; hblks blocks above 4 MiB, in hblkhd bytes. Other
  *                              members are 0. mallinfo has int members, which stop at INT_MAX.
  *   malloc_info(0, stream)     the same as a little XML; 0, or -1 (EINVAL) if the options are
  *                              not 0.

@@ -1,8 +1,8 @@
 // fast_path.h - the whole life of a malloc and of a free, when nothing special happens.
 //
 // Purpose:    the inline functions that every entry point of hakmem begins with.
-// Boundary:   all end in a tail call of a slow path (slow_path.cc) for what is not a pop from or a
-//             push to one of the thread's own magazines.
+// Boundary:   what is not a pop from or a push to one of the thread's own magazines ends in a tail
+//             call of a slow path (slow_path.cc); pop() and pop_aligned() return NULL for it.
 // Threads:    touches only the calling thread's heap.
 #ifndef HAKMEM_API_FAST_PATH_H_
 #define HAKMEM_API_FAST_PATH_H_

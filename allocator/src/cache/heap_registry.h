@@ -25,10 +25,10 @@ Heap *adopt_to_free();
 void install_fork_hooks();
 // Serves threads that must do without a heap, one block at a time.
 SlabPool &common_pool();
-// The run has become a large block, where small blocks may have been: from now on no thread's free takes it
-// for one that another heap's slab had there. Before anybody has the block.
+// The run has become a large block, where small blocks may have been: from now on no thread's free
+// takes it for one that another heap's slab had there. Before anybody has the block.
 void forget_remote(const Slab *run);
-// Gives back what heaps without a thread cache, and what waits in the inboxes of all.
+// Gives back what is cached in heaps that no thread has, and what waits in the inboxes of all.
 void drain_unused();
 // When so many ages have begun: what unused heaps cache goes home once it is of age, and the free
 // pages of their slabs go back to the kernel.

@@ -6,7 +6,7 @@
 // Boundary:   started by libhakmem-observe.so before main, and only if HAKMEM_LEDGER_SIGNAL is set. A
 //             program that handles that signal itself later takes it away. A forked child has no such
 //             thread: it gives its ledger at exit only.
-// Threads:    start() once. The thread blocks all signals and allocates nothing.
+// Threads:    serve_requests() is called once. The thread blocks all signals and allocates nothing.
 #ifndef HAKMEM_OBSERVE_REQUESTS_H_
 #define HAKMEM_OBSERVE_REQUESTS_H_
 

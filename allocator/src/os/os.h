@@ -4,7 +4,8 @@
 //             put a fake in its place and fail any call.
 // Owns:       g_kernel, the table in force.
 // Boundary:   addresses and sizes are multiples of the OS page. A function that fails says so by
-//             NULL/false and changes nothing; nothing here sets errno for the program.
+//             NULL/false and changes nothing unless its comment says so; nothing here sets errno
+//             for the program.
 // Threads:    all functions may be called by any thread.
 #ifndef HAKMEM_OS_OS_H_
 #define HAKMEM_OS_OS_H_

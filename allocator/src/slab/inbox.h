@@ -5,7 +5,7 @@
 // Boundary:   who deposits has proved that each block lies in a slab of this heap's pool.
 // Invariants: only an open inbox takes deposits; it is open while a thread has the heap.
 // Threads:    any thread; everything happens under the inbox's lock, which is never held while
-//             another is taken, except by fork.
+//             another is taken, but by heap_registry::freeze().
 #ifndef HAKMEM_SLAB_INBOX_H_
 #define HAKMEM_SLAB_INBOX_H_
 

@@ -33,7 +33,8 @@ Location locate(const void *p);
 size_t usable_bytes(const Location &location);
 
 // As locate(), for a block that the program says it holds: aborts with a report that names the
-// `operation` if it is foreign, interior, or free already as far as its slab knows.
+// `operation` if it is foreign, interior, or a large block that was freed. A small block that was
+// freed is found by HAKMEM_CHECK=1 only; else the slab finds it when it goes home.
 Location locate_live(const char *operation, const void *p);
 
 }  // namespace hakmem

@@ -1,8 +1,7 @@
 // slab_pool.h - the small slabs of one heap: blocks are taken from them and put back in batches.
 //
 // Purpose:    keep the free state of blocks outside the blocks: one bit each.
-// Owns:       every small slab whose `owner` is this pool, and per class the list of those with
-// room.
+// Owns:       every small slab whose `owner` is this pool, and the list of those with room, per class.
 // Boundary:   take() and put() move pointers; no block's memory is read or written.
 // Invariants: a slab is in its class's list exactly while it has a free block. Of each class at
 //             most one slab in the list is empty; further empty slabs go to the page heap. put()
@@ -50,8 +49,8 @@ class SlabPool {
   // Gives the empty slab of each class to the page heap.
   void release_empty_slabs();
   // Gives back the free pages of slabs to which no block has come back for `ages` calls of this
-  // function, by about so many calls of the kernel at most; returns how many. For the time after a burst: a few blocks that
-  // live on then keep their own pages, not their whole slabs.
+  // function, by about so many calls of the kernel at most; returns how many. For the time after a
+  // burst: a few blocks that live on then keep their own pages, not their whole slabs.
   size_t release_quiet_pages(release::Reason reason, unsigned ages, size_t most_calls);
 
   os::Lock &lock() { return lock_; }

@@ -8,7 +8,8 @@
 //             hakmem's own memory never collide; foreign addresses are told apart by comparing with
 //             the full address that the table holds.
 // Invariants: unit 0 of the window (where NULL lies) is never handed out.
-// Threads:    all under the table's lock; but find() takes none.
+// Threads:    all under the table's lock, but find(), publish() and unpublish(): the latter two write
+//             only units that the caller has.
 #ifndef HAKMEM_SUPERSLAB_ADDRESS_WINDOW_H_
 #define HAKMEM_SUPERSLAB_ADDRESS_WINDOW_H_
 

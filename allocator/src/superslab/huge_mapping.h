@@ -33,9 +33,8 @@ bool grow_in_place(HugeBlock *block, size_t bytes);
 bool move(HugeBlock *block, size_t bytes, size_t alignment);
 
 // Moves pages from the source's end to `*at` in the target: whole page tables, as many as it lacks,
-// of one mapping, and none that the program may use. The source has one to give.
-// Advances *at. The source becomes shorter,
-// maybe empty: what the kernel does not move goes back to it. False: refused; the target may have
+// of one mapping, and none that the program may use. The source has one to give. Advances *at. The
+// source becomes shorter, maybe empty: what the kernel does not move goes back to the kernel. False: refused; the target may have
 // become shorter.
 bool move_tail(HugeBlock *source, HugeBlock *target, size_t *at);
 

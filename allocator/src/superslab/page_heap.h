@@ -2,14 +2,15 @@
 // age.
 //
 // Purpose:    the process-wide store of free slabs, over all superslabs.
-// Owns:       all superslabs; the bins of free runs; the ages (release_clock.h), by which kept huge
-//             blocks age too.
+// Owns:       the lock over superslabs.h, free_runs.h and warm_pool.h; the ages (release_clock.h), by
+//             which kept huge blocks age too.
 // Boundary:   callers get and return runs; what is in them is theirs. Memory goes back only through
 //             the release policy.
-// Invariants: two free runs are never neighbours. A free run is in exactly one bin: runs of n < 64
-//             slabs in bin n, longer ones in bin 64.
+// Invariants: two free runs are never neighbours.
 //             Age: a slab that stays free over a whole age (half the purge delay) is given back.
-// Threads:    everything takes the page heap's lock; nothing is called back under it.
+// Threads:    any. All take the page heap's lock but backlog(), a tick() that comes too early, and
+//             what is for an onlooker or a forked child. Under it only the huge blocks' lock and
+//             the address window's are taken.
 #ifndef HAKMEM_SUPERSLAB_PAGE_HEAP_H_
 #define HAKMEM_SUPERSLAB_PAGE_HEAP_H_
 
@@ -43,7 +44,7 @@ bool free_large(Slab *slab, SlabKind kind = SlabKind::kLarge);
 bool resize_large(Slab *slab, size_t new_slabs);
 
 // Gives back what has aged, if the release clock says it is time. Cheap when it is not. Returns the
-// number of ticks so far, so that callers can age what they keep themselves.
+// number of ages so far, so that callers can age what they keep themselves.
 uint32_t tick();
 // The purge delay may have changed: the next tick() is to see whether an age is over by now.
 void look_at_clock_anew();
