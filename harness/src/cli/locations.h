@@ -1,8 +1,9 @@
 // locations.h - where the parts of an installation or a source tree are.
 //
 // Purpose:    one place that knows the two layouts: PREFIX/{bin,lib,share} and TREE/build/PRESET/bin.
-// Invariants: everything is found relative to the running binary, so a tree can be moved. Only the
-//             profiles have one more, last place: the tree that the binary was built from.
+// Invariants: everything is found relative to the running binary, so a tree can be moved. Plugins may lie
+//             elsewhere by a variable, tools in $PATH; profiles are looked for in ./profiles first, and
+//             last in the tree that the binary was built from.
 #ifndef HAKBENCH_CLI_LOCATIONS_H_
 #define HAKBENCH_CLI_LOCATIONS_H_
 

@@ -3,7 +3,7 @@
 // Purpose:    CLOCK_BOOTTIME goes on while the machine sleeps, CLOCK_MONOTONIC does not: what their
 //             difference grew by is the time slept.
 // Boundary:   reads two clocks; tests hand in their own reading.
-// Invariants: reading two clocks takes time itself, so less than kLeast is no suspension.
+// Invariants: reading two clocks takes time itself, so less than kLeastNs is no suspension.
 #ifndef HAKBENCH_COORDINATOR_SUSPEND_WATCH_H_
 #define HAKBENCH_COORDINATOR_SUSPEND_WATCH_H_
 

@@ -1,6 +1,7 @@
-// line_file.h - a file to which whole lines are appended, each on disk at once.
+// line_file.h - a file to which whole lines are appended, each at once.
 //
-// Purpose:    rows that survive a crash: one write(2) a line on an O_APPEND descriptor, no buffer.
+// Purpose:    rows that survive a crash of the process: one write(2) a line on an O_APPEND descriptor,
+//             no buffer. No fsync: a crash of the machine may lose the last ones.
 // Owns:       the file descriptor.
 // Invariants: the file holds complete lines only: a line that could be written only in part (disk
 //             full, or the machine went down before the file was continued) is cut off again. One

@@ -5,9 +5,9 @@
 // Owns:       the folder's files while the run goes on.
 // Boundary:   a RunObserver; knows no subject and no schedule.
 // Invariants: the manifest is there, status "running", before the first row; each rewrite replaces it
-//             in one step. A row is on disk when on_epoch returns. latency.csv and
-//             exemplars.csv begin with the first latency epoch, samples.csv with the first drained one;
-//             all rows that one epoch has in a file are written at once.
+//             in one step. A row is in its file when on_epoch returns (line_file.h). latency.csv
+//             and exemplars.csv begin with the first latency epoch, samples.csv with the first drained
+//             one; all rows that one epoch has in a file are written at once.
 // Threads:    one.
 #ifndef HAKBENCH_OUTPUT_RESULT_FOLDER_H_
 #define HAKBENCH_OUTPUT_RESULT_FOLDER_H_

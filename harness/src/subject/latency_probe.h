@@ -1,8 +1,8 @@
 // latency_probe.h - time every call of the allocator, one by one.
 //
-// Purpose:    a table of the plugin ABI whose malloc, calloc, realloc, aligned_alloc and free read a clock
-//             around the real function and count the difference in a histogram; the slowest operations
-//             are kept one by one. A workload runs on it unchanged.
+// Purpose:    a table of the plugin ABI whose functions that allocate or free read a clock around the
+//             real ones and count the difference in a histogram; the slowest operations are kept one
+//             by one. A workload runs on it unchanged.
 // Owns:       one histogram a worker, mapped and resident before the baseline is sampled; the clock.
 // Boundary:   sees two tables and a clock; the coordinator turns ticks into ns.
 // Invariants: what the real table does not offer stays NULL. Between the two readings there is the real

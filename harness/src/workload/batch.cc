@@ -1,7 +1,6 @@
 // batch.cc - allocate a batch of equal blocks, free the batch, again.
 //
-// Models: request-shaped use, containers filled and dropped; what thread caches and the paths
-// behind
+// Models: request-shaped use, containers filled and dropped; what thread caches and the paths behind
 //   them do when a whole batch goes through. `order` decides how the blocks come back: last first
 //   (a stack), first first (a queue), or shuffled (the worst locality).
 // Does NOT model: mixed sizes, blocks that outlive the batch, use of the memory (one byte a block

@@ -2,11 +2,10 @@
 //
 // Models: cache_thrash, active false sharing: each thread allocates, writes and frees a small block over
 //   and over, and an allocator that carves one line for two threads makes them fight over it.
-//   cache_scratch, passive false sharing (after Hoard's cache-scratch; Berger and others, ASPLOS 2000).
-// Thread 0
-//   allocates one small block for each thread, next to each other; each thread frees the one it was
-//   given and then allocates, writes and frees a block of that size over and over. An allocator
-//   that hands the freed neighbour out again makes the threads fight over its line.
+//   cache_scratch, passive false sharing (after Hoard's cache-scratch; Berger and others, ASPLOS 2000):
+//   thread 0 allocates one small block for each thread, next to each other; each thread frees the one it
+//   was given and then allocates, writes and frees a block of that size over and over. An allocator that
+//   hands the freed neighbour out again makes the threads fight over its line.
 // Does NOT model: mixed sizes, or a working set; a thread holds at most one block. With one thread
 //   it measures only malloc, free and the writes.
 #include "workload/kit.h"

@@ -3,9 +3,8 @@
 // Models: start-up, loading a data set, phases of a compiler: the cost of fresh memory, and whether
 //   it is given back and got again. Sizes are spread evenly over eight doublings, 16..4095 bytes,
 //   mean 764; blocks are freed in the order they were allocated.
-// Does NOT model: survivors (everything is freed), use of the memory beyond its first byte, which
-// for
-//   these sizes touches nearly every page.
+// Does NOT model: survivors (everything is freed), use of the memory beyond its first byte,
+//   which for these sizes touches nearly every page.
 #include <algorithm>
 
 #include "workload/kit.h"

@@ -1,8 +1,7 @@
 // kit.h - what workloads are made of.
 //
-// Purpose: memory that no allocator knows, a generator, a fingerprint, polite waiting, and the
-// frame
-//   that turns "one thread's part" (a lane) into a Workload.
+// Purpose: a generator, a fingerprint, polite waiting, and the frame that turns "one thread's part" (a
+//   lane) into a Workload; memory that no allocator knows is model/mapped_array.h.
 // Owns: LaneWorkload its lanes and what they share.
 // Boundary: used by the workload files only.
 // Invariants: after make_workload no lane asks the kernel for memory.

@@ -3,8 +3,7 @@
 // Models: pipelines and message passing: every free is remote. Threads come in pairs; even threads
 //   produce, odd threads consume; blocks cross a bounded single-producer single-consumer ring.
 // Does NOT model: producers that also free, several consumers a ring, use of the memory (the
-// producer
-//   writes one byte). A thread that finds its ring full or empty spins briefly and then sleeps on a
+//   producer writes one byte). A thread that finds its ring full or empty spins briefly and then sleeps on a
 //   futex until the other has done half a ring, so this workload makes system calls of its own; how
 //   many, depends on who is faster. (Calling sched_yield instead would measure the scheduler: it
 //   may let the same thread go on for its whole time slice.)

@@ -1,11 +1,9 @@
 // random_mixed.cc - random malloc and free over a fixed working set.
 //
 // Models: a long-lived process in steady state: mixed small sizes, half of the slots live,
-// lifetimes
-//   of about `ws` ops, geometric; each thread on its own.
+//   lifetimes of about `ws` ops, geometric; each thread on its own.
 // Does NOT model: use of the memory (one byte is written), sizes above max_size, remote frees,
-// growth
-//   or shrinkage. Size and slot come from the same r, so with a power-of-two `ws` a slot sees only
+//   growth or shrinkage. Size and slot come from the same r, so with a power-of-two `ws` a slot sees only
 //   some sizes (with ws >= 1024 always the same one). The generator repeats after 2^32 - 1 ops.
 #include "workload/random_mixed_lane.h"
 

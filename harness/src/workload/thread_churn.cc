@@ -1,12 +1,10 @@
 // thread_churn.cc - threads are born, use inherited blocks, and die.
 //
 // Models: thread-per-request servers and pools that resize: each unit starts a thread that runs a
-// few
-//   hundred random_mixed ops on the working set the former thread left behind, so it frees blocks
+//   few hundred random_mixed ops on the working set the former thread left behind, so it frees blocks
 //   of dead threads and leaves its own to the next.
 // Does NOT model: several short-lived threads of one worker at the same time, detached threads.
-// Each
-//   unit costs a thread's creation and join, the C library's part of which is the same for every
+//   Each unit costs a thread's creation and join, the C library's part of which is the same for every
 //   allocator; these are system calls of the workload's own. A unit ends early at the end of run.
 #include <pthread.h>
 
