@@ -37,9 +37,11 @@ int measure(const std::string &command, const MeasureOptions &options,
   install_interrupt_handlers();
   check_subjects(run.config);  // before there is a folder: what fails here has measured nothing
   ResultFolder results(folder, options.force, make_manifest(run, command, argv));
-  fmt::print("hakbench {}: {}, {} launches of {} {}, result in {}\n", names,
-             workload_text(run.config.workload), run.config.launches, run.config.blocks,
-             run.config.subjects.size() > 1 ? "blocks" : "epochs", folder);
+  const bool paired = run.config.subjects.size() > 1;
+  fmt::print("hakbench {}: {}, {} of {}, result in {}\n", names, workload_text(run.config.workload),
+             counted(run.config.launches, "launch", "launches"),
+             counted(run.config.blocks, paired ? "block" : "epoch", paired ? "blocks" : "epochs"),
+             folder);
   warn_of_machine(&results, run.config.cpus, json::array());
   return run_launches(&results, run.config, options.no_report);
 }

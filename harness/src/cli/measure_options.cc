@@ -36,9 +36,8 @@ uint64_t parse_number(const std::string &what, const std::string &text) {
   return value;
 }
 
-template <typename T>
 void take(const std::optional<uint64_t> &option, const char *name, uint64_t min, uint64_t max,
-          T *out) {
+          uint32_t *out) {
   if (!option) return;
   if (*option < min || *option > max)
     throw Error(
@@ -223,10 +222,10 @@ void add_workload_options(CLI::App *command, MeasureOptions *o) {
   };
   add("-w,--workload", &o->workload, "Workload (default random_mixed)");
   add("--trace", &o->trace, "The trace to replay; goes with -w trace, and implies it");
-  add("--ws", &o->ws, "Working set: slots of a worker (default 400)");
+  add("--ws", &o->ws, "Working set: slots of a worker (default the workload's; random_mixed 400)");
   add("--param", &o->params, "Another parameter of the workload, KEY=VALUE");
   add("--seed", &o->seed, "Seed of the workload (default 1)");
-  add("--threads", &o->threads, "Workers");
+  add("--threads", &o->threads, "Workers (default the workload's: hakbench list workloads)");
   add("--init", &o->init, "A setting for the plugin's init: HAKMEM_DEPOT_KB=64, or b:... for one");
 }
 
@@ -243,7 +242,7 @@ void add_measure_options(CLI::App *command, MeasureOptions *o, const char *epoch
   command->add_option("--epoch", o->epoch, epoch_doc)->group(how);
   command
       ->add_option("--ops,--cycles", o->ops,
-                   "Operations of an epoch, instead of calibrating --epoch")
+                   "Operations of an epoch, over all workers, instead of calibrating --epoch")
       ->group(how);
   command->add_option("--warmup", o->warmup, "Epochs before the first counted one (default 1)")
       ->group(how);
@@ -255,12 +254,14 @@ void add_measure_options(CLI::App *command, MeasureOptions *o, const char *epoch
 
   command
       ->add_option("--timeout", o->timeout,
-                   "A subject hangs when it takes this and 20 epochs for one (default 60s)")
+                   "A hang: an epoch that takes more than this plus 20 times its length\n"
+                   "(default 60s)")
       ->group(how);
 
   const char *where = "Where";
   command
-      ->add_option("--cpus", o->cpus, "CPUs of the subjects, as 1 or 1,3-4 (default the last one)")
+      ->add_option("--cpus", o->cpus, "CPUs of the subjects, as 1 or 1,3-4 (default the last; with several workers\n"
+                   "all but the first)")
       ->group(where);
   command->add_option("-o,--output", o->output, "Folder of the result (default out/TIME-NAMES)")
       ->group(where);
@@ -292,6 +293,8 @@ void add_init_setting(const std::string &name, const std::string &value, std::st
   *init_json = init.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+namespace {
+
 // Which epoch it is that is too long: who did not give one has not seen it.
 std::string epoch_text(const MeasureOptions &options, const nlohmann::json &profile,
                        double epoch_s) {
@@ -315,6 +318,77 @@ void expect_epoch_fits(const std::string &epoch, double turn_s, double idle_s,
       duration.empty() ? "soak's " : "--duration of ", duration_s, idle_s > 0 ? " or --idle" : ""));
 }
 
+// What an epoch is, and how many there are.
+void merge_counts(const MeasureOptions &options, RunConfig *config) {
+  if (!options.epoch.empty()) {
+    config->epoch_s = parse_seconds("--epoch", options.epoch);
+    config->ops.reset();
+  }
+  if (!options.timeout.empty()) config->grace_s = parse_seconds("--timeout", options.timeout);
+  if (options.ops == 0u) throw Error("--ops 0 measures nothing; give at least 1");
+  if (options.ops) config->ops = options.ops;
+  for (const auto &[name, value] :
+       {std::pair("--ops", config->ops), std::pair("--prefault", config->prefault_ops)})
+    if (value > kMostOps)
+      throw Error(fmt::format("{} {} is out of range; give at most {}", name, *value, kMostOps));
+  take(options.launches, "--launches", 1, 10'000, &config->launches);
+  take(options.blocks, "--blocks", 1, kMaxBlocks, &config->blocks);
+  take(options.warmup, "--warmup", 0, 1000, &config->warmup_epochs);
+  take(options.latency, "--latency", 0, 1000, &config->latency_epochs);
+  if (options.schedule_seed) config->schedule_seed = *options.schedule_seed;
+}
+
+// `run --duration`: as many epochs as fit.
+void merge_duration(const MeasureOptions &options, const nlohmann::json &profile,
+                    RunConfig *config) {
+  if (options.duration.empty()) return;
+  if (config->ops)
+    throw Error(
+        "--duration does not go with --ops: nobody knows yet how long such an epoch takes; give "
+        "--epochs, or --epoch instead of --ops");
+  const double duration_s = parse_seconds("--duration", options.duration);
+  expect_epoch_fits(epoch_text(options, profile, config->epoch_s), config->epoch_s, 0,
+                    options.duration, duration_s);
+  const double epochs = std::ceil(duration_s / config->epoch_s);
+  if (epochs > kMaxBlocks)
+    throw Error(
+        fmt::format("--duration {} would be {:.0f} epochs of {:g} s, of at most {}; give a "
+                    "longer --epoch",
+                    options.duration, epochs, config->epoch_s, kMaxBlocks));
+  config->blocks = static_cast<uint32_t>(epochs);
+  config->launches = options.launches ? config->launches : 1;
+}
+
+void expect_soak_fits(const MeasureOptions &options, const nlohmann::json &profile,
+                      const RunConfig &config) {
+  if (options.soak == nullptr || config.ops) return;
+  const double idle_s = find_soak_mode(config.soak->mode).drains ? config.soak->idle_s : 0;
+  expect_epoch_fits(epoch_text(options, profile, config.epoch_s), config.epoch_s + idle_s, idle_s,
+                    options.soak->duration, config.soak->duration_s);
+}
+
+void merge_subjects(const MeasureOptions &options, const nlohmann::json &profile,
+                    RunConfig *config) {
+  std::vector<std::string> labels;
+  for (const auto &[label, text] : options.allocators) {
+    SubjectConfig subject;
+    subject.label = label;
+    resolve_subject(text, profile, config->cpus, &subject);
+    config->subjects.push_back(subject);
+    labels.push_back(label);
+  }
+  if (!options.profile.empty()) warn_of_unknown(profile, options.profile, config->subjects);
+  merge_env(options, &config->subjects);
+  merge_init(options, &config->subjects);
+  if (!options.reference.empty()) config->reference = options.reference;
+  if (config->reference.empty()) config->reference = labels.size() > 1 ? "b" : "a";
+  if (std::find(labels.begin(), labels.end(), config->reference) == labels.end())
+    throw Error("the reference '" + config->reference +
+                "' is no subject of this run; choose one of " + join(labels));
+}
+
+}  // namespace
+
 MergedRun merge_options(const MeasureOptions &options, const RunConfig &defaults) {
   MergedRun merged;
   merged.config = defaults;
@@ -327,63 +401,10 @@ MergedRun merge_options(const MeasureOptions &options, const RunConfig &defaults
   merge_workload(options, &config.workload);
   merge_prefault(options, &config);
   merge_cpus(options, &config);
-
-  if (!options.epoch.empty()) {
-    config.epoch_s = parse_seconds("--epoch", options.epoch);
-    config.ops.reset();
-  }
-  if (!options.timeout.empty()) config.grace_s = parse_seconds("--timeout", options.timeout);
-  if (options.ops == 0u) throw Error("--ops 0 measures nothing; give at least 1");
-  if (options.ops) config.ops = options.ops;
-  for (const auto &[name, value] :
-       {std::pair("--ops", config.ops), std::pair("--prefault", config.prefault_ops)})
-    if (value > kMostOps)
-      throw Error(fmt::format("{} {} is out of range; give at most {}", name, *value, kMostOps));
-  take(options.launches, "--launches", 1, 10'000, &config.launches);
-  take(options.blocks, "--blocks", 1, kMaxBlocks, &config.blocks);
-  take(options.warmup, "--warmup", 0, 1000, &config.warmup_epochs);
-  take(options.latency, "--latency", 0, 1000, &config.latency_epochs);
-  if (options.schedule_seed) config.schedule_seed = *options.schedule_seed;
-  if (!options.duration.empty()) {
-    if (config.ops)
-      throw Error(
-          "--duration does not go with --ops: nobody knows yet how long such an epoch takes; give "
-          "--epochs, or --epoch instead of --ops");
-    const double duration_s = parse_seconds("--duration", options.duration);
-    expect_epoch_fits(epoch_text(options, profile, config.epoch_s), config.epoch_s, 0,
-                      options.duration, duration_s);
-    const double epochs = std::ceil(duration_s / config.epoch_s);
-    if (epochs > kMaxBlocks)
-      throw Error(
-          fmt::format("--duration {} would be {:.0f} epochs of {:g} s, of at most {}; give a "
-                      "longer --epoch",
-                      options.duration, epochs, config.epoch_s, kMaxBlocks));
-    config.blocks = static_cast<uint32_t>(epochs);
-    config.launches = options.launches ? config.launches : 1;
-  }
-
-  if (options.soak != nullptr && !config.ops) {
-    const double idle_s = find_soak_mode(config.soak->mode).drains ? config.soak->idle_s : 0;
-    expect_epoch_fits(epoch_text(options, profile, config.epoch_s), config.epoch_s + idle_s, idle_s,
-                      options.soak->duration, config.soak->duration_s);
-  }
-
-  std::vector<std::string> labels;
-  for (const auto &[label, text] : options.allocators) {
-    SubjectConfig subject;
-    subject.label = label;
-    resolve_subject(text, profile, config.cpus, &subject);
-    config.subjects.push_back(subject);
-    labels.push_back(label);
-  }
-  if (!options.profile.empty()) warn_of_unknown(profile, options.profile, config.subjects);
-  merge_env(options, &config.subjects);
-  merge_init(options, &config.subjects);
-  if (!options.reference.empty()) config.reference = options.reference;
-  if (config.reference.empty()) config.reference = labels.size() > 1 ? "b" : "a";
-  if (std::find(labels.begin(), labels.end(), config.reference) == labels.end())
-    throw Error("the reference '" + config.reference +
-                "' is no subject of this run; choose one of " + join(labels));
+  merge_counts(options, &config);
+  merge_duration(options, profile, &config);
+  expect_soak_fits(options, profile, config);
+  merge_subjects(options, profile, &config);
   merged.profile = merged_profile(config, profile);
   return merged;
 }

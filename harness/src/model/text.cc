@@ -30,6 +30,10 @@ std::string join(const std::vector<std::string> &words, std::string_view separat
   return text;
 }
 
+std::string counted(uint64_t number, std::string_view one, std::string_view more) {
+  return std::to_string(number).append(" ").append(number == 1 ? one : more);
+}
+
 std::string suggest(std::string_view word, const std::vector<std::string> &known) {
   const std::string *best = nullptr;
   size_t best_distance = std::max<size_t>(1, word.size() / 3) + 1;
