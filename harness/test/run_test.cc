@@ -487,7 +487,7 @@ TEST_F(RunTest, DoctorInformsAndRunsRecordItsWarnings) {
   const json findings = json::parse(as_json.out)["findings"];
   EXPECT_EQ(static_cast<size_t>(std::count(text.out.begin(), text.out.end(), '\n')),
             findings.size());
-  expect_refused({"doctor", "--format", "xml"}, "--format xml");
+  expect_refused({"doctor", "--format", "xml"}, "--format: xml not in {text,json}");
   expect_refused({"doctor", "--cpus", "x"}, "--cpus x");
 
   // Where every process sees the same layout, each run says so.

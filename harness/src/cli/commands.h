@@ -23,6 +23,9 @@ void add_record_command(CLI::App *app, int *exit_code);
 void add_replay_command(CLI::App *app, int *exit_code);
 void add_trace_command(CLI::App *app, int *exit_code);
 
+// --format: text or json, else refused.
+void add_format_option(CLI::App *command, std::string *format);
+
 // This process's arguments, as they were typed.
 std::vector<std::string> command_line();
 

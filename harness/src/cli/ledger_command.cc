@@ -94,8 +94,7 @@ void add_ledger_command(CLI::App *app, int *exit_code) {
                       "Operations before them, from another seed (default\n"
                       "$HAKMEM_BENCH_PREFAULT, else a tenth)");
   command->add_option("--env", measure.env, "NAME=VALUE for the subject");
-  command->add_option("--format", options->format, "text or json (default text)")
-      ->check(CLI::IsMember({"text", "json"}));
+  add_format_option(command, &options->format);
   command->add_option("-o,--output", measure.output, "Write the JSON to this file too");
   command->footer(
       "Examples:\n"

@@ -13,6 +13,12 @@ void exec_tool(const char *name, char **argv) {
   execv(tool->c_str(), argv);
 }
 
+void add_format_option(CLI::App *command, std::string *format) {
+  command->add_option("--format", *format, "text or json (default text)")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->type_name("TEXT");
+}
+
 std::vector<std::string> command_line() {
   std::vector<std::string> words;
   FILE *file = fopen("/proc/self/cmdline", "r");

@@ -150,8 +150,6 @@ void write_folder(const std::string &folder, const json &info) {
 }
 
 int info(const std::string &path, const std::string &folder, const std::string &format) {
-  if (format != "text" && format != "json")
-    throw Error("--format " + format + " is not known; choose text or json");
   trace::Reader reader(path);
   const Summary summary = trace::summarize(&reader);
   if (!folder.empty()) make_folder(folder);
@@ -215,8 +213,9 @@ void add_trace_command(CLI::App *app, int *exit_code) {
   auto folder = std::make_shared<std::string>();
   auto format = std::make_shared<std::string>("text");
   info_command->add_option("TRACE", *info_path, "What `hakbench record` wrote")->required();
-  info_command->add_option("-o,--output", *folder, "Folder for info.json and pictures of it");
-  info_command->add_option("--format", *format, "text or json (default text)");
+  info_command->add_option("-o,--output", *folder, "Folder for info.json and trace.png, its picture");
+  add_format_option(info_command, format.get());
+  info_command->footer("Example: hakbench trace info app.trace -o out/app");
   info_command->callback([=] { *exit_code = info(*info_path, *folder, *format); });
 
   CLI::App *verify_command = command->add_subcommand(
