@@ -232,11 +232,10 @@ int parse_and_run(int argc, char **argv) {
   app.add_option("--filter,--benchmark_filter", options.filter,
                  "Only benchmarks whose name matches this regular expression; -RE leaves them out");
   app.add_option("--min-time,--benchmark_min_time", options.min_time_s,
-                 "Least time a benchmark, seconds")
-      ->capture_default_str();
-  app.add_option("--repetitions,--benchmark_repetitions", options.repetitions, "Repetitions")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1000));
+                 "Least time of a benchmark, in seconds (default 0.5)");
+  app.add_option("--repetitions,--benchmark_repetitions", options.repetitions,
+                 "Repetitions of each (default 1)")
+      ->check(CLI::Range(1, 1000).description(""));
   app.add_option("-o,--output", options.output,
                  "Folder for the files NAME.json (default out/TIME-micro)");
   app.add_flag("--force", options.force, "Overwrite what the folder holds of these allocators");

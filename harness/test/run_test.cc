@@ -569,6 +569,24 @@ TEST_F(RunTest, ProfilesThatCannotBeReadAreSkipped) {
   fs::permissions(folder_ + "/closed/profiles", fs::perms::owner_all);
 }
 
+TEST_F(RunTest, HelpNamesEveryToolBesideIt) {
+  const std::string help = run({"--help"}).out;
+  const std::string prefix = "hakbench-";
+  for (const auto &entry : fs::directory_iterator(fs::path(HAKBENCH_BINARY).parent_path())) {
+    const std::string file = entry.path().filename();
+    if (file.rfind(prefix, 0) != 0) continue;
+    EXPECT_NE(help.find("\n  " + file.substr(prefix.size()) + " "), std::string::npos) << file;
+  }
+}
+
+TEST_F(RunTest, HelpOfACommandShowsNoOtherCommand) {
+  for (const std::string command : {"check", "doctor", "list", "loop", "ledger"}) {
+    const Outcome outcome = run({command, "--help"});
+    EXPECT_EQ(outcome.exit_code, 0);
+    EXPECT_EQ(outcome.out.find("hakbench soak"), std::string::npos) << outcome.out;
+  }
+}
+
 TEST_F(RunTest, UnknownCommandsRunToolsOfThatName) {
   const std::string tool = folder_ + "/hakbench-hello";
   std::ofstream(tool) << "#!/bin/sh\necho hello \"$@\"\nexit 3\n";

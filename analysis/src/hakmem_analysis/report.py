@@ -1,4 +1,4 @@
-"""hakbench-report: from a result folder to the answer.
+"""hakbench report: from a result folder to the answer.
 
 Purpose     Write verdict.json, report.md, report.html and report.png into the folder, and print the short
             answer for a terminal. All of them can be made again at any time from the run's own files.

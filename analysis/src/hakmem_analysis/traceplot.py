@@ -1,4 +1,4 @@
-"""hakbench-traceplot: the pictures of a trace.
+"""hakbench traceplot: the pictures of a trace.
 
 Purpose     Read the info.json that `hakbench trace info -o DIR` wrote, and draw trace.png beside it: live
             bytes over the trace, sizes, lifetimes, the threads' shares.

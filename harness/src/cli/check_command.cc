@@ -39,6 +39,11 @@ void add_check_command(CLI::App *app, int *exit_code) {
       "check", "Prove that a plugin keeps the allocator's contract and calls the library it names");
   auto name = std::make_shared<std::string>();
   command->add_option("NAME", *name, "A plugin's name, NAME=/path.so or /path.so")->required();
+  command->footer(
+      "Examples:\n"
+      "  hakbench check hakmem\n"
+      "  hakbench check je=/usr/lib/x86_64-linux-gnu/libjemalloc.so.2\n"
+      "Exit codes: 0 all checks passed, 1 one failed.");
   command->callback([=] { *exit_code = check(*name); });
 }
 

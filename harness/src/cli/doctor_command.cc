@@ -54,8 +54,7 @@ void add_doctor_command(CLI::App *app, int *exit_code) {
       "doctor", "Show what of this machine makes measurements doubtful, and the mend");
   auto cpus = std::make_shared<std::string>();
   auto format = std::make_shared<std::string>("text");
-  command->add_option("--cpus", *cpus,
-                      "CPUs of the subjects, as 1 or 1,3-4 (default the last)");
+  command->add_option("--cpus", *cpus, "CPUs of the subjects, as 1 or 1,3-4 (default the last)");
   add_format_option(command, format.get());
   command->footer("It informs: the exit code is 0, whatever it finds.");
   command->callback([=] { *exit_code = doctor(*cpus, *format); });

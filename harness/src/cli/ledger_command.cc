@@ -83,8 +83,8 @@ void add_ledger_command(CLI::App *app, int *exit_code) {
   command->add_option("--file", options->request.file,
                       "With --pid: the file it writes, likewise; %p is its number");
   command->add_option("COMMAND", options->command,
-                      "Run it with libhakmem-observe.so preloaded; the ledger of each process "
-                      "at its end");
+                      "Behind --: run it with libhakmem-observe.so preloaded; the ledger of each\n"
+                      "process at its end");
   command->add_option("-p,--profile", measure.profile,
                       "Settings from a profile: its name or its file");
   add_workload_options(command, &measure);

@@ -115,7 +115,7 @@ void add_list_command(CLI::App *app, int *exit_code) {
   auto what = std::make_shared<std::string>();
   command->add_option("WHAT", *what,
                       "allocators, controls (planted faults), workloads, profiles, gates\n"
-                      "(hakmem's settings) or columns");
+                      "(hakmem's settings) or columns (of epochs.csv); none: all but the last two");
   command->callback([=] {
     list(*what);
     *exit_code = 0;

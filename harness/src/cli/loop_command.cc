@@ -67,13 +67,13 @@ void add_loop_command(CLI::App *app, int *exit_code) {
       ->required();
   add_workload_options(command, options.get());
   command->add_option("--ops,--cycles", options->ops, "Operations, over all workers")->required();
-  command->add_option(
-      "--prefault", options->prefault,
-      "Operations before them, from another seed (default $HAKMEM_BENCH_PREFAULT, else none)");
+  command->add_option("--prefault", options->prefault,
+                      "Operations before them, from another seed (default\n"
+                      "$HAKMEM_BENCH_PREFAULT, else none)");
   auto check = std::make_shared<bool>(false);
   command->add_flag("--check", *check,
-                    "Look at every block: overlaps, alignment, zeroes, content kept, live bytes "
-                    "(slow; for one workload what `hakbench check` is for the functions)");
+                    "Look at every block: overlaps, alignment, zeroes, content kept, live bytes\n"
+                    "(slow); it is for one workload what `hakbench check` is for the plugin");
   command->footer(
       "Examples:\n"
       "  hakbench loop -a hakmem -w mstress --threads 4 --ops 100000 --check\n"

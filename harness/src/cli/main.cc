@@ -29,9 +29,24 @@ Examples:
   hakbench record -o app.trace -- python3 app.py     a program's calls of malloc, to replay
   hakbench check hakmem                              does the plugin keep its contract?
   hakbench doctor                                    does this machine measure well?
-  hakbench report out/20260101-120000-a-vs-b         the report of a result folder, again
 
-`hakbench NAME` with any other name runs the program hakbench-NAME, as git does.
+Tools, each with --help; `hakbench NAME` runs hakbench-NAME, as git does:
+  app         real programs under each allocator
+  baseline    a measurement stored, for a gate to compare with
+  compare     result folders side by side
+  experiment  GO or NO-GO for a change
+  export      a result folder in another tool's format
+  gate        fails if a candidate is worse than a reference
+  history     where a ratio changed over many folders
+  icount      instructions an operation, by callgrind
+  micro       one kind of call, by Google Benchmark
+  plan        launches and minutes that a margin takes
+  report      the report of a result folder, again
+  scorecard   an allocator against its targets
+  selftest    proves the verdicts on this machine
+  traceplot   the picture of a trace, again
+  triage      why peak RSS is what it is
+
 Exit codes: 0 pass, 1 the tool or its input failed, 2 a gate failed, 3 inconclusive,
 130 interrupted.)";
 
@@ -78,7 +93,6 @@ void open_standard_streams() {
 int run(int argc, char **argv) {
   int exit_code = 0;
   CLI::App app("Honest benchmarks of memory allocators.", "hakbench");
-  app.footer(kFooter);
   app.set_version_flag("--version", "hakbench " HAKBENCH_VERSION);
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
@@ -94,6 +108,7 @@ int run(int argc, char **argv) {
   add_doctor_command(&app, &exit_code);
   add_list_command(&app, &exit_code);
   check_values(&app);
+  app.footer(kFooter);  // last: commands would inherit it
 
   if (argc > 1 && argv[1][0] != '-' && !is_built_in(app, argv[1])) {
     exec_tool(argv[1], argv + 1);

@@ -101,7 +101,7 @@ void add_run_command(CLI::App *app, int *exit_code) {
 
 void add_replay_command(CLI::App *app, int *exit_code) {
   CLI::App *command = app->add_subcommand(
-      "replay", "Measure one allocator on a recorded trace: run -w trace --trace FILE");
+      "replay", "Measure one allocator on a recorded trace: as run --trace FILE");
   auto options = std::make_shared<MeasureOptions>();
   command->add_option("TRACE", options->trace, "What `hakbench record` wrote")->required();
   command
@@ -109,8 +109,10 @@ void add_replay_command(CLI::App *app, int *exit_code) {
                    "A plugin's name, NAME=/path.so or /path.so")
       ->required();
   add_measure_options(command, options.get());
-  command->remove_option(command->get_option("--trace"));  // TRACE says which
+  for (const char *name : {"--workload", "--trace", "--ws"})  // TRACE says it
+    command->remove_option(command->get_option(name));
   add_launch_options(command, options.get());
+  command->get_option("--resume")->group("");  // refused below, with what to write instead
   add_epoch_count_options(command, options.get());
   command->footer(
       "Examples:\n"

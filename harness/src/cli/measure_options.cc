@@ -260,7 +260,8 @@ void add_measure_options(CLI::App *command, MeasureOptions *o, const char *epoch
 
   const char *where = "Where";
   command
-      ->add_option("--cpus", o->cpus, "CPUs of the subjects, as 1 or 1,3-4 (default the last; with several workers\n"
+      ->add_option("--cpus", o->cpus,
+                   "CPUs of the subjects, as 1 or 1,3-4 (default the last; with several workers\n"
                    "all but the first)")
       ->group(where);
   command->add_option("-o,--output", o->output, "Folder of the result (default out/TIME-NAMES)")

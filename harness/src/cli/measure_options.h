@@ -1,4 +1,4 @@
-// measure_options.h - the options that `run` and `ab` share, and how they become a RunConfig.
+// measure_options.h - the options that measuring commands share, and how they become a RunConfig.
 //
 // Purpose:    merge, in rising precedence: defaults, profile, environment, command line.
 // Boundary:   everything a person can get wrong before the first process starts is found here.
@@ -48,7 +48,7 @@ struct MeasureOptions {
   const SoakOptions *soak = nullptr;  // `soak` only
 };
 
-// Those of the options that say what is run; `loop` has no others.
+// Those of the options that say what is run; `loop` and `ledger` take these alone.
 void add_workload_options(CLI::App *command, MeasureOptions *options);
 
 // The options of every measuring command.
@@ -56,7 +56,7 @@ void add_measure_options(
     CLI::App *command, MeasureOptions *options,
     const char *epoch_doc = "Length of an epoch: 0.25, 250ms (default 0.25 s)");
 
-// Those of `run` and `ab`, which go by launches.
+// Those of `run`, `replay` and `ab`, which go by launches.
 void add_launch_options(CLI::App *command, MeasureOptions *options);
 
 // Adds a member to a plugin's init settings: a number, true or false as such, anything else as text.

@@ -213,7 +213,8 @@ void add_trace_command(CLI::App *app, int *exit_code) {
   auto folder = std::make_shared<std::string>();
   auto format = std::make_shared<std::string>("text");
   info_command->add_option("TRACE", *info_path, "What `hakbench record` wrote")->required();
-  info_command->add_option("-o,--output", *folder, "Folder for info.json and trace.png, its picture");
+  info_command->add_option("-o,--output", *folder,
+                           "Folder for info.json and trace.png, its picture");
   add_format_option(info_command, format.get());
   info_command->footer("Example: hakbench trace info app.trace -o out/app");
   info_command->callback([=] { *exit_code = info(*info_path, *folder, *format); });
@@ -224,6 +225,7 @@ void add_trace_command(CLI::App *app, int *exit_code) {
   auto allocator = std::make_shared<std::string>("glibc");
   verify_command->add_option("TRACE", *verify_path, "What `hakbench record` wrote")->required();
   verify_command->add_option("-a,--allocator", *allocator, "A plugin's name (default glibc)");
+  verify_command->footer("Example: hakbench trace verify app.trace -a hakmem");
   verify_command->callback([=] { *exit_code = verify(*verify_path, *allocator); });
 }
 
