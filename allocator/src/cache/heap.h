@@ -6,9 +6,9 @@
 //             one top pointer and one magazine slot; they touch neither the block nor any slab.
 //             Everything else is in cache.cc.
 // Invariants: magazine.h: neither path compares with a bound. top[0] and all of the empty heap look
-//             both empty and full, for ever: NULL, foreign, large, huge and other heaps' blocks,
-//             and threads without a heap, reach the slow path by the same two tests, and no
-//             initialisation check exists.
+//             both empty and full, for ever: NULL, foreign, large and huge blocks, those of other
+//             heaps' slabs that no free has met yet, and threads without a heap, reach the slow
+//             path by the same two tests, and no initialisation check exists.
 // Threads:    a Heap is used by its thread only, except for its pool and its inbox (which have
 //             locks) and the bytes of the owner map (see there). Heaps are adopted whole by later
 //             threads and never freed.
