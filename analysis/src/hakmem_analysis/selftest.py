@@ -204,7 +204,7 @@ def make_parser():
     parser.add_argument("--loop", action="store_true",
                         help="instead: does the loop through hakbench take as long as the loop alone?")
     parser.add_argument("--pairs", type=at_least(6), default=loop_check.PAIRS, metavar="N",
-                        help=f"pairs of --loop (default {loop_check.PAIRS})")
+                        help=f"pairs of --loop (default {loop_check.PAIRS}, at least 6)")
     parser.add_argument("--soak", action="store_true",
                         help="instead: soaks with nothing planted, and with a leak of 1 MB/h, one of\n"
                              "256 kB/h, and one step of 2 MB")
