@@ -499,9 +499,9 @@ def test_the_budget_of_a_resumed_soak_is_drawn_where_its_slopes_are(tmp_path, dr
     assert len(slopes(panel)) == 2 and set(cones(panel)) == slopes(panel) and len(cones(panel)) == 4
 
 
-def test_a_suspended_machine_is_not_on_the_axis_either(tmp_path):
-    """A leak of 1 MB/h, with three hours away in the middle: it is one of 1 MB an hour measured."""
-    folder = make_soak(tmp_path / "soak", {"hakmem": leaking})
+def suspended(folder):
+    """A leak of 1 MB/h, with three hours away in the middle."""
+    make_soak(folder, {"hakmem": leaking})
     path = folder / "epochs.csv"
     rows = pd.read_csv(path, dtype=str, keep_default_na=False)
     away = 10_800.0 * (rows["seq"].astype(int) >= 330)
@@ -509,8 +509,41 @@ def test_a_suspended_machine_is_not_on_the_axis_either(tmp_path):
     rows.to_csv(path, index=False)
     write_rows(folder / "events.csv", EVENT_COLUMNS,
                [[0, "1700011130.0", "a", 0, "suspended", "seq=330 slept_s=10800.0"]])
+    return folder
+
+
+def test_a_suspended_machine_is_not_on_the_axis_either(tmp_path):
+    """It is a leak of 1 MB an hour measured."""
+    folder = suspended(tmp_path / "soak")
     built = report_tool.build(folder)
     drift = built.soak[0].drift
     assert drift.slope_kb_per_h == pytest.approx(1024, rel=0.05) and drift.span_s < 600
     assert any(note.startswith("the machine was suspended after 6 min of measuring: 3 h")
                for note in built.notes)
+
+
+def slope_by_script(call, *arguments, **stdin):
+    return json.loads(call(analyze_soak, *arguments, "--format", "json", **stdin).out)[
+        "subject a, allocator hakmem, launch 0"]["slope_kb_per_h"]
+
+
+def test_analyze_soak_reads_suspensions_beside_the_csv(tmp_path, call):
+    """From the folder or its CSV it is the report's slope; of a stream, of a CSV elsewhere, of another clock
+    and of another run's CSV it is the wall clock's."""
+    folder = suspended(tmp_path / "soak")
+    csv = folder / "epochs.csv"
+    right = report_tool.build(folder).soak[0].drift.slope_kb_per_h
+    for source in (folder, csv):
+        assert slope_by_script(call, source) == pytest.approx(right, rel=1e-6)
+        assert call(analyze_soak, source).out.endswith("suspended for 3 h, which are in no slope\n")
+    rows = pd.read_csv(csv)
+    (tmp_path / "alone.csv").write_text(csv.read_text())
+    wall = slope_by_script(call, "-", stdin=csv.read_text())
+    assert abs(wall) < 200 and slope_by_script(call, tmp_path / "alone.csv") == wall
+    rows["other_s"] = rows["wall_time_s"]
+    rows.to_csv(csv, index=False)
+    assert slope_by_script(call, csv, "--time", "other_s") == pytest.approx(wall)
+    rows["wall_time_s"] += 86_400
+    rows.to_csv(folder / "another.csv", index=False)
+    assert slope_by_script(call, folder / "another.csv") == pytest.approx(wall)
+    assert "suspended" not in call(analyze_soak, folder / "another.csv").out

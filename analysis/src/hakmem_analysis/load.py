@@ -125,7 +125,8 @@ def _read_epochs(path: Path, warnings: list) -> pd.DataFrame:
     return epochs
 
 
-def _read_events(path: Path, warnings: list) -> pd.DataFrame:
+def read_events(path: Path, warnings: list) -> pd.DataFrame:
+    """The events of a run, none with a warning where the file is missing."""
     if not path.exists():
         warnings.append(f"{path.name} is missing: quarantined blocks and crashes it named are unknown")
         return pd.DataFrame(columns=EVENT_COLUMNS)
@@ -151,7 +152,7 @@ def load_result(folder) -> Result:
     warnings: list = []
     manifest = _read_manifest(folder)
     epochs = _read_epochs(folder / "epochs.csv", warnings)
-    events = _read_events(folder / "events.csv", warnings)
+    events = read_events(folder / "events.csv", warnings)
     labels = {entry["label"] for entry in manifest["subjects"]}
     foreign = ~epochs["subject"].isin(labels)
     if foreign.any():

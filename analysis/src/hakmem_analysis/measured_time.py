@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 SHORTEST_NAMED_S = 60.0
+SOON_S = 900.0  # an event is written that soon after the epoch that it names, a drain and its idling between
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def _suspensions(epochs: pd.DataFrame, events: pd.DataFrame) -> list:
     found = []
     for detail in events.loc[events["event"] == "suspended", "detail"].dropna():
         told = re.search(r"\bseq=(\d+) slept_s=([0-9.]+)", detail)
-        ends = epochs.loc[epochs["seq"] == float(told[1]), "wall_time_s"] if told else []
+        ends = epochs.loc[epochs["seq"] == float(told[1]), "wall_time_s"].dropna() if told else []
         if len(ends):
             found.append((float(ends.iloc[0]), float(told[2])))
     return found
@@ -50,6 +51,22 @@ def _resumptions(manifest: dict, epochs: pd.DataFrame) -> list:
             gap = starts[after].min() - epochs.loc[before, "wall_time_s"].max()
             found.append((float(starts[after].min()), max(0.0, float(gap)), launch))
     return found
+
+
+def without_suspensions(epochs: pd.DataFrame, events: pd.DataFrame) -> tuple:
+    """(wall_time_s of each epoch less what the machine had been suspended for before; seconds in all) of a
+    CSV's epochs, by the events that lie beside it: those of epochs that end when the events say so, since it
+    may be another run's CSV."""
+    if "wall_time_s" in events:
+        named = pd.to_numeric(events["detail"].astype(str).str.extract(r"\bseq=(\d+)")[0])
+        ends = named.map(epochs.drop_duplicates("seq").set_index("seq")["wall_time_s"])
+        events = events[~((events["wall_time_s"] - ends).abs() > SOON_S)]
+    wall, gone_s = epochs["wall_time_s"], 0.0
+    time_s = wall.copy()
+    for at, seconds in _suspensions(epochs, events):
+        time_s -= np.where(wall >= at, seconds, 0.0)
+        gone_s += seconds
+    return time_s, gone_s
 
 
 def measured_time(manifest: dict, epochs: pd.DataFrame, events: pd.DataFrame) -> tuple:

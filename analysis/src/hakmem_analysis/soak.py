@@ -2,7 +2,7 @@
 
 Purpose     Mean, CV, RSS first/last/peak, drift, slope, system calls, the verdict and its cause of each
             process in a soak's CSV, as text or JSON.
-Boundary    A CSV, standard input or a result folder in. The judgement itself is drift.py's and causes.py's.
+Boundary    A CSV, standard input or a result folder in; beside a file, manifest.json and events.csv are read. The judgement itself is drift.py's and causes.py's.
 """
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from . import causes, cli, csvfile, cycles, text, units
+from . import causes, cli, csvfile, cycles, measured_time, text, units
 from .causes import Cause
 from .drift import Drift, slope_words
 from .errors import InputError
 from .gate_settings import RSS_DRIFT_KB_PER_H
+from .load import read_events
 
 PROG = "analyze_soak.py"
 TIME_COLUMNS = ("wall_time_s", "time_s", "elapsed_s")
@@ -33,7 +34,7 @@ def _read(options) -> pd.DataFrame:
     frame = csvfile.read_columns(
         source,
         optional_numbers=(*time_columns, *(column for pair in rss_columns for column in pair), "ops_per_s",
-                          "ops", "syscalls", "quarantined", *causes.COLUMNS),
+                          "seq", "ops", "syscalls", "quarantined", *causes.COLUMNS),
         optional_texts=("kind", *GROUP_COLUMNS),
         keep=csvfile.throughput_rows, max_rows=max_rows, not_negative=("ops_per_s", "ops", "syscalls"))
     pair = next((pair for pair in rss_columns if pair[0] in frame and frame[pair[0]].notna().any()), None)
@@ -48,12 +49,25 @@ def _read(options) -> pd.DataFrame:
         raise InputError(f"{name}:1: no column '{time_columns[0]}'; name yours with --time, or give the "
                          "seconds an epoch takes with --epoch-s")
     frame["time_s"] = frame[time] * units.to_seconds(time) if options.epoch_s is None else np.nan
+    frame.attrs["suspended_s"] = _take_out_suspensions(frame, time, options)
     rss, peak = (frame[column] * units.to_kb(pair[0]) if column in frame else np.nan for column in pair)
     frame["rss_kb"], frame["peak_rss_kb"] = rss, peak
     if "quarantined" in frame and "ops_per_s" in frame:  # noise counts for memory, not for throughput
         quiet = ~(frame["quarantined"] > 0)
         frame["ops_per_s"] = frame["ops_per_s"].where(quiet | (not quiet.any()))
     return frame
+
+
+def _take_out_suspensions(frame: pd.DataFrame, time: str, options) -> float:
+    """Puts the epochs' time_s on measured time if events.csv beside the CSV knows of suspensions; returns the
+    seconds taken out. Another clock than the wall's is taken as it is."""
+    source = Path(options.source)
+    events = (source if source.is_dir() else source.parent) / "events.csv"
+    own = options.source != "-" and options.epoch_s is None and time == "wall_time_s" and "seq" in frame
+    if not own or not events.is_file():
+        return 0.0
+    frame["time_s"], gone_s = measured_time.without_suspensions(frame, read_events(events, []))
+    return gone_s
 
 
 def _cycle_ops(options) -> float:
@@ -161,6 +175,9 @@ def _run(argv) -> int:
                              for name, (drift, cause) in found.items()}))
     else:
         print("\n\n".join(_text(name, *judged) for name, judged in found.items()))
+        if frame.attrs["suspended_s"]:
+            print(f"\nthe machine was suspended for {text.duration(frame.attrs['suspended_s'])}, which are in "
+                  "no slope")
     verdicts = {drift.verdict for drift, _ in found.values()}
     if not options.gate:
         return cli.EXIT_PASS
