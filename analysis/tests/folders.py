@@ -9,7 +9,7 @@ import numpy as np
 
 from hakmem_analysis.schema import COLUMNS, EVENT_COLUMNS, RESULT_FORMAT
 
-LABELS = "abcdefgh"
+LABELS = "abcdefghi"
 BASE_KB = 2500
 
 

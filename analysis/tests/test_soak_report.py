@@ -257,6 +257,31 @@ def test_too_few_epochs_for_a_slope_are_said_in_words(tmp_path, drawn):
     assert words == ["hakmem: 0 kB/h", "mimalloc: too few epochs for a slope"] and panel.lines
 
 
+def long_named(number):
+    return f"hakmem@a_profile_of_a_long_name_{number}"
+
+
+@pytest.mark.parametrize("count, rows", [(1, 1), (2, 1), (3, 3), (8, 8)])
+def test_slopes_of_many_subjects_have_a_row_each(tmp_path, drawn, count, rows):
+    folder = make_soak(tmp_path / "soak", {**{long_named(each): still for each in range(count - 1)},
+                                           "leaky": leaking}, epoch_s=0.5)
+    axes = drawn(folder)
+    panels = axes[2:]
+    assert len(panels) == rows and len({panel.get_ylim() for panel in panels}) == 1
+    assert [len(panel.collections) for panel in panels] == [count // rows] * rows
+    assert panels[-1].texts[-1].get_text().startswith("leaky: +")
+    figure = axes[0].figure
+    legend = axes[-1].get_legend().get_window_extent()
+    assert 0 <= legend.x0 and legend.x1 <= figure.bbox.width and legend.y0 >= 0
+    assert axes[0].get_window_extent().width > 0.8 * figure.bbox.width
+
+
+def test_steady_subjects_beyond_the_colours_share_a_row(tmp_path, drawn):
+    growth = {f"clean{each}": still for each in range(len(soak_plot.COLOURS))}
+    panels = drawn(make_soak(tmp_path / "soak", {**growth, "leaky": leaking}, epoch_s=0.5))[2:]
+    assert [panel.texts[-1].get_text().split(":")[0] for panel in panels] == ["leaky", "8 steady subjects"]
+
+
 def test_the_line_of_a_slope_goes_through_its_data_and_the_interval_is_a_bow_tie(tmp_path, drawn):
     """A leak whose epochs lie closer at its start, and so before the centre of time."""
     folder = make_soak(tmp_path / "soak", {"hakmem": lambda hours: 90_000 * hours})

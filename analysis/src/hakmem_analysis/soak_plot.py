@@ -1,7 +1,8 @@
 """The picture of a soak: throughput, memory, how it moved against the budget, how it falls after a drain.
 
 Boundary    Result and SoakSubjects in, one PNG out.
-Invariants  As plot.py's. Of many subjects, those that rest are grey: what drifts stands out.
+Invariants  As plot.py's. Of many subjects, those that rest are grey: what drifts stands out. Slopes of more
+            than BANDS_AT_MOST subjects have a row each, on one scale, or they would cover each other.
 """
 from __future__ import annotations
 
@@ -14,12 +15,15 @@ from . import decay, text
 from .cycles import warmup_rows
 from .drift import SECONDS_PER_HOUR
 from .load import Result
-from .plot import COLOURS, GREY, MARKERS, TIME_LABEL, draw_memory, draw_throughput, plt
+from .plot import (
+    BANDS_AT_MOST, COLOURS, GREY, LEGEND_MARK_CHARACTERS, LINE_CHARACTERS, MARKERS, TIME_LABEL, draw_memory,
+    draw_throughput, plt)
 from .soak_judge import STABLE
 from .soak_page import names
 
 COLOURED_AT_MOST = len(COLOURS)
-LEGEND_COLUMNS = 4
+CHANGE_INCHES = 2.9
+ROW_INCHES = 0.75
 TOO_FEW = "too few epochs for a slope"
 
 
@@ -34,30 +38,45 @@ def _styles(result: Result, judged: list) -> dict:
             if label in places else (GREY, ".") for label in result.subjects}
 
 
+def _rows(judged: list, styles: dict) -> list:
+    """The subjects of each panel of changes: all in one, or of many one each, the grey ones together."""
+    sloped = any(np.isfinite(subject.drift.slope_kb_per_h) for subject in judged)
+    if len(judged) <= BANDS_AT_MOST or not sloped:
+        return [judged]
+    grey = [subject for subject in judged if styles[subject.subject][0] == GREY]
+    return [[subject] for subject in judged if subject not in grey] + ([grey] if grey else [])
+
+
 def draw(result: Result, judged: list, headline: str, path: Path) -> None:
     """Writes the PNG. Raises OSError if the path cannot be written."""
     styles = _styles(result, judged)
-    rows = -(-sum(colour != GREY for colour, _ in styles.values()) // LEGEND_COLUMNS)
     drained = [subject for subject in judged if subject.decay]
-    heights = [2.7, 2.2, 2.9] + ([2.6] if drained else [])
+    rows = _rows(judged, styles)
+    changes = [CHANGE_INCHES] if len(rows) == 1 else [ROW_INCHES] * len(rows)
+    heights = [2.7, 2.2, *changes] + ([2.6] if drained else [])
+    names_wide = max(len(result.display_name(label)) for label in styles) + LEGEND_MARK_CHARACTERS
+    columns = max(1, LINE_CHARACTERS // names_wide)
+    lines = -(-sum(colour != GREY for colour, _ in styles.values()) // columns)
     style = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
              "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.titlesize": 10.5}
     with plt.rc_context(style):
-        figure, axes = plt.subplots(len(heights), 1, figsize=(10, sum(heights) + 0.9 + 0.22 * rows),
+        figure, axes = plt.subplots(len(heights), 1, figsize=(10, sum(heights) + 0.9 + 0.22 * lines),
                                     layout="constrained", height_ratios=heights)
-        for axis in axes[1:3]:
+        over_time = axes[:2 + len(rows)]
+        for axis in over_time[1:]:
             axis.sharex(axes[0])
         figure.suptitle(textwrap.fill(headline, 105), fontsize=11, x=0.01, ha="left")
         draw_throughput(axes[0], result, styles)
         draw_memory(axes[1], result, styles)
         axes[1].set_xlabel("")
-        axes[1].tick_params(labelbottom=False)
-        _draw_change(axes[2], judged, styles)
+        _draw_changes(over_time[2:], rows, judged, styles)
+        for axis in over_time[:-1]:
+            axis.tick_params(labelbottom=False)
         if drained:
-            _draw_decay(axes[3], result, drained, styles)
+            _draw_decay(axes[-1], result, drained, styles)
         handles, labels = _legend_entries(axes[0], styles)
         axes[-1].legend(handles, labels, loc="upper left", bbox_to_anchor=(0, -0.58 / heights[-1]),
-                        ncol=LEGEND_COLUMNS, frameon=False, fontsize=9, markerscale=2)
+                        ncol=columns, frameon=False, fontsize=9, markerscale=2)
         figure.savefig(path, dpi=130)
         plt.close(figure)
 
@@ -73,43 +92,63 @@ def _legend_entries(axis, styles: dict) -> tuple:
     return [handle for handle, _ in shown], [name for _, name in shown]
 
 
-def _draw_change(axis, judged: list, styles: dict) -> None:
-    """RSS less its level when the warm-up ended, the slope with its interval, and the budget as a cone."""
-    axis.set_xlabel(TIME_LABEL)
+def _draw_changes(axes, rows: list, judged: list, styles: dict) -> None:
+    """RSS less its level when the warm-up ended, the slope with its interval, and the budget as a cone: of
+    the subjects of a row in each of `axes`, which are on one scale."""
+    axes[-1].set_xlabel(TIME_LABEL)
     sloped = [subject for subject in judged if np.isfinite(subject.drift.slope_kb_per_h)]
     if not sloped:
-        _say_why_no_slope(axis, judged)
+        _say_why_no_slope(axes[0], judged)
         return
     by_cycle = any(subject.drift.epochs_per_cycle for subject in sloped)
     what = "each cycle's peak memory" if by_cycle else "resident memory"
-    axis.set_title(f"Change of {what} since the warm-up: slope, its interval, the budget (dotted)")
-    axis.set_ylabel("kB")
-    axis.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes[0].set_title(f"Change of {what} since the warm-up: slope, its interval, the budget (dotted)")
+    for axis, subjects in zip(axes, rows):
+        axis.set_ylabel("kB")
+        axis.grid(axis="y", color="#dddddd", linewidth=0.6)
+        _draw_change(axis, subjects, styles)
+    if len(axes) > 1:
+        limits = [axis.get_ylim() for axis in axes]
+        for axis in axes:
+            axis.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+            axis.locator_params(axis="y", nbins=3)
+
+
+def _draw_change(axis, subjects: list, styles: dict) -> None:
     labels, judged_s = 0, {}
-    for subject in judged:
-        drift, (colour, marker) = subject.drift, styles[subject.subject]
-        if subject not in sloped:
+    for subject in subjects:
+        colour, marker = styles[subject.subject]
+        if not np.isfinite(subject.drift.slope_kb_per_h):
             _label(axis, f"{subject.name}: {TOO_FEW}", labels, colour)
             labels += 1
             continue
-        judged_rows = subject.judged[subject.judged["rss_kb"].notna()].iloc[warmup_rows(drift):]
-        at_s, rss = judged_rows["time_s"].to_numpy(), judged_rows["rss_kb"].to_numpy()
-        judged_s.setdefault(subject.launch, []).extend((at_s[0], at_s[-1]))
-        centre_s = at_s[0] + drift.span_s / 2
-        slopes = np.array([drift.slope_kb_per_h, drift.slope_lower_kb_per_h, drift.slope_upper_kb_per_h])
-        rss = rss - np.where(at_s >= _step_s(drift, subject), drift.step_kb, 0.0)
-        level = np.median(rss - slopes[0] * (at_s - centre_s) / SECONDS_PER_HOUR)
-        places_s = np.array([at_s[0], centre_s, at_s[-1]])  # the interval is a bow tie: narrow at the centre
-        lines = level + np.outer(slopes, (places_s - centre_s) / SECONDS_PER_HOUR)
-        base = lines[0, 0]
-        axis.plot(at_s, rss - base, linestyle="none", marker=marker, markersize=2, color=colour, alpha=0.5)
-        axis.plot(places_s, lines[0] - base, color=colour, linewidth=1.6)
+        judged_s.setdefault(subject.launch, []).extend(_draw_slope(axis, subject, colour, marker))
         if colour != GREY:
-            axis.fill_between(places_s, lines[1:].min(axis=0) - base, lines[1:].max(axis=0) - base,
-                              color=colour, alpha=0.18, linewidth=0)
             _label(axis, _slope_words(subject), labels, colour)
             labels += 1
-    _draw_budget(axis, judged[0].drift.budget_kb_per_h, judged_s.values())
+    if not labels:
+        _label(axis, f"{len(subjects)} steady subjects", 0, GREY)
+    _draw_budget(axis, subjects[0].drift.budget_kb_per_h, judged_s.values())
+
+
+def _draw_slope(axis, subject, colour: str, marker: str) -> tuple:
+    """The times at which it begins and ends."""
+    drift = subject.drift
+    judged_rows = subject.judged[subject.judged["rss_kb"].notna()].iloc[warmup_rows(drift):]
+    at_s, rss = judged_rows["time_s"].to_numpy(), judged_rows["rss_kb"].to_numpy()
+    centre_s = at_s[0] + drift.span_s / 2
+    slopes = np.array([drift.slope_kb_per_h, drift.slope_lower_kb_per_h, drift.slope_upper_kb_per_h])
+    rss = rss - np.where(at_s >= _step_s(drift, subject), drift.step_kb, 0.0)
+    level = np.median(rss - slopes[0] * (at_s - centre_s) / SECONDS_PER_HOUR)
+    places_s = np.array([at_s[0], centre_s, at_s[-1]])  # the interval is a bow tie: narrow at the centre
+    lines = level + np.outer(slopes, (places_s - centre_s) / SECONDS_PER_HOUR)
+    base = lines[0, 0]
+    axis.plot(at_s, rss - base, linestyle="none", marker=marker, markersize=2, color=colour, alpha=0.5)
+    axis.plot(places_s, lines[0] - base, color=colour, linewidth=1.6)
+    if colour != GREY:
+        axis.fill_between(places_s, lines[1:].min(axis=0) - base, lines[1:].max(axis=0) - base,
+                          color=colour, alpha=0.18, linewidth=0)
+    return at_s[0], at_s[-1]
 
 
 def _step_s(drift, subject) -> float:
