@@ -79,6 +79,15 @@ class SoakTest : public RunTest {
     return arguments;
   }
 
+  void wait_for_start() const {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!fs::exists(result_ + "/manifest.json") ||
+           events().find(",launch,") == std::string::npos) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+
   void wait_for_rows(size_t count) const {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     while (epochs().size() < count && std::chrono::steady_clock::now() < deadline)
@@ -143,6 +152,33 @@ TEST_F(SoakTest, AnEpochLongerThanTheTimeIsRefused) {
   EXPECT_FALSE(fs::exists(result_));
 
   ASSERT_EQ(run(of({"--duration", "0.3", "--epoch", "300ms"})).exit_code, 0) << "one epoch fits";
+}
+
+// That its time was long enough when it began says nothing of the time that it is resumed for.
+TEST_F(SoakTest, AnEpochLongerThanTheTimeIsRefusedWhenResumed) {
+  const auto begin = [&](const std::vector<std::string> &more) {
+    fs::remove_all(result_);
+    std::vector<std::string> arguments = {"soak", "-a", "floor", "--duration", "120s"};
+    arguments.insert(arguments.end(), {"--warmup", "0", "--no-report", "-o", result_});
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    run(
+        arguments, [] {},
+        [&](pid_t child) {
+          wait_for_start();
+          kill(child, SIGKILL);
+        });
+  };
+  const std::vector<std::string> resume = {"soak",       "--resume", result_,
+                                           "--duration", "1s",       "--no-report"};
+  begin({"--epoch", "30s"});
+  expect_refused(
+      resume,
+      "the soak's epoch of 30 s is longer than the --duration of 1 s; give a longer --duration");
+  EXPECT_EQ(manifest()["status"], "running") << "untouched";
+  begin({"--mode", "ratchet", "--epoch", "500ms", "--idle", "20s"});
+  expect_refused(resume,
+                 "the soak's epoch of 0.5 s and the idle 20 s behind it are longer than the "
+                 "--duration of 1 s; give a longer --duration");
 }
 
 TEST_F(SoakTest, RatchetDrainsAndWatchesTheIdleSubject) {

@@ -307,18 +307,6 @@ std::string epoch_text(const MeasureOptions &options, const nlohmann::json &prof
                      epoch_s);
 }
 
-// A run of one epoch that is longer than all the time there is would go on far beyond it. `duration` is
-// what the user gave; empty: `duration_s` is the profile's or the default.
-void expect_epoch_fits(const std::string &epoch, double turn_s, double idle_s,
-                       const std::string &duration, double duration_s) {
-  constexpr double kRounding = 1e-9;  // 300ms and 0.3 are the same
-  if (turn_s <= duration_s * (1 + kRounding)) return;
-  throw Error(fmt::format(
-      "{}{} longer than the {}{:g} s; give a shorter --epoch{} or a longer --duration", epoch,
-      idle_s > 0 ? fmt::format(" and the idle {:g} s behind it are", idle_s) : " is",
-      duration.empty() ? "soak's " : "--duration of ", duration_s, idle_s > 0 ? " or --idle" : ""));
-}
-
 // What an epoch is, and how many there are.
 void merge_counts(const MeasureOptions &options, RunConfig *config) {
   if (!options.epoch.empty()) {
@@ -348,7 +336,7 @@ void merge_duration(const MeasureOptions &options, const nlohmann::json &profile
         "--duration does not go with --ops: nobody knows yet how long such an epoch takes; give "
         "--epochs, or --epoch instead of --ops");
   const double duration_s = parse_seconds("--duration", options.duration);
-  expect_epoch_fits(epoch_text(options, profile, config->epoch_s), config->epoch_s, 0,
+  expect_epoch_fits(epoch_text(options, profile, config->epoch_s), "--epoch", config->epoch_s, 0,
                     options.duration, duration_s);
   const double epochs = std::ceil(duration_s / config->epoch_s);
   if (epochs > kMaxBlocks)
@@ -364,7 +352,7 @@ void expect_soak_fits(const MeasureOptions &options, const nlohmann::json &profi
                       const RunConfig &config) {
   if (options.soak == nullptr || config.ops) return;
   const double idle_s = find_soak_mode(config.soak->mode).drains ? config.soak->idle_s : 0;
-  expect_epoch_fits(epoch_text(options, profile, config.epoch_s), config.epoch_s + idle_s, idle_s,
+  expect_epoch_fits(epoch_text(options, profile, config.epoch_s), "--epoch", config.epoch_s, idle_s,
                     options.soak->duration, config.soak->duration_s);
 }
 

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <functional>
 
+#include "cli/duration.h"
 #include "coordinator/allocator_environment.h"
 #include "coordinator/cpus.h"
 #include "coordinator/host.h"
 #include "coordinator/profile.h"
+#include "coordinator/soak_modes.h"
 #include "coordinator/text_file.h"
 #include "model/clock.h"
 #include "model/error.h"
@@ -116,8 +118,15 @@ void set_duration(const std::string &folder, const std::optional<double> &wanted
         fmt::format("nothing to resume: {} has soaked {:.1f} of {:.1f} s; ask for more with "
                     "--duration",
                     folder, run->point.soaked_s, soak.duration_s));
+  json &settings = run->manifest["profile"]["run"];
+  if (!settings.contains("ops")) {  // else nobody said how long an epoch is
+    const double epoch_s = run->config.epoch_s;
+    expect_epoch_fits(fmt::format("the soak's epoch of {:g} s", epoch_s), "", epoch_s,
+                      find_soak_mode(soak.mode).drains ? soak.idle_s : 0,
+                      wanted_s ? "--duration" : "", soak.duration_s);
+  }
   run->config.launches = run->point.next_launch + 1;
-  run->manifest["profile"]["run"]["soak"]["duration_s"] = soak.duration_s;
+  settings["soak"]["duration_s"] = soak.duration_s;
 }
 
 void note_resumption(ResumedRun *run) {
