@@ -9,7 +9,6 @@ Exit codes  0 all cases passed, 1 the tool or its input failed, 2 a case failed,
 """
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import importlib.util
 import json
@@ -316,23 +315,16 @@ def parse(argv):
     return options
 
 
-@contextlib.contextmanager
-def written(path: Path):
-    """Says in one line that a file cannot be written."""
-    from hakmem_analysis.errors import InputError
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); name another with --json") from None
-
-
 def check_writable(path: Path):
     """Before the cases, which take minutes, rather than behind them."""
-    with written(path):
+    from hakmem_analysis.errors import InputError
+    try:
         there = path.exists()
         path.open("a").close()
         if not there:
             path.unlink()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); name another with --json") from None
 
 
 def run_cases(options, cases: list):
@@ -371,8 +363,8 @@ def run(argv) -> int:
     summary = report(cases, options.seed)
     show(summary)
     if options.json:
-        with written(options.json):
-            options.json.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        from hakmem_analysis import wholefile
+        wholefile.write_text(options.json, json.dumps(summary, indent=2) + "\n", "name another with --json")
     return 2 if summary["failures"] else 0
 
 

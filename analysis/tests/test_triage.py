@@ -1,5 +1,6 @@
 """hakbench triage over runs that are made up, with causes that are known."""
 import json
+import resource
 import subprocess
 
 import matplotlib
@@ -204,6 +205,20 @@ def test_judging_again_gives_the_same(run, call):
     first = run(Machine(33_000, ledger=ledger_of(OWNERS)))
     again = call(triage.main, "--judge", first.folder, "--format", "json")
     assert again.out == first.out and again.code == 0
+
+
+def test_a_triage_that_does_not_fit_leaves_the_one_before(run, call):
+    folder = run(Machine(33_000, ledger=ledger_of(OWNERS))).folder
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        done = call(triage.main, "--judge", folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert done.code == 1 and done.err.count("\n") == 1
+    assert done.err.endswith(f"make its folder writable; repeat with --judge {folder}\n")
+    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
 
 
 def test_text_for_people(run, call):

@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 
-from . import app_library, app_report, cli, document, text
+from . import app_library, app_report, cli, document, text, wholefile
 from .app_programs import PROGRAMS, Cpus, choose, own_command
 from .app_runs import Outcome, RunFile, run_program
 from .errors import InputError
@@ -127,13 +127,6 @@ def _make_parser():
     return parser
 
 
-def _write(path: Path, content: str) -> None:
-    try:
-        path.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
-
-
 def _new_folder(wanted) -> Path:
     folder = result_folder(wanted, "app")
     try:
@@ -165,8 +158,8 @@ def _finish(folder: Path, libraries, outcome: Outcome, manifest: dict) -> list:
     comparisons = app_report.compare_all(runs, [library.label for library in libraries])
     margin = manifest.get("margin")
     manifest["status"] = "failed" if outcome.failed else "complete"
-    _write(folder / "manifest.json", json.dumps(manifest, indent=1) + "\n")
-    _write(folder / "verdict.json", json.dumps({
+    wholefile.write_text(folder / "manifest.json", json.dumps(manifest, indent=1) + "\n", wholefile.MEND)
+    wholefile.write_text(folder / "verdict.json", json.dumps({
         "format": "hakbench-app/1", "comparisons": [row.as_dict() for row in comparisons],
         "failed": [{"program": program, "allocator": label, "reason": reason}
                    for (program, label), reason in outcome.failed.items()],
@@ -175,10 +168,11 @@ def _finish(folder: Path, libraries, outcome: Outcome, manifest: dict) -> list:
         "margin": margin,
         "slower": [{"program": row.program, "allocator": row.candidate, "reference": row.reference}
                    for row in app_report.too_slow(comparisons, margin)],
-        "notes": app_report.notes(outcome, comparisons, margin)}, indent=1) + "\n")
+        "notes": app_report.notes(outcome, comparisons, margin)}, indent=1) + "\n",
+        wholefile.MEND)
     parts = app_report.parts(comparisons, outcome, manifest)
-    _write(folder / "report.md", document.to_markdown(parts))
-    _write(folder / "report.html", document.to_html(parts, "Real programs"))
+    wholefile.write_text(folder / "report.md", document.to_markdown(parts), wholefile.MEND)
+    wholefile.write_text(folder / "report.html", document.to_html(parts, "Real programs"), wholefile.MEND)
     return comparisons
 
 
@@ -214,7 +208,7 @@ def _run(argv) -> int:
         "programs": {program.name: list(program.command) for program in programs}, "blocks": options.blocks,
         "margin": margin, "schedule_seed": SCHEDULE_SEED,
         "cpus": ",".join(map(str, cpus.subject)), "host": host()}
-    _write(folder / "manifest.json", json.dumps(manifest, indent=1) + "\n")
+    wholefile.write_text(folder / "manifest.json", json.dumps(manifest, indent=1) + "\n", wholefile.MEND)
     outcome = _measure(programs, libraries, options, cpus, folder)
     comparisons = _finish(folder, libraries, outcome, manifest)
     if options.format == "json":

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from . import cli, launch_stats, looks
+from . import cli, launch_stats, looks, wholefile
 from .errors import InputError
 from .gate_settings import GateSettings, load_settings
 from .judge import Row, centre, counts_of, granule, make_row
@@ -258,11 +258,8 @@ def _run(argv, command=looks.run_hakbench) -> int:
     if "throughput" not in content["metrics"]:
         raise InputError(f"{folder}: noise left no launch whole, nothing is stored; measure on a quieter "
                          "machine")
-    try:
-        Path(options.output).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{options.output}: cannot be written ({error.strerror}); the run is kept in "
-                         f"{folder}") from None
+    wholefile.write_text(Path(options.output), json.dumps(content, indent=1) + "\n",
+                         "name another file with -o", f"the run is kept in {folder}")
     print(f"stored {content['candidate']} ({len(content['metrics']['throughput']['values'])} launches, "
           f"{len(content['metrics'])} metrics) in {options.output}; data: {folder}")
     return cli.EXIT_PASS

@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import cli, gate_output, judge, looks, verdicts
+from . import cli, gate_output, judge, looks, verdicts, wholefile
 from .errors import InputError
 from .gate_settings import load_settings
 
@@ -140,17 +140,13 @@ def make_parser():
 def _write(decision: Decision, options, argv, result) -> None:
     """experiment.json in the folder, and the record where one is asked for. Raises InputError."""
     folder = Path(decision.folder)
-    try:
-        content = json.dumps(as_dict(decision), indent=2) + "\n"
-        (folder / "experiment.json").write_text(content, encoding="utf-8")
-        if options.record:
-            words = shlex.join(["hakbench", "experiment", *(sys.argv[2:] if argv is None else argv)])
-            Path(options.record).write_text(
-                record(decision, options.title, options.lesson, words, result.manifest.get("host", {})),
-                encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{error.filename}: cannot be written ({error.strerror}); the measurement is kept "
-                         f"in {folder}") from None
+    files = {folder / "experiment.json": json.dumps(as_dict(decision), indent=2) + "\n"}
+    if options.record:
+        words = shlex.join(["hakbench", "experiment", *(sys.argv[2:] if argv is None else argv)])
+        files[Path(options.record)] = record(decision, options.title, options.lesson, words,
+                                             result.manifest.get("host", {}))
+    for path, content in files.items():
+        wholefile.write_text(path, content, "make its folder writable", f"the measurement is kept in {folder}")
 
 
 def _run(argv, command=looks.run_hakbench) -> int:

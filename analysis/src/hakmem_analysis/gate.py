@@ -13,7 +13,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
-from . import baseline, cli, gate_output, judge, looks
+from . import baseline, cli, gate_output, judge, looks, wholefile
 from .errors import InputError
 from .gate_output import Verdict
 from .gate_settings import load_document, load_settings
@@ -114,11 +114,8 @@ def publish(verdict: Verdict, options) -> None:
     if options.junit:
         files[Path(options.junit)] = gate_output.junit(verdict)
     for path, text in files.items():
-        try:
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror}); the measurement is kept in "
-                             f"{', '.join(verdict.folders.values())}") from None
+        wholefile.write_text(path, text, "make its folder, or name another file",
+                             f"the measurement is kept in {', '.join(verdict.folders.values())}")
     if options.format == "json":
         print(content, end="")
     else:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Optional, Sequence
 
-from . import change_points, cli, comparable, text, verdicts, wording
+from . import change_points, cli, comparable, text, verdicts, wholefile, wording
 from .compare_folders import NOT_COMPARABLE, TITLES, Row, measured_at, side_by_side
 from .errors import InputError
 from .load import Result, load_result
@@ -188,9 +188,7 @@ def draw(rows: Sequence[Row], folders: Sequence[str], words: str, path: Path) ->
     axes[-1, 0].set_xticks(range(len(folders)), [commits.get(folder) or Path(folder).name
                                                  for folder in folders], rotation=30, ha="right", fontsize=8)
     try:
-        figure.savefig(path, dpi=130)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); name another with --png") from None
+        wholefile.write_picture(path, figure, "name another with --png")
     finally:
         plt.close(figure)
 

@@ -23,6 +23,7 @@ from matplotlib.ticker import MaxNLocator  # noqa: E402
 from . import text  # noqa: E402
 from .compare import block_table  # noqa: E402
 from .load import Result  # noqa: E402
+from .wholefile import MEND, write_picture  # noqa: E402
 
 # One for each subject of `hakbench ab`. The eighth is a dark red: the set's own, yellow, is pale on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#B10026")
@@ -40,7 +41,7 @@ TIME_LABEL = "seconds measured since the first epoch"
 
 
 def draw(result: Result, comparisons: list, headline: str, path: Path) -> None:
-    """Writes the PNG. Raises OSError if the path cannot be written."""
+    """Writes the PNG. Raises InputError if the path cannot be written."""
     ratios = [row for row in comparisons if row.metric == "throughput" and row.ratio is not None]
     styles = {label: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)])
               for i, label in enumerate(result.subjects)}
@@ -58,7 +59,7 @@ def draw(result: Result, comparisons: list, headline: str, path: Path) -> None:
         axes[1].sharex(axes[0])
         if ratios:
             (_draw_ratio_rows if in_rows else _draw_ratios)(axes[2], result, ratios, styles)
-        figure.savefig(path, dpi=130)
+        write_picture(path, figure, MEND)
         plt.close(figure)
 
 

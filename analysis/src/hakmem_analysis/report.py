@@ -11,13 +11,13 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from . import cli, document, exemplars, latency, soak_judge, soak_page, text, wording
+from . import cli, document, exemplars, latency, soak_judge, soak_page, text, wholefile, wording
 from .compare import above_floor, compare
 from .describe import finite, summarise_all
-from .errors import InputError
 from .load import Result, load_result
 from .schema import VERDICT_FORMAT
 from .stats import DEFAULT_CONFIDENCE, rows_for_percentile
+from .wholefile import MEND
 
 PROG = "hakbench report"
 
@@ -252,16 +252,12 @@ def write(report: Report, plot: bool) -> Path:
     """Writes all files of the report; returns the path of report.md. Raises InputError if it cannot."""
     folder = report.result.folder
     picture = folder / "report.png" if plot else None
-    try:
-        (folder / "verdict.json").write_text(json.dumps(verdict(report), indent=2) + "\n", encoding="utf-8")
-        if picture:
-            _draw(report, picture)
-        parts = page(report, picture)
-        (folder / "report.md").write_text(document.to_markdown(parts), encoding="utf-8")
-        (folder / "report.html").write_text(document.to_html(parts, parts[0].text), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{error.filename or folder}: cannot be written ({error.strerror}); make the folder "
-                         "writable or copy it") from None
+    wholefile.write_text(folder / "verdict.json", json.dumps(verdict(report), indent=2) + "\n", MEND)
+    if picture:
+        _draw(report, picture)
+    parts = page(report, picture)
+    wholefile.write_text(folder / "report.md", document.to_markdown(parts), MEND)
+    wholefile.write_text(folder / "report.html", document.to_html(parts, parts[0].text), MEND)
     return folder / "report.md"
 
 

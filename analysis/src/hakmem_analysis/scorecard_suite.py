@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Callable, Sequence
 
+from . import wholefile
 from .binary import find_hakbench
 from .errors import InputError
 from .looks import Command, run_hakbench
@@ -121,11 +122,11 @@ def _write_suite(folder: Path, suite: Suite) -> None:
     path = folder / SUITE_FILE
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"format": SUITE_FORMAT, **asdict(suite)}, indent=1) + "\n",
-                        encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}); name another folder with "
                          "-o") from None
+    wholefile.write_text(path, json.dumps({"format": SUITE_FORMAT, **asdict(suite)}, indent=1) + "\n",
+                         "name another folder with -o")
 
 
 def known_workloads() -> set:

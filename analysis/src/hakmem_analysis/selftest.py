@@ -15,7 +15,7 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-from . import cli, document, loop_check, selftest_page, selftest_soak, selftest_summary, text
+from . import cli, document, loop_check, selftest_page, selftest_soak, selftest_summary, text, wholefile
 from .bursts import bursts
 from .errors import InputError
 from .icount import at_least
@@ -80,12 +80,12 @@ def prepare(options) -> tuple:
     settings = settings_of(options)
     try:
         folder.mkdir(parents=True)
-        (folder / SETTINGS_FILE).write_text(json.dumps(settings) + "\n", encoding="utf-8")
     except FileExistsError:
         raise InputError(f"{folder} is there already; continue it with --resume {folder}, or name "
                          "another") from None
     except OSError as error:
         raise InputError(f"{folder} cannot be made ({error.strerror}); name another with -o") from None
+    wholefile.write_text(folder / SETTINGS_FILE, json.dumps(settings) + "\n", "name another folder with -o")
     return folder, settings, []
 
 
@@ -134,6 +134,12 @@ def exit_code(words: str, fail_on_inconclusive: bool) -> int:
     return cli.EXIT_INCONCLUSIVE if undecided else cli.EXIT_PASS
 
 
+def _write_summary(folder: Path, summary: dict, parts: list) -> None:
+    mend = f"make {folder} writable, and continue with --resume {folder}"
+    wholefile.write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n", mend)
+    wholefile.write_text(folder / "report.md", document.to_markdown(parts), mend)
+
+
 def write(folder: Path, settings: dict, records: list) -> tuple:
     """Writes summary.json, report.md and report.png; returns (rates, times, conclusion)."""
     rates, times = selftest_summary.rates(records), selftest_summary.times(records)
@@ -148,8 +154,7 @@ def write(folder: Path, settings: dict, records: list) -> tuple:
     command = (f"hakbench selftest --first-seed {settings['first_seed']} --aa 0 --planted 0 --long 0"
                + "".join(f" --count {name}={count}" for name, count in settings["counts"].items()))
     parts = selftest_page.page(words, rates, times, command, bool(found))
-    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    (folder / "report.md").write_text(document.to_markdown(parts), encoding="utf-8")
+    _write_summary(folder, summary, parts)
     return rates, times, words
 
 
@@ -160,9 +165,7 @@ def finish_soaks(folder: Path, settings: dict, records: list) -> tuple:
     words, table = conclusion(rates), selftest_page.rate_rows(rates)
     summary = {"format": "hakbench-selftest-soak/1", "conclusion": words,
                "rates": [rate.as_dict() for rate in rates], "subjects": records}
-    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    (folder / "report.md").write_text(
-        document.to_markdown(selftest_soak.page(words, table, records, settings)), encoding="utf-8")
+    _write_summary(folder, summary, selftest_soak.page(words, table, records, settings))
     return [words, "", text.text_table(table), "", text.text_table(selftest_soak.record_rows(records))], words
 
 

@@ -9,7 +9,7 @@ import platform
 from pathlib import Path
 from typing import Sequence
 
-from . import document, text
+from . import document, text, wholefile
 from .selftest_runs import SCENARIOS
 from .selftest_summary import Case
 
@@ -97,5 +97,5 @@ def draw(found: Sequence[Case], path: Path) -> None:
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncol=3, frameon=False, fontsize=8,
                     handletextpad=0.3, columnspacing=0.9)
     axes[0][0].set_ylabel("ratio of throughput, 95 % interval")
-    figure.savefig(path, dpi=130)
+    wholefile.write_picture(path, figure, "make its folder writable")
     plt.close(figure)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional, Sequence
 
-from . import cli
+from . import cli, wholefile
 from .binary import find_hakbench
 from .errors import InputError
 
@@ -117,7 +117,7 @@ def read_runs(folder: Path) -> list:
     text = path.read_text(encoding="utf-8")
     whole = text[:text.rfind("\n") + 1]
     if whole != text:
-        path.write_text(whole, encoding="utf-8")
+        wholefile.write_text(path, whole, "make it writable")
     records = []
     for number, line in enumerate(whole.splitlines(), 1):
         try:

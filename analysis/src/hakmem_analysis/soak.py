@@ -2,7 +2,8 @@
 
 Purpose     Mean, CV, RSS first/last/peak, drift, slope, system calls, the verdict and its cause of each
             process in a soak's CSV, as text or JSON.
-Boundary    A CSV, standard input or a result folder in; beside a file, manifest.json and events.csv are read. The judgement itself is drift.py's and causes.py's.
+Boundary    A CSV, standard input or a result folder in; of a file, manifest.json and events.csv beside it
+            too. The judgement itself is drift.py's and causes.py's.
 """
 from __future__ import annotations
 
@@ -176,8 +177,8 @@ def _run(argv) -> int:
     else:
         print("\n\n".join(_text(name, *judged) for name, judged in found.items()))
         if frame.attrs["suspended_s"]:
-            print(f"\nthe machine was suspended for {text.duration(frame.attrs['suspended_s'])}, which are in "
-                  "no slope")
+            away = text.duration(frame.attrs["suspended_s"])
+            print(f"\nthe machine was suspended for {away}, which are in no slope")
     verdicts = {drift.verdict for drift, _ in found.values()}
     if not options.gate:
         return cli.EXIT_PASS

@@ -16,10 +16,11 @@ from .cycles import warmup_rows
 from .drift import SECONDS_PER_HOUR
 from .load import Result
 from .plot import (
-    BANDS_AT_MOST, COLOURS, GREY, LEGEND_MARK_CHARACTERS, LINE_CHARACTERS, MARKERS, TIME_LABEL, draw_memory,
-    draw_throughput, plt)
+    BANDS_AT_MOST, COLOURS, GREY, LEGEND_MARK_CHARACTERS, LINE_CHARACTERS, MARKERS, TIME_LABEL,
+    draw_memory, draw_throughput, plt)
 from .soak_judge import STABLE
 from .soak_page import names
+from .wholefile import MEND, write_picture
 
 COLOURED_AT_MOST = len(COLOURS)
 CHANGE_INCHES = 2.9
@@ -48,7 +49,7 @@ def _rows(judged: list, styles: dict) -> list:
 
 
 def draw(result: Result, judged: list, headline: str, path: Path) -> None:
-    """Writes the PNG. Raises OSError if the path cannot be written."""
+    """Writes the PNG. Raises InputError if the path cannot be written."""
     styles = _styles(result, judged)
     drained = [subject for subject in judged if subject.decay]
     rows = _rows(judged, styles)
@@ -77,7 +78,7 @@ def draw(result: Result, judged: list, headline: str, path: Path) -> None:
         handles, labels = _legend_entries(axes[0], styles)
         axes[-1].legend(handles, labels, loc="upper left", bbox_to_anchor=(0, -0.58 / heights[-1]),
                         ncol=columns, frameon=False, fontsize=9, markerscale=2)
-        figure.savefig(path, dpi=130)
+        write_picture(path, figure, MEND)
         plt.close(figure)
 
 

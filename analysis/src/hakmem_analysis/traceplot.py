@@ -17,7 +17,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402  (the backend comes first)
 from matplotlib.ticker import FuncFormatter  # noqa: E402
 
-from . import cli, text  # noqa: E402
+from . import cli, text, wholefile  # noqa: E402
 from .errors import InputError  # noqa: E402
 
 PROG = "hakbench traceplot"
@@ -140,7 +140,7 @@ def draw(info: dict, path: Path) -> None:
                       "calls of all threads, from ... up to twice that")
         _draw_buckets(axes["bytes"], info["lifetimes_bytes"], "Lifetimes in bytes",
                       "bytes asked for meanwhile, from ... up to twice that")
-        figure.savefig(path, dpi=130)
+        wholefile.write_picture(path, figure, "name another folder with -o")
         plt.close(figure)
 
 
@@ -151,10 +151,7 @@ def run(argv=None) -> int:
     folder = Path(parser.parse_args(argv).folder)
     info = load(folder)
     picture = folder / "trace.png"
-    try:
-        draw(info, picture)
-    except OSError as error:
-        raise InputError(f"{picture} cannot be written: {error.strerror}; choose another folder") from None
+    draw(info, picture)
     print(picture)
     return cli.EXIT_PASS
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import cli, document, looks, triage_page, triage_steps, triage_words
+from . import cli, document, looks, triage_page, triage_steps, triage_words, wholefile
 from .errors import InputError
 from .icount import at_least
 from .load import Result
@@ -125,14 +125,11 @@ def write(triage: triage_page.Triage, folder: Path, floor_kb: float) -> str:
     content = json.dumps(triage_page.as_dict(triage), indent=2, allow_nan=False) + "\n"
     command = f"hakbench triage --judge {shlex.quote(str(folder))}"
     command += "" if floor_kb == FLOOR_KB else f" --limit-kb {floor_kb:g}"
-    try:
-        triage_page.draw(triage, folder / triage_page.PICTURE)
-        (folder / triage_page.PAGE).write_text(document.to_markdown(triage_page.page(triage, command)),
-                                               encoding="utf-8")
-        (folder / triage_page.JSON).write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{error.filename or folder}: cannot be written ({error.strerror}); mend that and "
-                         f"repeat with --judge {folder}") from None
+    mend, kept = "make its folder writable", f"repeat with --judge {folder}"
+    triage_page.draw(triage, folder / triage_page.PICTURE, mend, kept)
+    page = document.to_markdown(triage_page.page(triage, command))
+    for name, text in ((triage_page.PAGE, page), (triage_page.JSON, content)):
+        wholefile.write_text(folder / name, text, mend, kept)
     return content
 
 

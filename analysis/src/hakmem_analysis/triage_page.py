@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import document, text, triage_words
+from . import document, text, triage_words, wholefile
 from .describe import finite
 from .plot import GREY, MARKERS, plt
 from .triage_judge import Part, Split
@@ -179,7 +179,7 @@ def for_people(triage: Triage, folder: Path) -> str:
     return "\n".join([*lines, "", f"report: {folder / PAGE}"])
 
 
-def draw(triage: Triage, path: Path) -> None:
+def draw(triage: Triage, path: Path, mend: str, kept: str) -> None:
     """Writes the PNG: what lies above the process's own memory in stacks at the left, each launch's peak of
     the three runs at the right. What the ledger holds itself is in no other run, and left out."""
     stacks = {"peak of step 0": [(name, kb) for name, kb in (
@@ -198,7 +198,7 @@ def draw(triage: Triage, path: Path) -> None:
         figure.suptitle(textwrap.fill(triage.headline, 140), fontsize=10.5, x=0.01, ha="left")
         _draw_stacks(left, stacks, triage.base_kb)
         _draw_peaks(right, triage)
-        figure.savefig(path, dpi=130)
+        wholefile.write_picture(path, figure, mend, kept)
         plt.close(figure)
 
 

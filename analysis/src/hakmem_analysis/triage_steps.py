@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional, Sequence
 
+from . import wholefile
 from .binary import find_hakbench
 from .errors import InputError
 from .load import Result, load_result
@@ -146,7 +147,7 @@ def observe(allocator: str, base: Result, folder: Path, runner: Runner) -> Ledge
         content = checked(json.loads(done.stdout))
     except (ValueError, KeyError, TypeError):
         return Ledger(None, "hakbench ledger printed no ledger", dumped)
-    (folder / LEDGER_FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    wholefile.write_text(folder / LEDGER_FILE, json.dumps(content, indent=2) + "\n", wholefile.MEND)
     return Ledger(content, dumped=dumped)
 
 
@@ -198,5 +199,5 @@ def _dump(subject: dict, workload: dict, ops: int, prefault: int, folder: Path, 
                           {**settings, **DUMPS, "HAKMEM_BENCH_PREFAULT": str(prefault)})
     if done.returncode != 0:
         return False
-    (folder / DUMP_FILE).write_text(done.stdout + done.stderr, encoding="utf-8")
+    wholefile.write_text(folder / DUMP_FILE, done.stdout + done.stderr, wholefile.MEND)
     return True
