@@ -50,6 +50,7 @@ constexpr size_t kQuietCallsPerCall = 256;
 constinit os::Lock g_lock;
 constinit Heap *g_heaps = nullptr;
 constinit Heap *g_unused = nullptr;
+constinit size_t g_maps = 0;  // heaps that have an owner map
 constinit SlabPool g_common_pool;
 constinit uint32_t g_unused_ages = 0;  // when unused heaps last aged
 constinit bool g_hooks_installed = false;
@@ -67,10 +68,16 @@ bool open(void *p) {
          os::g_kernel->set_access(behind_storage, kBytesWithoutMap - Depot::kStorageBytes, true);
 }
 
+// Under RLIMIT_AS the maps may take a quarter of it, so that blocks and stacks find room; the first
+// heap, which may be the only one, has its map wherever it fits.
+bool map_has_room() {
+  return g_maps == 0 || g_maps < os::address_space_limit() / 4 / kBytesWithMap;
+}
+
 Heap *create() {
   bool taken = false;
   bool with_map = true;
-  void *p = os::g_kernel->map_unwritable(kBytesWithMap);
+  void *p = map_has_room() ? os::g_kernel->map_unwritable(kBytesWithMap) : nullptr;
   if (p != nullptr && !open(p)) {
     os::g_kernel->unmap(p, kBytesWithMap);
     p = nullptr;
@@ -86,6 +93,7 @@ Heap *create() {
   heap->top[0] = empty_heap()->top[0];
   reset_magazines(heap, magazines(heap));
   if (with_map) {
+    ++g_maps;
     heap->map_mask = kOwnerMapBytes - 1;
     heap->pool.set_owner_map(OwnerMap(heap->owner_map(), heap->map_mask, &heap->writable_chunks));
     heap->inbox.set_storage(inbox_storage(heap));

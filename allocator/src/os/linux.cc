@@ -1,4 +1,5 @@
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include <cerrno>
@@ -120,5 +121,12 @@ constinit const Kernel kLinux = {
     discard_now, discard_lazily, populate, want_huge_pages, refuse_huge_pages,
     set_access,  now_ms};
 constinit const Kernel *g_kernel = &kLinux;
+
+size_t address_space_limit() {
+  const KeepErrno keep;
+  rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
+  return limit.rlim_cur;
+}
 
 }  // namespace hakmem::os

@@ -56,6 +56,9 @@ struct Kernel {
 extern const Kernel kLinux;
 extern constinit const Kernel *g_kernel;
 
+// RLIMIT_AS as it is now; SIZE_MAX: none.
+size_t address_space_limit();
+
 }  // namespace hakmem::os
 
 #endif  // HAKMEM_OS_OS_H_

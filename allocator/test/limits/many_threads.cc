@@ -1,9 +1,11 @@
-// many_threads.cc - hakmem_many_threads THREADS MIB: more threads than have room for a whole heap.
+// many_threads.cc - hakmem_many_threads THREADS MIB [address-space]: more threads than have room
+// for a whole heap.
 //
 // Purpose: a thread's heap maps 64 MiB (hardly any of it touched). If all of it counted against
 //   RLIMIT_DATA and, with vm.overcommit_memory = 2, against the commit limit, a few threads would
-//   leave no room for the rest. All must work, and free each other's blocks.
-// Boundary: RLIMIT_DATA is set before the allocator's first call.
+//   leave no room for the rest. All must work, and free each other's blocks. All of it does count
+//   against RLIMIT_AS: under that (address-space), half of the limit must be left for blocks.
+// Boundary: RLIMIT_DATA, or RLIMIT_AS, is set before the allocator's first call.
 // Invariants: exit 0 pass, 1 own trouble, 2 hakmem failed.
 #include <pthread.h>
 #include <sys/resource.h>
@@ -60,24 +62,34 @@ void start_and_join() {
   for (int i = 0; i < g_threads; ++i) pthread_join(threads[i], nullptr);
 }
 
+void expect_room(size_t bytes) {
+  static void *blocks[4'096];
+  size_t got = 0;
+  while (got * kMiB < bytes && (blocks[got] = hakmem_malloc(kMiB)) != nullptr) ++got;
+  for (size_t i = 0; i < got; ++i) hakmem_free(blocks[i]);
+  if (got * kMiB < bytes) fail("only %zu of %zu MiB are left for blocks", got, bytes / kMiB);
+}
+
 }  // namespace
 }  // namespace hakmem_test
 
 int main(int argc, char **argv) {
   using namespace hakmem_test;
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  g_threads = argc == 3 ? std::atoi(argv[1]) : 0;
+  const bool address_space = argc == 4 && std::strcmp(argv[3], "address-space") == 0;
+  g_threads = argc == 3 || address_space ? std::atoi(argv[1]) : 0;
   if (g_threads < 1 || g_threads > kMaxThreads) {
-    std::fprintf(stderr, "usage: hakmem_many_threads THREADS MIB\n");
+    std::fprintf(stderr, "usage: hakmem_many_threads THREADS MIB [address-space]\n");
     return 1;
   }
   const size_t bytes = std::strtoul(argv[2], nullptr, 10) * kMiB;
   const rlimit limit{bytes, bytes};
-  if (setrlimit(RLIMIT_DATA, &limit) != 0) {
+  if (setrlimit(address_space ? RLIMIT_AS : RLIMIT_DATA, &limit) != 0) {
     std::fprintf(stderr, "hakmem_many_threads: setrlimit: %s\n", std::strerror(errno));
     return 1;
   }
   start_and_join();
   start_and_join();  // on the heaps that the first ones left
+  if (address_space) expect_room(bytes / 2);
   std::printf("ok: %d threads within %zu MiB\n", g_threads, bytes / kMiB);
 }

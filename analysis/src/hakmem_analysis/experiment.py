@@ -146,7 +146,8 @@ def _write(decision: Decision, options, argv, result) -> None:
         files[Path(options.record)] = record(decision, options.title, options.lesson, words,
                                              result.manifest.get("host", {}))
     for path, content in files.items():
-        wholefile.write_text(path, content, "make its folder writable", f"the measurement is kept in {folder}")
+        wholefile.write_text(path, content, "make its folder writable",
+                             f"the measurement is kept in {folder}")
 
 
 def _run(argv, command=looks.run_hakbench) -> int:
