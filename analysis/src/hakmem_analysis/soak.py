@@ -147,9 +147,8 @@ def _options(argv):
     return options
 
 
-def _judge(options) -> dict:
+def _judge(frame: pd.DataFrame, options) -> dict:
     """{name of a process: (Drift, Cause)}, in the CSV's order. Raises InputError if there is none."""
-    frame = _read(options)
     cycle_ops = _cycle_ops(options)
     by = [column for column in GROUP_COLUMNS if column in frame]
     grouper = by if len(by) > 1 else by[0] if by else None  # pandas warns of a list of one name
@@ -170,7 +169,8 @@ def _judge(options) -> dict:
 
 def _run(argv) -> int:
     options = _options(argv)
-    found = _judge(options)
+    frame = _read(options)
+    found = _judge(frame, options)
     if options.format == "json":
         print(cli.json_text({name: {**drift.as_dict(), "cause": cause.as_dict()}
                              for name, (drift, cause) in found.items()}))
