@@ -129,7 +129,6 @@ class _Wanted:
     """What to make of the rows of a CSV; the names are those of read_chunks()."""
 
     name: str
-    header: list
     numbers: list
     texts: list
     keep: Optional[Callable[[pd.DataFrame], pd.Series]]
@@ -137,27 +136,16 @@ class _Wanted:
     exact: bool
     not_negative: Sequence[str]
 
-    def _mend(self, lines: NarrowLines, chunk: pd.DataFrame) -> None:
-        """Makes the numbers of a chunk, parsed in haste, those nearest to their texts."""
-        begin = chunk.index[0]
-        for column in self.numbers:
-            if chunk[column].dtype == np.float64:
-                chunk[column] = lines.nearest(self.header.index(column), begin, chunk[column].to_numpy())
-        lines.forget(begin + len(chunk))
-
     def frames(self, lines, columns: list, row: int = 0, since: int = 0,
                max_rows: Optional[int] = None) -> Iterator[pd.DataFrame]:
         """Frames of lines that have these columns, the first of them data row `row`; rows before `since` are
         left out. None where there is no line. Raises InputError, and pandas' errors."""
-        quick = self.exact and isinstance(lines, NarrowLines)
         try:
             for chunk in pd.read_csv(
                     lines, names=columns, header=None, usecols=[*self.numbers, *self.texts], index_col=False,
                     dtype=dict.fromkeys(self.texts, "category"), nrows=max_rows, chunksize=CHUNK_ROWS,
                     skip_blank_lines=False, low_memory=False, keep_default_na=False, na_values=[""],
-                    float_precision="high" if quick else "round_trip" if self.exact else None):
-                if quick and len(chunk):
-                    self._mend(lines, chunk)
+                    float_precision="round_trip" if self.exact else None):
                 chunk.index += row
                 for column in self.numbers:
                     chunk[column] = _as_numbers(self.name, column, chunk[column])
@@ -206,7 +194,7 @@ def read_chunks(source: str, numbers: Sequence[str] = (), texts: Sequence[str] =
                                   for column in left})
             empty.attrs["header"] = header
             yield empty
-            wanted = _Wanted(name, header, [column for column in chosen if column in wanted_numbers],
+            wanted = _Wanted(name, [column for column in chosen if column in wanted_numbers],
                              [column for column in chosen if column not in wanted_numbers], keep, left, exact,
                              not_negative)
             if max_rows is not None:
@@ -215,8 +203,7 @@ def read_chunks(source: str, numbers: Sequence[str] = (), texts: Sequence[str] =
             row, held, rows = 0, b"", 0
             if chosen and len(header) >= LEAST_COLUMNS * len(chosen):
                 columns = chosen if len(chosen) > 1 else _with_a_neighbour(chosen[0], header)
-                lines = NarrowLines(stream, len(header), [header.index(column) for column in columns],
-                                    [header.index(column) for column in wanted.numbers] if exact else ())
+                lines = NarrowLines(stream, len(header), [header.index(column) for column in columns])
                 yield from wanted.frames(lines, columns)
                 row, held, rows = lines.row, lines.held, lines.rows
             yield from wanted.frames(CheckedLines(name, stream, len(header), row, held), header, row, rows)
