@@ -2,79 +2,27 @@
 
 Purpose     Block differences of throughput, ratios of memory and system calls, ns above floor; each with
             its interval and verdict.
-Owns        Comparison, the rows of `comparisons` in verdict.json.
-Boundary    Result in, rows out. ratio = candidate / reference; bounds None where the data allow none.
+Boundary    Result in, rows out.
 Invariants  The unit is the block within its launch (throughput) or the launch (memory, system calls),
             never the op or the epoch. Blocks that are quarantined or incomplete are left out whole.
 """
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Optional
 
 import numpy as np
 import pandas as pd
 
-from . import stats, text, verdicts
-from .describe import finite, per_launch, syscalls_per_op_by_launch
+from . import stats, text
+from .comparison import Comparison, exp_or_none, make_row, number
+from .describe import per_launch, syscalls_per_op_by_launch
 from .load import Result
+from .spread import compare_spread
 
 IN_PAGES = ("rss_above_base", "peak_rss_above_base")
 NOT_AN_ALLOCATOR = "not-an-allocator"
 LAUNCH_IS_THE_UNIT = "the launches differ more than their blocks explain, so the launch is the unit"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One metric of one candidate against the reference.
-
-    `noisy`: fewer blocks are free of quarantine than the confidence takes; then the figures are over all
-    blocks, for orientation only, and the verdict is "inconclusive".
-    `confidence` is the true coverage of lower..upper, `requested_confidence` what was asked; a smaller
-    true one forces the verdict "inconclusive". `resolves` is the smallest relative change that a run this
-    noisy would have shown with 95 % power, a fraction. `unit` is what the interval counts: blocks or
-    launches. `sign_*` and `bootstrap_*` are the two other intervals of the same centre.
-    """
-
-    metric: str
-    better: str
-    reference: str
-    candidate: str
-    reference_subject: str
-    candidate_subject: str
-    reference_value: Optional[float]
-    candidate_value: Optional[float]
-    ratio: Optional[float]
-    lower: Optional[float]
-    upper: Optional[float]
-    confidence: Optional[float]
-    requested_confidence: float
-    verdict: str
-    resolves: Optional[float]
-    unit: str
-    blocks: int
-    launches: int
-    quarantined_blocks: int
-    sign_lower: Optional[float] = None
-    sign_upper: Optional[float] = None
-    bootstrap_lower: Optional[float] = None
-    bootstrap_upper: Optional[float] = None
-    launch_effect_p: Optional[float] = None
-    ratio_with_quarantined: Optional[float] = None
-    noisy: bool = False
-    note: str = ""
-
-    def as_dict(self) -> dict:
-        return asdict(self)
-
-
-def number(value) -> Optional[float]:
-    """A float for JSON: None where the value is missing or not finite."""
-    return float(value) if finite(value) else None
-
-
-def _exp(value) -> Optional[float]:
-    return number(np.exp(value)) if finite(value) else None
 
 
 @dataclass(frozen=True)
@@ -140,14 +88,15 @@ def _compare_blocks(result: Result, candidate: str, confidence: float) -> Compar
     shift = None if noisy else stats.resolving_power(interval, len(np.unique(launches)))
     return make_row(
         result, candidate, "throughput", "higher", interval, confidence,
-        reference_value=_exp(used["reference"].median()), candidate_value=_exp(used["candidate"].median()),
+        reference_value=exp_or_none(used["reference"].median()),
+        candidate_value=exp_or_none(used["candidate"].median()),
         resolves=None if shift is None else number(1 - np.exp(-shift)),
         unit="launches" if interval.method == "launches" else "blocks", blocks=len(table.kept),
         launches=len(np.unique(launches)), quarantined_blocks=quarantined,
-        sign_lower=_exp(sign.lower), sign_upper=_exp(sign.upper), bootstrap_lower=_exp(bootstrap[0]),
-        bootstrap_upper=_exp(bootstrap[1]),
+        sign_lower=exp_or_none(sign.lower), sign_upper=exp_or_none(sign.upper),
+        bootstrap_lower=exp_or_none(bootstrap[0]), bootstrap_upper=exp_or_none(bootstrap[1]),
         launch_effect_p=number(stats.launch_effect_p(differences, launches)),
-        ratio_with_quarantined=_exp((table.rows["candidate"] - table.rows["reference"]).median()),
+        ratio_with_quarantined=exp_or_none((table.rows["candidate"] - table.rows["reference"]).median()),
         noisy=noisy, note=_block_note(table, interval, confidence, noisy))
 
 
@@ -279,20 +228,6 @@ def _compare_above_floor(result: Result, candidate: str, floor: str, confidence:
                     note="; ".join(notes))
 
 
-def make_row(result: Result, candidate: str, metric: str, better: str, interval: stats.Interval,
-             confidence: float, **values) -> Comparison:
-    """The row of an interval of log ratios; it decides only if it covers what was asked."""
-    lower, upper = _exp(interval.lower), _exp(interval.upper)
-    judged = lower is not None and interval.confidence >= confidence and not values.get("noisy")
-    return Comparison(
-        metric=metric, better=better, reference=result.display_name(result.reference),
-        candidate=result.display_name(candidate), reference_subject=result.reference,
-        candidate_subject=candidate, ratio=_exp(interval.point), lower=lower, upper=upper,
-        confidence=number(interval.confidence) if lower is not None else None,
-        requested_confidence=confidence,
-        verdict=verdicts.difference(lower, upper, better) if judged else "inconclusive", **values)
-
-
 def floor_subject(result: Result) -> Optional[str]:
     """The label of the subject that is no allocator but the least work the ABI permits, or None."""
     for entry in result.manifest["subjects"]:
@@ -325,7 +260,7 @@ def compare(result: Result, confidence: float = stats.DEFAULT_CONFIDENCE, throug
     for candidate in result.subjects:
         if candidate == reference:
             continue
-        rows.append(throughput(result, candidate, confidence))
+        rows += [throughput(result, candidate, confidence), compare_spread(result, candidate, confidence)]
         for metric, values in (
                 ("rss_above_base", lambda s: per_launch(measured[s], "rss_above_base_kb", "median")),
                 ("peak_rss_above_base", lambda s: per_launch(everything[s], "peak_rss_above_base_kb", "max")),

@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass
 from typing import Optional, Sequence
 
 from . import cli, comparable, text, verdicts, wording
-from .compare import Comparison, compare
+from .compare import compare
+from .comparison import Comparison
 from .describe import Summary, summarise
 from .errors import InputError
 from .load import Result, load_result

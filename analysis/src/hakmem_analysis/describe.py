@@ -66,12 +66,19 @@ def _sum(values) -> float:
     return float(values.sum(min_count=1))
 
 
+def quiet_epochs(result: Result, label: str):
+    """The epochs that speak of a subject's throughput: those under the noise limit, or all if none is."""
+    measured = result.measured(label)
+    timed = measured[measured["ops_per_s"].notna()]
+    return timed if timed["excluded"].all() else timed[~timed["excluded"]]
+
+
 def summarise(result: Result, label: str) -> Summary:
     """The summary of one subject; medians over launches where a launch is the unit (first, last, peak)."""
     measured = result.measured(label)
     everything = result.epochs[result.epochs["subject"] == label]
     timed = measured[measured["ops_per_s"].notna()]
-    kept = timed if timed["excluded"].all() else timed[~timed["excluded"]]
+    kept = quiet_epochs(result, label)
     counted = measured[measured["syscalls"].notna()]
     nan = float("nan")
     return Summary(

@@ -20,9 +20,6 @@ from .gate_settings import RSS_DRIFT_KB_PER_H
 
 CONFIDENCE = 0.99
 PAGE_KB = 4.0
-MAX_BLOCKS = 240
-MEMORYLESS = 1.2
-BLOCK_AUTOCORRELATION_TIMES = 3
 WALK_BLOCKS = 10
 SECONDS_PER_HOUR = 3600.0
 STEP_GAIN = 0.5
@@ -108,21 +105,10 @@ class Line:
     level: np.ndarray
 
 
-def block_size(values: np.ndarray) -> int:
-    """Epochs a block, so that block medians are independent enough for Sen's interval.
-
-    Three autocorrelation times, and 1 for a series without memory. With AR(1) noise (0.5, 0.8) the 95 %
-    interval of the slope then covers the truth in 95 of 100 soaks; with one time a block in 87.
-    """
-    time = trend.autocorrelation_time(values)
-    enough = 1 if time <= MEMORYLESS else int(np.ceil(BLOCK_AUTOCORRELATION_TIMES * time))
-    return max(enough, int(np.ceil(len(values) / MAX_BLOCKS)))
-
-
 def line(time_h: np.ndarray, values: np.ndarray, confidence: float = CONFIDENCE) -> Line:
     """The slope of any series: Theil-Sen over blocks longer than its memory; where that leaves too few
     blocks, the mean increment between WALK_BLOCKS of them. NaN slope for too few values."""
-    size, method, find = block_size(values), "levels", trend.theil_sen
+    size, method, find = trend.block_size(values), "levels", trend.theil_sen
     if len(values) // size < trend.MIN_TREND_POINTS and len(values) >= 2 * WALK_BLOCKS:
         size, method, find = len(values) // WALK_BLOCKS, "increments", trend.mean_increment
     x, y = stats.median_of_blocks(time_h, size), stats.median_of_blocks(values, size)

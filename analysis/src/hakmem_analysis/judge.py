@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from . import launch_stats, stats, verdicts
-from .compare import number
+from .comparison import number
 from .gate_settings import LEAST_LAUNCHES, GateSettings
 from .launch_stats import Counts, Estimate
 from .load import Result

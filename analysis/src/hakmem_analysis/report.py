@@ -23,11 +23,14 @@ PROG = "hakbench report"
 
 METRIC_WORDS = {
     "throughput": "throughput (ops/s)",
+    "cv": "CV of throughput",
     "rss_above_base": "RSS above base, median",
     "peak_rss_above_base": "RSS above base, peak",
     "syscalls_per_op": "system calls per op",
     "ns_above_floor": "ns above floor",
 }
+
+ONE_OF = {"launches": "launch", "blocks": "block", "stretches": "stretch"}
 
 
 @dataclass
@@ -155,7 +158,7 @@ def _service_parts(report: Report) -> list:
 
 
 def _value(metric: str, value) -> str:
-    write = {"throughput": text.rate, "ns_above_floor": text.nanoseconds,
+    write = {"throughput": text.rate, "cv": text.percent, "ns_above_floor": text.nanoseconds,
              "syscalls_per_op": lambda count: text.plain(count, "{:.3g}")}.get(metric, text.memory)
     return write(value)
 
@@ -164,6 +167,12 @@ def _verdict(row) -> str:
     if row.ratio is None:
         return row.note
     return row.verdict if row.lower is not None or not row.note else f"{row.verdict}: {row.note}"
+
+
+def _units(row) -> str:
+    """What the interval of a row counts: "45 blocks"."""
+    count = row.launches if row.unit == "launches" else row.blocks
+    return f"1 {ONE_OF.get(row.unit, row.unit)}" if count == 1 else f"{count} {row.unit}"
 
 
 def _ratio_table(report: Report) -> document.Table:
@@ -175,8 +184,7 @@ def _ratio_table(report: Report) -> document.Table:
         rows.append([f"{row.candidate} / {row.reference}: {METRIC_WORDS[row.metric]}",
                      _value(row.metric, row.candidate_value), _value(row.metric, row.reference_value),
                      text.ratio(row.ratio), bounds, _verdict(row),
-                     text.percent(row.resolves, 1), f"{row.launches} launches" if row.unit == "launches"
-                     else f"{row.blocks} blocks"])
+                     text.percent(row.resolves, 1), _units(row)])
     return document.Table(["candidate / reference", "candidate", "reference", "ratio", "interval", "verdict",
                            "would have caught", "over"], rows)
 

@@ -17,7 +17,8 @@ from typing import Optional, Sequence
 import numpy as np
 
 from . import describe, latency, scorecard_micro, soak_judge, wording
-from .compare import NOT_AN_ALLOCATOR, Comparison, compare
+from .compare import NOT_AN_ALLOCATOR, compare
+from .comparison import Comparison
 from .drift import Drift
 from .errors import InputError
 from .load import Result, load_result

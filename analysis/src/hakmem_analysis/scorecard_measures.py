@@ -172,6 +172,17 @@ def _cv(card: Card) -> Estimate:
     return Estimate(value, float(lower), float(upper), f"over {summary.epochs} epochs", (workload.folder,))
 
 
+def _cv_ratio(card: Card) -> Estimate:
+    """The candidate's CV over the milestone reference's in the same run: what one CV owes to the machine,
+    both owe."""
+    workload = _base_case(card)
+    row = workload.rows.get((MILESTONE_REFERENCE, "cv")) if workload else None
+    if row is None or row.ratio is None:
+        return Estimate(note="not measured")
+    lower, upper = (row.lower, row.upper) if _is_firm(row) else (None, None)
+    return Estimate(row.ratio, lower, upper, f"over {row.blocks} {row.unit}", (workload.folder,))
+
+
 def syscall_rate(workload: Workload, allocator: str) -> Estimate:
     """Calls per op with the exact Poisson interval of the count (Garwood 1936)."""
     epochs = _epochs(workload, allocator, measured_only=True)
@@ -236,6 +247,7 @@ def measures(card: Card) -> dict:
         "throughput_milestone": throughput.get(MILESTONE_REFERENCE, Estimate(note="not measured")),
         "throughput_best": _named(throughput, min), "throughput_worst": _worst_workload(card),
         "peak_rss_leanest": _named(peak_rss_means(card), max), "rss_tax_kb": _tax(card), "cv": _cv(card),
+        "cv_milestone": _cv_ratio(card),
         "tail_milestone": mean_against(card, MILESTONE_REFERENCE, tail),
         "service_milestone": mean_against(card, MILESTONE_REFERENCE, service),
         "syscalls_worst": _worst_rate(card),

@@ -15,11 +15,13 @@ import pandas as pd
 
 from . import causes, cycles, decay, stats
 from .causes import Cause
-from .compare import Comparison, floor_subject, make_row, number
+from .compare import floor_subject
+from .comparison import Comparison, make_row, number
 from .decay import Decay
-from .drift import Drift, block_size
+from .drift import Drift
 from .gate_settings import check_settings
 from .load import Result
+from .trend import block_size
 
 COMMAND = "soak"
 DRIFT, STABLE, EXTEND = "DRIFT", "STABLE", "EXTEND"

@@ -225,6 +225,42 @@ def bootstrap_ratio(above, below, launches, confidence: float = DEFAULT_CONFIDEN
     return _percentile_bounds(tops / bottoms, confidence)
 
 
+def bootstrap_cv_ratio(above: tuple, below: tuple, launches, confidence: float = DEFAULT_CONFIDENCE,
+                       draws: int = BOOTSTRAP_DRAWS, seed: int = BOOTSTRAP_SEED) -> tuple:
+    """(lower, upper) of cv(above) / cv(below): percentile bootstrap, drawing launches, then stretches within.
+
+    A side is (values, the stretch of each value, from 0); launches[j] is the launch of stretch j. What is
+    drawn are stretches with both sides, so that what the sides share stays shared, and so does the order
+    within (Kuensch 1989: blocks of a series with a memory). NaN where a draw has no CV.
+    """
+    totals = [_power_sums(*side, len(launches)) for side in (above, below)]
+    drawn = []
+    for index, counts in _two_level_draws(launches, draws, seed):
+        draw = np.repeat(np.arange(len(counts)), counts)
+        weights = np.bincount(draw * len(launches) + index, minlength=len(counts) * len(launches))
+        weights = weights.reshape(len(counts), len(launches)).astype(float)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            top, bottom = (_cv_of_sums(*(weights @ sums).T) for sums in totals)
+            drawn.append(top / bottom)
+    ratios = np.concatenate(drawn)
+    if not np.isfinite(ratios).all():
+        return float("nan"), float("nan")
+    return _percentile_bounds(ratios, confidence)
+
+
+def _power_sums(values, stretches, count: int) -> np.ndarray:
+    """By stretch: number, sum and sum of squares, in units of the mean, about which nothing cancels."""
+    values = np.asarray(values, float)
+    values = values / values.mean() - 1
+    return np.stack([np.bincount(stretches, power, count) for power in (np.ones_like(values), values,
+                                                                        values ** 2)], axis=1)
+
+
+def _cv_of_sums(count, total, squares):
+    """The CVs of values whose sums are _power_sums()."""
+    return np.sqrt((squares - total ** 2 / count) / (count - 1)) / (1 + total / count)
+
+
 def resolving_power(interval: Interval, launches: int, power: float = DEFAULT_POWER) -> Optional[float]:
     """The shift, on the scale of the data, that a run as noisy as this one shows with that power.
 

@@ -11,7 +11,7 @@ import shlex
 from pathlib import Path
 
 from . import text
-from .compare import Comparison
+from .comparison import Comparison
 from .describe import Summary, finite
 from .load import Result
 
