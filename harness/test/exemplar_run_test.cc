@@ -110,6 +110,16 @@ TEST_F(ExemplarRun, IsEmptyWhereTheKernelRefusesAndSaysWhy) {
 }
 
 #ifdef HAVE_CONTROLS
+// A control offers no more than malloc and free until it knows what it wraps.
+TEST_F(ExemplarRun, TimesWhatAPluginOffersOnceItHasItsSettings) {
+  const Outcome outcome = run(latency_run("control_spike", {"-w", "calloc", "--ops", "10000"}));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.error;
+  int64_t callocs = 0;
+  for (const Row &row : read_csv(result_ + "/latency.csv"))
+    if (row.at("op") == "calloc") callocs += std::stoll(row.at("count"));
+  EXPECT_GT(callocs, 2 * 4000) << "half of two epochs";
+}
+
 TEST_F(ExemplarRun, FindsThePlantedPausesAndThatNoFaultMadeThem) {
   const Outcome outcome =
       run(latency_run("control_spike", {"--ops", "100000", "--threads", "2", "--init", "per_mop=40",

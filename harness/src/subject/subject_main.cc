@@ -77,12 +77,12 @@ bool load(Subject *s) {
   set_text(facts.build_id, s->plugin.build_id.c_str());
   set_text(facts.link_kind, s->plugin.link_kind.c_str());
   facts.generic = s->plugin.generic;
-  if (spec.times_ops) s->timed = &wrap_timed(*table);
   if (!init_plugin(s->plugin, spec.init_json, &error)) {
     fail(s, error);
     return false;
   }
-  // Only now: a control knows what it wraps once it has its settings.
+  // Only now: a control knows what it wraps, and has what that offers, once it has its settings.
+  if (spec.times_ops) s->timed = &wrap_timed(*table);
   set_text(facts.name, table->name);
   set_text(facts.version, table->version);
   set_text(facts.build_config, table->build_config);
