@@ -63,6 +63,7 @@ int main(int argc, char **argv) {
   if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) return fail("FD is not open");
   if (timeout_s < 1 || !parse_cpus(argv[3], &cpus)) return fail("bad timeout or list of CPUs");
 
+  signal(SIGCHLD, SIG_DFL); /* ignored, it would take the status of the command with it */
   struct timespec begin, end;
   clock_gettime(CLOCK_MONOTONIC, &begin);
   const pid_t pid = fork();

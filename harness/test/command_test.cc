@@ -111,6 +111,12 @@ TEST_F(CommandTest, ProfilesThatCannotBeReadAreSkipped) {
   fs::permissions(folder_ + "/closed/profiles", fs::perms::owner_all);
 }
 
+// As some supervisors leave it; the kernel then keeps no exit code to wait for.
+TEST_F(CommandTest, WaitsForItsSubjectsThoughSigchldIsIgnored) {
+  const Outcome outcome = run({"check", "floor"}, [] { signal(SIGCHLD, SIG_IGN); });
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.out << outcome.error;
+}
+
 TEST_F(CommandTest, HelpNamesEveryToolBesideIt) {
   const std::string help = run({"--help"}).out;
   const std::string prefix = "hakbench-";

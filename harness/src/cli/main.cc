@@ -2,6 +2,7 @@
 //
 // The hidden subject argument is looked at first: a subject shares this binary but none of this code.
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -137,6 +138,7 @@ int run(int argc, char **argv) {
 
 int main(int argc, char **argv) {
   hakbench::open_standard_streams();
+  signal(SIGCHLD, SIG_DFL);  // ignored, it would take the status of children with it
   if (argc == 3 && strcmp(argv[1], hakbench::kSubjectArgument) == 0)
     return hakbench::subject_main(argv[2]);
   try {
