@@ -233,6 +233,13 @@ TEST_F(RunTest, InterruptKeepsRowsAndEndsTheSubjects) {
   }
 }
 
+TEST_F(RunTest, ASignalThatEndsTheSubjectTooIsAnInterrupt) {
+  const Outcome outcome = run({"run", "-a", faulty("ending"), "--ops", "1000", "--launches", "2",
+                               "--epochs", "1", "--no-report", "-o", result_});
+  EXPECT_EQ(outcome.exit_code, 128 + SIGTERM) << outcome.error;
+  EXPECT_EQ(manifest()["status"], "interrupted");
+}
+
 TEST_F(RunTest, SubjectDiesWithItsCoordinator) {
   run(
       {"run", "-a", "floor", "--epoch", "20ms", "--epochs", "100000", "-o", result_}, [] {},

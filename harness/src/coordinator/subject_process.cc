@@ -172,6 +172,7 @@ void SubjectProcess::throw_if_dead() {
   int status = 0;
   if (waitpid(pid_, &status, WNOHANG) != pid_) return;
   pid_ = -1;
+  throw_if_interrupted();  // a signal to the whole process group ends the subject too
   throw SubjectFailure(WIFSIGNALED(status) ? "crash" : "exit", describe_death(status));
 }
 
@@ -219,6 +220,7 @@ void SubjectProcess::shut_down() {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   pid_ = -1;
+  if (status != 0) throw_if_interrupted();  // as in throw_if_dead
   if (status != 0) throw SubjectFailure("crash", describe_death(status) + " while shutting down");
 }
 

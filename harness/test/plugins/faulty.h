@@ -10,6 +10,11 @@
 #define FAULTY_BUILD_CONFIG "not-an-allocator; for tests"
 #endif
 
+/* What the table offers as shutdown. */
+#ifndef FAULTY_SHUTDOWN
+#define FAULTY_SHUTDOWN 0
+#endif
+
 static char block[4096];
 static uint64_t mallocs;
 
@@ -29,7 +34,8 @@ static const allocator_plugin table = {.struct_size = sizeof table,
                                        .version = "1",
                                        .build_config = FAULTY_BUILD_CONFIG,
                                        .malloc = faulty_malloc,
-                                       .free = faulty_free};
+                                       .free = faulty_free,
+                                       .shutdown = FAULTY_SHUTDOWN};
 
 const allocator_plugin *allocator_plugin_query(uint32_t abi_version) {
   return abi_version == ALLOCATOR_PLUGIN_ABI_VERSION ? &table : 0;
