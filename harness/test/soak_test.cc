@@ -330,6 +330,36 @@ TEST_F(SoakTest, EpochThatTheMachineSleptInIsQuarantined) {
       << events();
 }
 
+// As Ctrl-Z stops both, and fg lets both go on. A hang is 0.3 s and 20 times 10 ms.
+TEST_F(SoakTest, TimeInWhichItWasStoppedIsNoHangAndIsQuarantined) {
+  const Outcome outcome = run(
+      {"soak", "-a", "floor", "--epoch", "10ms", "--timeout", "300ms", "--duration", "60s",
+       "--no-report", "-o", result_},
+      [] {},
+      [&](pid_t child) {
+        using std::chrono::milliseconds;
+        wait_for_rows(4);
+        const std::string text = events();
+        const pid_t subject = std::stoi(text.substr(text.find("pid=") + 4));
+        kill(subject, SIGSTOP);
+        kill(child, SIGSTOP);
+        std::this_thread::sleep_for(milliseconds(2000));
+        const size_t before = epochs().size();
+        kill(child, SIGCONT);
+        std::this_thread::sleep_for(milliseconds(50));  // it finds its subject not done
+        kill(subject, SIGCONT);
+        wait_for_rows(before + 4);
+        kill(child, SIGTERM);
+      });
+  EXPECT_EQ(outcome.exit_code, 128 + SIGTERM) << outcome.error;
+  std::string quarantined;
+  for (const Row &row : epochs())
+    if (row.at("quarantined") == "1") quarantined += row.at("seq") + ";";
+  ASSERT_EQ(std::count(quarantined.begin(), quarantined.end(), ';'), 1) << quarantined;
+  quarantined.pop_back();
+  EXPECT_NE(events().find(",a,0,stopped,seq=" + quarantined + "\n"), std::string::npos) << events();
+}
+
 TEST_F(SoakTest, RowsComeOnStandardOutputToo) {
   const Outcome outcome = run(soak({"-a", "floor", "--csv"}));
   ASSERT_EQ(outcome.exit_code, 0) << outcome.error;

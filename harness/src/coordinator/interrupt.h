@@ -16,6 +16,8 @@ struct Interrupted {
 // A SIGHUP that is ignored already stays so: the process was started with nohup.
 void install_interrupt_handlers();
 void throw_if_interrupted();  // throws Interrupted
+// How often this process went on after it had been stopped (Ctrl-Z, SIGSTOP), since install.
+int times_continued();
 // Sleeps; throws Interrupted soon after a signal.
 void sleep_until(std::chrono::steady_clock::time_point end);
 

@@ -178,13 +178,19 @@ void SubjectProcess::throw_if_dead() {
 
 void SubjectProcess::await(std::chrono::nanoseconds timeout) {
   const uint32_t wanted = control_->go.load(std::memory_order_relaxed);
-  const Clock::time_point deadline = Clock::now() + timeout;
+  Clock::time_point deadline = Clock::now() + timeout;
+  int continued = times_continued();
   uint32_t seen;
   while ((seen = control_->done.load(std::memory_order_acquire)) != wanted) {
     futex_wait(&control_->done, seen, &kWaitSlice);
     throw_if_interrupted();
     if (control_->done.load(std::memory_order_acquire) == wanted) break;
     throw_if_dead();
+    // Ctrl-Z stops the subject too: that time is not its own.
+    if (const int now = times_continued(); now != continued) {
+      continued = now;
+      deadline = Clock::now() + timeout;
+    }
     if (Clock::now() > deadline) {
       const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(timeout).count();
       throw SubjectFailure("hang", "did not finish within " + std::to_string(seconds) + " s");

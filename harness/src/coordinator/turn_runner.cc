@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "coordinator/calibrate.h"
 #include "coordinator/cpus.h"
 #include "coordinator/epoch_runner.h"
+#include "coordinator/interrupt.h"
 #include "coordinator/proc_sampler.h"
 #include "model/installation.h"
 
@@ -188,12 +190,15 @@ Epoch TurnRunner::run_epoch(Turn *turn, const char *kind, const Place &place,
   if (after) after(&epoch);
   epoch.harness_rss_kb = own_rss_kb();
   const int64_t slept_ns = suspend_watch_.slept_ns();
-  epoch.quarantined = slept_ns > 0 || is_noisy(epoch) ? 1 : 0;
+  const int continued = times_continued();
+  const bool was_stopped = continued != std::exchange(continued_, continued);
+  epoch.quarantined = slept_ns > 0 || was_stopped || is_noisy(epoch) ? 1 : 0;
   observer_->on_epoch(epoch);
   warn_if_slow(*turn, epoch);
   if (slept_ns > 0)
     event(turn, "suspended",
           fmt::format("seq={} slept_s={:.1f}", *epoch.seq, static_cast<double>(slept_ns) / 1e9));
+  if (was_stopped) event(turn, "stopped", fmt::format("seq={}", *epoch.seq));
   return epoch;
 }
 

@@ -6,7 +6,7 @@
 // Invariants: the ops of an epoch are the same for every subject and every epoch of the run. An epoch
 //             is reported the moment it has been measured. A subject that fails becomes an event and
 //             an Error that names allocator, launch and epoch. An epoch in which the machine was
-//             suspended is quarantined.
+//             suspended, or hakbench stopped, is quarantined.
 // Threads:    one.
 #ifndef HAKBENCH_COORDINATOR_TURN_RUNNER_H_
 #define HAKBENCH_COORDINATOR_TURN_RUNNER_H_
@@ -17,6 +17,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "coordinator/interrupt.h"
 #include "coordinator/run_config.h"
 #include "coordinator/subject_process.h"
 #include "coordinator/suspend_watch.h"
@@ -90,6 +91,7 @@ class TurnRunner {
   int64_t next_seq_ = config_.first_seq;
   nlohmann::json subject_facts_ = nlohmann::json::array();
   SuspendWatch suspend_watch_;
+  int continued_ = times_continued();
 };
 
 }  // namespace hakbench
