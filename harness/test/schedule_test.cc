@@ -90,7 +90,7 @@ TEST(Cpus, ListsGoBothWays) {
   ASSERT_TRUE(parse_cpu_list("0,2-4,7", &cpus));
   EXPECT_EQ(cpus, (std::vector<int>{0, 2, 3, 4, 7}));
   EXPECT_EQ(format_cpu_list(cpus), "0,2-4,7");
-  for (const char *bad : {"", "x", "1-", "-1", "1,,2", "4096", "1 2"})
+  for (const char *bad : {"", "x", "1-", "-1", "1,,2", "3-1,2", "4096", "1 2"})
     EXPECT_FALSE(parse_cpu_list(bad, &cpus)) << bad;
 }
 
@@ -99,6 +99,10 @@ TEST(Cpus, SubjectsStayAwayFromTheCoordinatorWhereTheyCan) {
   EXPECT_EQ(default_subject_cpus({0, 1, 2, 3}, 3), (std::vector<int>{1, 2, 3}));
   EXPECT_EQ(default_subject_cpus({0, 1}, 2), (std::vector<int>{0, 1}));
   EXPECT_EQ(default_subject_cpus({5}, 1), (std::vector<int>{5}));
+  EXPECT_EQ(default_subject_cpus({0, 1, 2, 3}, 2), (std::vector<int>{1, 2})) << "one a worker";
+  EXPECT_EQ(coordinator_seat({0, 1, 2, 3}, {3}), 0);
+  EXPECT_EQ(coordinator_seat({0, 1, 2, 3}, {0, 1}), 2);
+  EXPECT_EQ(coordinator_seat({4, 6}, {4, 6}), 4);
 }
 
 }  // namespace

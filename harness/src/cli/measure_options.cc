@@ -95,7 +95,9 @@ void merge_cpus(const MeasureOptions &options, RunConfig *config) {
   // The profile's, if the command line has none.
   const std::string text = options.cpus.empty() ? format_cpu_list(config->cpus) : options.cpus;
   config->cpus = subject_cpus(text, allowed, config->workload.threads);
-  config->coordinator_cpu = allowed.front();
+  // Worker w sits on the w-th: CPUs behind the last worker's are not the subject's.
+  if (config->cpus.size() > config->workload.threads) config->cpus.resize(config->workload.threads);
+  config->coordinator_cpu = coordinator_seat(allowed, config->cpus);
 }
 
 // Splits "b:NAME=VALUE", or "NAME=VALUE" for all, and hands name and value to `apply` for each subject
@@ -260,9 +262,10 @@ void add_measure_options(CLI::App *command, MeasureOptions *o, const char *epoch
 
   const char *where = "Where";
   command
-      ->add_option("--cpus", o->cpus,
-                   "CPUs of the subjects, as 1 or 1,3-4 (default the last; with several workers\n"
-                   "all but the first)")
+      ->add_option(
+          "--cpus", o->cpus,
+          "CPUs of the subjects, as 1 or 1,3-4, one a worker (default the last; with several\n"
+          "workers those behind the first)")
       ->group(where);
   command->add_option("-o,--output", o->output, "Folder of the result (default out/TIME-NAMES)")
       ->group(where);

@@ -32,8 +32,16 @@ std::vector<int> allowed_cpus() {
 
 std::vector<int> default_subject_cpus(const std::vector<int> &allowed, uint32_t threads) {
   if (threads == 1) return {allowed.back()};
-  if (allowed.size() > threads) return {allowed.begin() + 1, allowed.end()};
+  if (allowed.size() > threads) return {allowed.begin() + 1, allowed.begin() + 1 + threads};
   return allowed;
+}
+
+int coordinator_seat(const std::vector<int> &allowed, const std::vector<int> &subjects) {
+  const auto is_free = [&](int cpu) {
+    return std::find(subjects.begin(), subjects.end(), cpu) == subjects.end();
+  };
+  const auto seat = std::find_if(allowed.begin(), allowed.end(), is_free);
+  return seat == allowed.end() ? allowed.front() : *seat;
 }
 
 bool parse_cpu_list(const std::string &text, std::vector<int> *out) {
@@ -46,6 +54,7 @@ bool parse_cpu_list(const std::string &text, std::vector<int> *out) {
     if (!parse_cpu(part.substr(0, dash), &first)) return false;
     last = first;
     if (dash != std::string::npos && !parse_cpu(part.substr(dash + 1), &last)) return false;
+    if (last < first) return false;
     for (int cpu = first; cpu <= last; ++cpu) out->push_back(cpu);
   }
   return !out->empty();

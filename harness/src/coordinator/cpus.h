@@ -12,8 +12,11 @@ namespace hakbench {
 std::vector<int> allowed_cpus();
 
 // The default seats: the coordinator on the first allowed CPU; the subject on the last one, or with
-// several workers on all but the first, or on all if that is too few.
+// several workers on those behind the first, one a worker, or on all if that is too few.
 std::vector<int> default_subject_cpus(const std::vector<int> &allowed, uint32_t threads);
+
+// The first allowed CPU that is no subject's; the first at all if there is none.
+int coordinator_seat(const std::vector<int> &allowed, const std::vector<int> &subjects);
 
 // "0,2-3" both ways. Parsing returns false on anything else, and on a CPU above 1023.
 bool parse_cpu_list(const std::string &text, std::vector<int> *out);
