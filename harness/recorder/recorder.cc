@@ -161,14 +161,20 @@ bool begin_session(State *state) {
   return true;
 }
 
+// Reserves the bytes behind the file's end: a full disk is then an error here and no SIGBUS later.
+bool reserve(int fd, off_t at, off_t bytes) {
+  int result;
+  do result = fallocate(fd, 0, at, bytes);
+  while (result != 0 && errno == EINTR);  // by a signal, of a profiler say
+  return result == 0 || (errno == EOPNOTSUPP && ftruncate(fd, at + bytes) == 0);
+}
+
 ChunkHead *map_new_chunk(State *state) {
   const int fd = open(state->path, O_RDWR | O_CLOEXEC);
   if (fd < 0) return nullptr;
   const auto at = static_cast<off_t>(state->file_bytes);
   void *memory = MAP_FAILED;
-  // Reserved, not only lengthened: a full disk is then an error here and no SIGBUS later.
-  if (fallocate(fd, 0, at, kChunkBytes) == 0 ||
-      (errno == EOPNOTSUPP && ftruncate(fd, at + static_cast<off_t>(kChunkBytes)) == 0))
+  if (reserve(fd, at, static_cast<off_t>(kChunkBytes)))
     memory = mmap(nullptr, kChunkBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, at);
   const int code = errno;
   close(fd);

@@ -304,6 +304,15 @@ TEST_F(RecordTest, ARecordingWithoutRoomLeavesATraceOfItsFirstCalls) {
   expect_no_raw_files();
 }
 
+// A signal that is caught may end the call that reserves room in the file.
+TEST_F(RecordTest, AnInterruptedReservationIsRepeated) {
+  const Outcome outcome = run({"record", "-o", trace_, "--", RECORDED_PROGRAM, "threads"},
+                              [] { setenv("LD_PRELOAD", INTERRUPTED_FALLOCATE, 1); });
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
+  EXPECT_EQ(outcome.error, "");
+  expect_threads_calls(read_ops(trace_));
+}
+
 // As pyenv's python3 does it: the trace of the name that was asked for is the wrapper's.
 TEST_F(RecordTest, OfSeveralTracesTheLargestIsNamed) {
   const Outcome outcome =
