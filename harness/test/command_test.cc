@@ -117,6 +117,19 @@ TEST_F(CommandTest, WaitsForItsSubjectsThoughSigchldIsIgnored) {
   EXPECT_EQ(outcome.exit_code, 0) << outcome.out << outcome.error;
 }
 
+TEST_F(CommandTest, AFileThatIsNoProfileCostsTheListNothing) {
+  fs::create_directories(folder_ + "/profiles");
+  std::ofstream(folder_ + "/profiles/foreign.json") << R"({"browser": "x"})";
+  const Outcome list = run({"list", "profiles"}, [&] {
+    if (chdir(folder_.c_str()) != 0) _exit(99);
+  });
+  EXPECT_EQ(list.exit_code, 0) << list.error;
+  EXPECT_NE(list.out.find("  quick "), std::string::npos) << list.out;
+  EXPECT_NE(list.out.find("is no profile: profiles/foreign.json:1: unknown key 'browser'"),
+            std::string::npos)
+      << list.out;
+}
+
 TEST_F(CommandTest, HelpNamesEveryToolBesideIt) {
   const std::string help = run({"--help"}).out;
   const std::string prefix = "hakbench-";

@@ -43,6 +43,15 @@ void list_the_workloads() {
   }
 }
 
+// Any folder may be called profiles: a file that is none of ours is named as such.
+std::string description_of(const std::string &file) {
+  try {
+    return load_profile(file).value("description", "");
+  } catch (const Error &error) {
+    return std::string("is no profile: ") + error.what();
+  }
+}
+
 void list_profiles() {
   std::set<std::string> shown;
   for (const std::string &folder : profile_folders()) {
@@ -51,8 +60,7 @@ void list_profiles() {
     for (const fs::path &file : files) {
       if (file.extension() != ".json" || file.stem() == "schema") continue;
       if (!shown.insert(file.stem().string()).second) continue;
-      fmt::print("  {:<22} {}\n", file.stem().string(),
-                 load_profile(file.string()).value("description", ""));
+      fmt::print("  {:<22} {}\n", file.stem().string(), description_of(file.string()));
     }
   }
 }
