@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -45,7 +46,9 @@ static int parse_cpus(char *list, cpu_set_t *set) {
   return CPU_COUNT(set) > 0;
 }
 
-static _Noreturn void become(char **command, const cpu_set_t *cpus) {
+static _Noreturn void become(char **command, const cpu_set_t *cpus, pid_t starter) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL); /* whatever ends the starter ends the command */
+  if (getppid() != starter) _exit(kNotStarted);
   setpgid(0, 0);
   sched_setaffinity(0, sizeof *cpus, cpus); /* best effort: a CPU may have gone off line */
   execvp(command[0], command);
@@ -66,14 +69,16 @@ int main(int argc, char **argv) {
   signal(SIGCHLD, SIG_DFL); /* ignored, it would take the status of the command with it */
   struct timespec begin, end;
   clock_gettime(CLOCK_MONOTONIC, &begin);
+  const pid_t starter = getpid();
   const pid_t pid = fork();
   if (pid < 0) return fail(strerror(errno));
-  if (pid == 0) become(argv + 4, &cpus);
+  if (pid == 0) become(argv + 4, &cpus, starter);
   setpgid(pid, pid); /* here too: whoever comes first */
   child = pid;
   signal(SIGALRM, kill_child);
   signal(SIGTERM, kill_child);
   signal(SIGINT, kill_child);
+  if (signal(SIGHUP, kill_child) == SIG_IGN) signal(SIGHUP, SIG_IGN); /* nohup */
   alarm((unsigned)timeout_s);
   int status = 0;
   struct rusage usage;

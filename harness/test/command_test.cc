@@ -3,6 +3,10 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 
+#include <chrono>
+#include <thread>
+
+#include "coordinator/cpus.h"
 #include "run_fixture.h"
 
 namespace hakbench {
@@ -128,6 +132,33 @@ TEST_F(CommandTest, AFileThatIsNoProfileCostsTheListNothing) {
   EXPECT_NE(list.out.find("is no profile: profiles/foreign.json:1: unknown key 'browser'"),
             std::string::npos)
       << list.out;
+}
+
+// A closed terminal, a SIGKILL: the command of `hakbench app` does not outlive its starter.
+TEST_F(CommandTest, TheStarterOfProgramsLeavesNoneBehind) {
+  for (const int signal_number : {SIGHUP, SIGKILL}) {
+    const std::string ready = folder_ + "/ready-" + std::to_string(signal_number);
+    const std::string script = "echo $$ > " + ready + "; exec sleep 60";
+    const std::string cpu = std::to_string(allowed_cpus().front());
+    const pid_t starter = fork();
+    if (starter == 0) {
+      signal(SIGHUP, SIG_DFL);
+      execl(RUN_MEASURED, RUN_MEASURED, "2", "60", cpu.c_str(), "sh", "-c", script.c_str(),
+            nullptr);
+      _exit(127);
+    }
+    const auto soon = [](const std::function<bool()> &condition) {
+      for (int i = 0; i < 2000 && !condition(); ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      return condition();
+    };
+    ASSERT_TRUE(soon([&] { return read_file(ready).ends_with('\n'); }));
+    const pid_t program = std::stoi(read_file(ready));
+    kill(starter, signal_number);
+    waitpid(starter, nullptr, 0);
+    EXPECT_TRUE(soon([&] { return kill(program, 0) != 0; })) << signal_number;
+    kill(program, SIGKILL);
+  }
 }
 
 TEST_F(CommandTest, HelpNamesEveryToolBesideIt) {
