@@ -60,6 +60,16 @@ void look_up(Function **out, const char *name) {
   *out = reinterpret_cast<Function *>(dlsym(RTLD_NEXT, name));
 }
 
+// jemalloc, mimalloc and tcmalloc bring operators new of their own, which call no malloc.
+bool has_own_operators() {
+  void *const operator_new = dlsym(RTLD_NEXT, "_Znwm");
+  Dl_info of_new;
+  Dl_info of_malloc;
+  return operator_new != nullptr && dladdr(operator_new, &of_new) != 0 &&
+         dladdr(reinterpret_cast<void *>(g_next.malloc), &of_malloc) != 0 &&
+         of_new.dli_fbase == of_malloc.dli_fbase;
+}
+
 // False while the functions are being looked up: then the caller is the dynamic linker itself.
 bool find_next() {
   if (g_looks_up) return false;
@@ -71,6 +81,7 @@ bool find_next() {
   look_up(&g_next.posix_memalign, "posix_memalign");
   look_up(&g_next.aligned_alloc, "aligned_alloc");
   look_up(&g_next.memalign, "memalign");
+  if (has_own_operators()) hakbench::trace::note_own_operators();
   g_next.ready = true;
   g_looks_up = false;
   return true;

@@ -50,6 +50,7 @@ State *g_state;
 std::atomic<uint32_t> g_sessions{0};  // of this process and its forebears
 pthread_key_t g_key;
 bool g_has_key;
+bool g_own_operators;
 __thread Thread t_self __attribute__((tls_model("initial-exec")));
 
 // Opening and closing a file are cancellation points, malloc is none. A thread cancelled on the
@@ -122,6 +123,7 @@ bool create_file(State *state, const char *prefix) {
   RawHeader header = {};
   memcpy(header.magic, kRawMagic, sizeof header.magic);
   header.pid = getpid();
+  header.own_operators = g_own_operators ? 1 : 0;
   read_program_name(&header);
   int fd = -1;
   for (int n = 0; fd < 0; ++n) {
@@ -256,6 +258,8 @@ bool is_ready(const Thread &self) {
 }
 
 }  // namespace
+
+void note_own_operators() { g_own_operators = true; }
 
 void record(RawKind kind, const void *block, size_t size, unsigned log2_alignment) {
   Thread &self = t_self;

@@ -22,6 +22,10 @@ namespace hakbench::trace {
 
 void record(RawKind kind, const void *block, size_t size, unsigned log2_alignment);
 
+// For the file's header: the allocator brings operators new and delete, whose blocks are not seen. Before the
+// first record().
+void note_own_operators();
+
 }  // namespace hakbench::trace
 
 #endif  // HAKBENCH_RECORDER_RECORDER_H_

@@ -313,6 +313,17 @@ TEST_F(RecordTest, AnInterruptedReservationIsRepeated) {
   expect_threads_calls(read_ops(trace_));
 }
 
+TEST_F(RecordTest, OperatorsOfTheAllocatorsOwnAreSaidToBeMissing) {
+  const Outcome outcome = run({"record", "-o", trace_, "--", RECORDED_PROGRAM, "family"},
+                              [] { setenv("LD_PRELOAD", OWN_OPERATORS, 1); });
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
+  EXPECT_NE(outcome.error.find("warning: recorded_progra (process "), std::string::npos)
+      << outcome.error;
+  EXPECT_NE(outcome.error.find("operators new and delete of its own"), std::string::npos);
+  EXPECT_EQ(births(read_ops(trace_), kFamilyBytes), 1u) << "what it asked of malloc";
+  EXPECT_EQ(births(read_ops(trace_), kFamilyBytes + 7), 0u) << "what it asked of operator new";
+}
+
 // As pyenv's python3 does it: the trace of the name that was asked for is the wrapper's.
 TEST_F(RecordTest, OfSeveralTracesTheLargestIsNamed) {
   const Outcome outcome =

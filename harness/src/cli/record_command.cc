@@ -146,7 +146,8 @@ struct Merged {
   Trace largest;
   Trace own;               // of what the command's own process executed last
   std::string incomplete;  // what to say of the first that was cut short
-  std::string failure;     // and of the first that could not be merged
+  bool told_of_operators = false;
+  std::string failure;  // and of the first that could not be merged
 };
 
 // What was recorded until then is a trace like any other: the program's first calls.
@@ -166,6 +167,12 @@ void merge_file(const RawFile &file, const std::string &output, Merged *merged) 
     say(stderr, fmt::format("hakbench: warning: process {} recorded nothing: its raw file ends "
                             "within the header; it is left out\n",
                             file.pid));
+  if (result.own_operators && !std::exchange(merged->told_of_operators, true))
+    say(stderr,
+        fmt::format("hakbench: warning: {} (process {}) ran on an allocator with operators new and "
+                    "delete of its own; what C++ code asked of them is in no trace; record it "
+                    "on the C library's malloc\n",
+                    result.program, file.pid));
   if (result.stop_errno != 0 && merged->incomplete.empty())
     merged->incomplete = how_it_stopped(file, path, result);
   if (result.ops > 0) {

@@ -200,6 +200,7 @@ MergeResult merge_raw_file(const std::string &raw_path, const std::string &trace
   if (result.without_header) return result;
   result.program = raw.header().program;
   result.stop_errno = raw.header().stop_errno;
+  result.own_operators = raw.header().own_operators != 0;
   Writer writer(trace_path);
   Merger merger(&writer);
   for (const auto &[sequence, event] : raw.sorted_events()) merger.add(*event);

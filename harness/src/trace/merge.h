@@ -18,6 +18,7 @@ struct MergeResult {
   uint64_t ops = 0;             // 0: there was nothing, and no trace was written
   std::string program;          // as the kernel named it
   int stop_errno = 0;           // not 0: the recorder had to stop
+  bool own_operators = false;   // of the allocator: what C++ code asked of them was not seen
   bool without_header = false;  // its process was ended before there was one; no trace was written
 };
 

@@ -47,8 +47,9 @@ inline constexpr size_t kChunkSlots = kChunkBytes / sizeof(RawEvent);
 struct alignas(4096) RawHeader {
   char magic[8];
   int32_t pid;
-  int32_t stop_errno;  // not 0: the recorder had to stop, and why
-  char program[64];    // as the kernel names the process
+  int32_t stop_errno;     // not 0: the recorder had to stop, and why
+  char program[64];       // as the kernel names the process
+  int32_t own_operators;  // not 0: the allocator has operators new and delete that call no malloc
 };
 
 static_assert(sizeof(RawEvent) == 32 && sizeof(RawHeader) == 4096);
