@@ -143,7 +143,7 @@ TEST_F(RunTest, SubjectThatHangsIsBlamed) {
   arguments.insert(arguments.end(), {"--timeout", "500ms"});
   const Outcome outcome = run(arguments);
   EXPECT_EQ(outcome.exit_code, 1);
-  EXPECT_NE(outcome.error.find("did not finish within"), std::string::npos) << outcome.error;
+  EXPECT_NE(outcome.error.find("did not finish within 5.5 s"), std::string::npos) << outcome.error;
   EXPECT_NE(outcome.error.find("give it longer with --timeout"), std::string::npos);
   EXPECT_NE(events().find(",a,0,hang,"), std::string::npos) << events();
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -192,8 +193,8 @@ void SubjectProcess::await(std::chrono::nanoseconds timeout) {
       deadline = Clock::now() + timeout;
     }
     if (Clock::now() > deadline) {
-      const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(timeout).count();
-      throw SubjectFailure("hang", "did not finish within " + std::to_string(seconds) + " s");
+      const double seconds = std::chrono::duration<double>(timeout).count();
+      throw SubjectFailure("hang", fmt::format("did not finish within {:g} s", seconds));
     }
   }
   if (control_->failed) throw SubjectFailure("refused", control_->text);
