@@ -524,16 +524,17 @@ def test_the_budget_of_a_resumed_soak_is_drawn_where_its_slopes_are(tmp_path, dr
     assert len(slopes(panel)) == 2 and set(cones(panel)) == slopes(panel) and len(cones(panel)) == 4
 
 
-def suspended(folder):
-    """A leak of 1 MB/h, with three hours away in the middle."""
+def suspended(folder, behind=False):
+    """A leak of 1 MB/h, with three hours away in the middle, within the epoch that the event names or
+    behind it."""
     make_soak(folder, {"hakmem": leaking})
     path = folder / "epochs.csv"
     rows = pd.read_csv(path, dtype=str, keep_default_na=False)
-    away = 10_800.0 * (rows["seq"].astype(int) >= 330)
+    away = 10_800.0 * (rows["seq"].astype(int) >= 330 + behind)
     rows["wall_time_s"] = [f"{float(wall) + more:.6f}" for wall, more in zip(rows["wall_time_s"], away)]
     rows.to_csv(path, index=False)
     write_rows(folder / "events.csv", EVENT_COLUMNS,
-               [[0, "1700011130.0", "a", 0, "suspended", "seq=330 slept_s=10800.0"]])
+               [[0, "1700011131.2", "a", 0, "suspended", "seq=330 slept_s=10800.0"]])
     return folder
 
 
@@ -545,6 +546,19 @@ def test_a_suspended_machine_is_not_on_the_axis_either(tmp_path):
     assert drift.slope_kb_per_h == pytest.approx(1024, rel=0.05) and drift.span_s < 600
     assert any(note.startswith("the machine was suspended after 6 min of measuring: 3 h")
                for note in built.notes)
+
+
+def test_a_machine_that_was_suspended_while_a_subject_idled_is_not_on_the_axis(tmp_path, call):
+    """The event names the epoch before, whose end lies before the pause: it stays where it is."""
+    folder = suspended(tmp_path / "soak", behind=True)
+    result = load_result(folder)
+    assert result.epochs["time_s"].to_numpy() == pytest.approx(np.arange(600))
+    built = report_tool.build(folder)
+    assert built.soak[0].drift.slope_kb_per_h == pytest.approx(1024, rel=0.05)
+    assert any(note.startswith("the machine was suspended after 6 min of measuring: 3 h")
+               for note in built.notes)
+    assert slope_by_script(call, folder) == pytest.approx(built.soak[0].drift.slope_kb_per_h, rel=1e-6)
+    assert call(analyze_soak, folder).out.endswith("suspended for 3 h, which are in no slope\n")
 
 
 def slope_by_script(call, *arguments, **stdin):

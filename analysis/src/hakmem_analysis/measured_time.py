@@ -17,6 +17,7 @@ import pandas as pd
 
 SHORTEST_NAMED_S = 60.0
 SOON_S = 900.0  # an event is written that soon after the epoch that it names, a drain and its idling between
+CLOCK_STEP_S = 1.0  # what the wall's clock may be off by when the machine wakes up
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,27 @@ class Pause:
 
 
 def _suspensions(epochs: pd.DataFrame, events: pd.DataFrame) -> list:
-    """(wall time from which on it counts, seconds) of each; that is the end of the epoch it fell into."""
+    """(wall time from which on it counts, seconds) of each; that is the end of the epoch it fell into, or of
+    the drain and the idling behind it."""
+    written_s = events["wall_time_s"] if "wall_time_s" in events else pd.Series(np.nan, events.index)
     found = []
-    for detail in events.loc[events["event"] == "suspended", "detail"].dropna():
+    for row, detail in events.loc[events["event"] == "suspended", "detail"].dropna().items():
         told = re.search(r"\bseq=(\d+) slept_s=([0-9.]+)", detail)
         ends = epochs.loc[epochs["seq"] == float(told[1]), "wall_time_s"].dropna() if told else []
         if len(ends):
-            found.append((float(ends.iloc[0]), float(told[2])))
+            end, slept_s = float(ends.iloc[0]), float(told[2])
+            found.append((_counts_from(epochs["wall_time_s"], end, slept_s, written_s[row]), slept_s))
     return found
+
+
+def _counts_from(wall: pd.Series, end: float, slept_s: float, written_s: float) -> float:
+    """`end`, the end of the epoch that an event names, or the machine's waking if it slept behind that, while
+    the subject was drained and idled: the event was written at `written_s`, and the sleep is in the longer of
+    the times from the last epoch's end to this one and from there to the event."""
+    earlier = wall[wall < end]
+    before_s = end - earlier.max() if len(earlier) else 0.0
+    behind = written_s - end >= max(slept_s - CLOCK_STEP_S, before_s)
+    return min(end + slept_s, written_s) if behind else end
 
 
 def _resumptions(manifest: dict, epochs: pd.DataFrame) -> list:
@@ -58,9 +72,10 @@ def without_suspensions(epochs: pd.DataFrame, events: pd.DataFrame) -> tuple:
     CSV's epochs, by the events that lie beside it: those of epochs that end when the events say so, since it
     may be another run's CSV."""
     if "wall_time_s" in events:
-        named = pd.to_numeric(events["detail"].astype(str).str.extract(r"\bseq=(\d+)")[0])
-        ends = named.map(epochs.drop_duplicates("seq").set_index("seq")["wall_time_s"])
-        events = events[~((events["wall_time_s"] - ends).abs() > SOON_S)]
+        told = events["detail"].astype(str).str.extract(r"\bseq=(\d+)(?: slept_s=([0-9.]+))?").astype(float)
+        ends = told[0].map(epochs.drop_duplicates("seq").set_index("seq")["wall_time_s"])
+        late_s = events["wall_time_s"] - ends
+        events = events[~((late_s.abs() > SOON_S) & ((late_s - told[1].fillna(0)).abs() > SOON_S))]
     wall, gone_s = epochs["wall_time_s"], 0.0
     time_s = wall.copy()
     for at, seconds in _suspensions(epochs, events):
