@@ -322,6 +322,24 @@ def test_noise_that_spoils_a_run_is_no_pass_against_a_baseline(profile, capsys):
     assert "INCONCLUSIVE: throughput (too noisy: 0 launch" in capsys.readouterr().out
 
 
+def test_noise_that_spoils_the_tail_is_no_pass_against_a_baseline(profile, capsys):
+    """All latency epochs are over the noise limit, the blocks are not."""
+    chosen = profile(metrics=["throughput", "slow_ops_per_mop"], looks=[24])
+    store(chosen, capsys, seed=5, slow=(0.25, 0.2))
+    fake = FakeHakbench(seed=6, slow=(7.5, 0.2))
+
+    def noisy(words):
+        code = fake(words)
+        epochs = pd.read_csv("again/epochs.csv", dtype=str, keep_default_na=False)
+        timed = epochs.iloc[[0] * 24].assign(seq=range(9000, 9024), kind="latency", quarantined="1")
+        pd.concat([epochs, timed]).to_csv("again/epochs.csv", index=False)
+        return code
+
+    assert run(noisy, "--candidate", "hak", "--baseline", "b.json", "-p", chosen, "-o", "again",
+               "--fail-on-inconclusive") == cli.EXIT_INCONCLUSIVE
+    assert slow_row("again")["note"] == "too noisy: 0 launches left, 4 are needed"
+
+
 def test_noise_is_named_once_with_the_metrics_it_spoiled(profile, capsys):
     chosen = profile(looks=[6], metrics=["ns_above_floor", "throughput", "peak_rss_above_base"])
     run(FakeHakbench(quarantined=tuple(range(1000))), *SIDES, "-p", chosen, "-o", "out")

@@ -197,11 +197,15 @@ def _row(name: str, before, result: Result, candidate: str, anchor: str, workloa
         counts = counts_of(metric, metric.events(result, candidate), tuple(before["events"]))
     estimate = launch_stats.welch(now, then, counts, granule(metric, now, then))
     logs = metric.scale == RATIO
-    calm = replace(result, epochs=result.epochs.assign(excluded=False))
-    measured = min(len(then), len(launch_values(calm, metric, candidate, anchor)))
+    measured = min(len(then), len(launch_values(_calm(result), metric, candidate, anchor)))
     row = make_row(name, workload, estimate, centre(now, logs), centre(then, logs), settings,
                    len(settings.looks), measured)
     return replace(row, unit=f"of {ANCHOR}") if name == "throughput" else row
+
+
+def _calm(result: Result) -> Result:
+    """The run as if no epoch were over the noise limit: what was measured, spoiled by noise or not."""
+    return replace(result, epochs=result.epochs.assign(excluded=False))
 
 
 def _tail_row(name: str, before: dict, result: Result, candidate: str, anchor: str, workload: str,
@@ -219,8 +223,9 @@ def _tail_row(name: str, before: dict, result: Result, candidate: str, anchor: s
             events, ops, weight = _anchor_term(result, metric, candidate, anchor)
             counts = replace(counts, others=((events, ops, -weight), tuple(stored["events"])))
     logs = metric.scale == RATIO
+    measured = min(len(then), len(beyond_anchor(_calm(result), metric, candidate, anchor)))
     row = make_row(name, workload, launch_stats.welch(now, then, counts), centre(now, logs),
-                   centre(then, logs), settings, len(settings.looks), min(len(now), len(then)))
+                   centre(then, logs), settings, len(settings.looks), measured)
     return replace(row, unit=f"of {ANCHOR}" if logs else f"{metric.unit} above {ANCHOR}")
 
 
