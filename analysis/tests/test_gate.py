@@ -562,6 +562,23 @@ def test_looks_keep_what_was_measured_when_the_harness_fails(tmp_path):
     assert len(load_result(folder).epochs)
 
 
+@pytest.mark.parametrize("tool", [gate, experiment])
+def test_a_candidate_that_fails_to_allocate_is_no_pass(profile, tool, capsys):
+    """It is faster and leaner: of what it could not allocate it did nothing."""
+    fake = FakeHakbench(ratio=1.5, rss_kb=(700, 900, 500))
+
+    def failing(words):
+        code = fake(words)
+        epochs = pd.read_csv("out/epochs.csv", dtype=str, keep_default_na=False)
+        epochs.loc[epochs.index[epochs["subject"] == "a"][:2], "failed_allocs"] = "3"
+        epochs.to_csv("out/epochs.csv", index=False)
+        return code
+
+    with pytest.raises(InputError, match="^6 allocations of new failed, so nothing can be compared; "):
+        run(failing, *SIDES, "-p", profile(), "-o", "out", tool=tool)
+    assert len(fake.calls) == 1 and not capsys.readouterr().out
+
+
 def test_looks_do_not_claim_to_keep_what_was_not_measured(tmp_path):
     def command(words):
         (tmp_path / "epochs.csv").write_text("seq,subject\n")

@@ -6,7 +6,8 @@ Owns        Measured, Plan.
 Boundary    The one place of the package that starts measurements; the command is injected, so tests need no
             harness.
 Invariants  At most the planned looks; each judges at 1 - alpha / looks (verdicts.look_confidence). What was
-            measured stays in its folder, whatever happens after.
+            measured stays in its folder, whatever happens after. A run in which allocations failed is judged
+            by nobody: an allocator that fails is fast and lean.
 """
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional, Sequence
 
+from . import text
 from .binary import find_hakbench
 from .errors import InputError
 from .load import Result, load_result
@@ -96,11 +98,22 @@ def _holds_epochs(folder: Path) -> bool:
     return epochs.exists() and epochs.read_bytes().count(b"\n") > 1  # more than the header
 
 
+def check_allocations(result: Result) -> None:
+    """Raises InputError if an allocation of a subject failed."""
+    failed = result.epochs.groupby("subject")["failed_allocs"].sum()
+    found = [f"{text.counted(int(count), 'allocation')} of {result.display_name(label)}"
+             for label, count in failed.items() if count > 0]
+    if found:
+        raise InputError(f"{' and '.join(found)} failed, so nothing can be compared; give more memory, or a "
+                         f"smaller workload; what was measured is in {result.folder}")
+
+
 def grow(plan: Plan, looks: Sequence[int], decided: Callable[[Measured], bool],
          command: Command = run_hakbench) -> Measured:
     """Measures look after look until decided() says so or the looks are used up; returns the last Measured.
 
-    Raises InputError when hakbench fails; its own line stands on standard error already.
+    Raises InputError when hakbench fails, whose own line stands on standard error already, and when an
+    allocation failed.
     """
     for number, launches in enumerate(looks, 1):
         words = first_arguments(plan, launches) if number == 1 else further_arguments(plan, launches)
@@ -109,6 +122,7 @@ def grow(plan: Plan, looks: Sequence[int], decided: Callable[[Measured], bool],
             kept = f"; what was measured is in {plan.folder}" if _holds_epochs(plan.folder) else ""
             raise InputError(f"hakbench {' '.join(words)} failed with exit code {code}{kept}")
         measured = Measured(load_result(plan.folder), number, number == len(looks))
+        check_allocations(measured.result)
         if decided(measured) or measured.last:
             return measured
     raise ValueError("no looks were planned")
