@@ -35,3 +35,19 @@ def ab_folder(tmp_path_factory):
 def spoiled(ab_folder, tmp_path):
     """A copy of the A/B folder to damage."""
     return shutil.copytree(ab_folder, tmp_path / "run")
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The axes of the picture of a folder, with the file written too."""
+    from hakmem_analysis import plot, report  # matplotlib is slow to load
+    figures = []
+    monkeypatch.setattr(plot.plt, "close", figures.append)
+
+    def draw(folder):
+        report.write(report.build(folder), plot=True)
+        return figures[-1].axes
+    yield draw
+    monkeypatch.undo()
+    for figure in figures:
+        plot.plt.close(figure)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from folders import BASE_KB, write_rows
-from hakmem_analysis import causes, decay, plot, report as report_tool, soak_judge, soak_page, soak_plot
+from hakmem_analysis import causes, decay, plot, report as report_tool, soak_judge, soak_page, soak_plot, text
 from hakmem_analysis.load import load_result
 from hakmem_analysis.schema import EVENT_COLUMNS
 from hakmem_analysis.soak import main as analyze_soak
@@ -194,22 +194,6 @@ def drained_soak(folder, drains=10, **more):
     return make_soak(folder, {"hakmem": still, "mimalloc": still}, samples=samples, **more)
 
 
-@pytest.fixture
-def drawn(monkeypatch):
-    """The axes of the picture of a folder, with the file written too."""
-    figures = []
-    monkeypatch.setattr(soak_plot.plt, "close", figures.append)
-
-    def draw(folder):
-        built = report_tool.build(folder)
-        report_tool.write(built, plot=True)
-        return figures[-1].axes
-    yield draw
-    monkeypatch.undo()
-    for figure in figures:
-        plot.plt.close(figure)
-
-
 def test_a_ratchet_soak_says_what_stays_and_for_how_long(tmp_path, call):
     done = call(report_tool.main, drained_soak(tmp_path / "soak"), "--summary", "--no-plot")
     first, last = (np.median([round(500 + (2000 + 10 * seq) * 0.5 ** (at / 0.3)) for seq in range(10)])
@@ -266,7 +250,8 @@ def test_slopes_of_many_subjects_have_a_row_each(tmp_path, drawn, count, rows):
     folder = make_soak(tmp_path / "soak", {**{long_named(each): still for each in range(count - 1)},
                                            "leaky": leaking}, epoch_s=0.5)
     axes = drawn(folder)
-    panels = axes[2:]
+    speeds = 1 if count <= soak_plot.TOGETHER_AT_MOST else count
+    panels = axes[speeds + 1:]
     assert len(panels) == rows and len({panel.get_ylim() for panel in panels}) == 1
     assert [len(panel.collections) for panel in panels] == [count // rows] * rows
     assert panels[-1].texts[-1].get_text().startswith("leaky: +")
@@ -278,8 +263,26 @@ def test_slopes_of_many_subjects_have_a_row_each(tmp_path, drawn, count, rows):
 
 def test_steady_subjects_beyond_the_colours_share_a_row(tmp_path, drawn):
     growth = {f"clean{each}": still for each in range(len(soak_plot.COLOURS))}
-    panels = drawn(make_soak(tmp_path / "soak", {**growth, "leaky": leaking}, epoch_s=0.5))[2:]
-    assert [panel.texts[-1].get_text().split(":")[0] for panel in panels] == ["leaky", "8 steady subjects"]
+    axes = drawn(make_soak(tmp_path / "soak", {**growth, "leaky": leaking}, epoch_s=0.5))
+    for panels in (axes[:2], axes[3:]):
+        words = [panel.texts[-1].get_text().split(":")[0] for panel in panels]
+        assert words == ["leaky", "8 steady subjects"]
+
+
+def test_throughput_of_many_subjects_has_a_row_each_in_percent_of_its_median(tmp_path, drawn):
+    """One that is ten times as fast does not flatten the others."""
+    folder = make_soak(tmp_path / "soak", dict.fromkeys("wxyz", still), rate=(1e9, 1e8))
+    panels = drawn(folder)[:4]
+    assert [panel.texts[0].get_text().split(":")[0] for panel in panels] == list("wxyz")
+    median = load_result(folder).measured("a")["ops_per_s"].median()
+    assert panels[0].texts[0].get_text() == f"w: median {text.rate(median)}"
+    assert len({panel.get_ylim() for panel in panels}) == 1
+    for panel in panels:
+        points = np.concatenate([line.get_ydata() for line in panel.lines if line.get_linestyle() == "None"])
+        assert np.median(points) == pytest.approx(100) and 95 < points.min() < points.max() < 105
+        assert panel.get_ylim()[0] < points.min() and panel.get_ylim()[1] > points.max()
+    assert "percent of its subject's median" in panels[0].get_title(loc="left")
+    assert len(drawn(make_soak(tmp_path / "three", dict.fromkeys("xyz", still)))) == 1 + 1 + 3
 
 
 def test_the_line_of_a_slope_goes_through_its_data_and_the_interval_is_a_bow_tie(tmp_path, drawn):

@@ -80,17 +80,21 @@ def legend(axis) -> None:
 
 def draw_throughput(axis, result: Result, styles: dict) -> None:
     window = draw_series(axis, result, styles, "ops_per_s", 1e-6, smooth=True)
-    axis.set_title("Throughput of each epoch" + (
-        f"; the line is the median of {window}" if window > 1 else ""))
+    axis.set_title(throughput_title(window))
     axis.set_ylabel("million ops/s")
     axis.set_xlim(left=0)
     low, high = axis.get_ylim()
     axis.set_ylim(low, high + 0.08 * (high - low))  # room for the launches' names above the data
-    _mark_launches(axis, result, names=True)
+    mark_launches(axis, result, names=True)
     axis.tick_params(labelbottom=False)
 
 
-def draw_memory(axis, result: Result, styles: dict) -> None:
+def throughput_title(window: int) -> str:
+    """`window`: of the running median, 1 without one."""
+    return "Throughput of each epoch" + (f"; the line is the median of {window}" if window > 1 else "")
+
+
+def draw_memory(axis, result: Result, styles: dict, launches_named: bool = False) -> None:
     largest = result.epochs["rss_above_base_kb"].max()
     unit, scale = ("MB of 1024 kB", 1 / 1024) if largest >= 10_000 else ("kB", 1.0)
     axis.set_title("Resident memory above the process's own")
@@ -101,7 +105,7 @@ def draw_memory(axis, result: Result, styles: dict) -> None:
         return
     draw_series(axis, result, styles, "rss_above_base_kb", scale)
     axis.set_ylim(min(0.0, axis.get_ylim()[0]), 1.08 * max(largest * scale, 1.0))
-    _mark_launches(axis, result, names=False)
+    mark_launches(axis, result, names=launches_named)
 
 
 def draw_series(axis, result: Result, styles: dict, column: str, scale: float,
@@ -137,7 +141,7 @@ def draw_series(axis, result: Result, styles: dict, column: str, scale: float,
     return longest
 
 
-def _mark_launches(axis, result: Result, names: bool) -> None:
+def mark_launches(axis, result: Result, names: bool) -> None:
     """A thin line where each launch begins (not the first), with its number above the data."""
     begins = result.epochs.groupby("launch")["time_s"].min()
     for launch, begin in begins.items():

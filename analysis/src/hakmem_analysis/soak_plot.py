@@ -2,7 +2,9 @@
 
 Boundary    Result and SoakSubjects in, one PNG out.
 Invariants  As plot.py's. Of many subjects, those that rest are grey: what drifts stands out. Slopes of more
-            than BANDS_AT_MOST subjects have a row each, on one scale, or they would cover each other.
+            than BANDS_AT_MOST subjects have a row each, on one scale, or they would cover each other; so has
+            the throughput of more than TOGETHER_AT_MOST, in percent of its median, or the levels would take
+            the scale.
 """
 from __future__ import annotations
 
@@ -17,14 +19,17 @@ from .drift import SECONDS_PER_HOUR
 from .load import Result
 from .plot import (
     BANDS_AT_MOST, COLOURS, GREY, LEGEND_MARK_CHARACTERS, LINE_CHARACTERS, MARKERS, TIME_LABEL,
-    draw_memory, draw_throughput, plt)
+    draw_memory, draw_series, draw_throughput, mark_launches, plt, throughput_title)
 from .soak_judge import STABLE
 from .soak_page import names
 from .wholefile import MEND, write_picture
 
 COLOURED_AT_MOST = len(COLOURS)
+TOGETHER_AT_MOST = 3
+THROUGHPUT_INCHES = 2.7
 CHANGE_INCHES = 2.9
 ROW_INCHES = 0.75
+ROOM_FOR_NAME = 0.45  # of the data's height, above it in a row
 TOO_FEW = "too few epochs for a slope"
 
 
@@ -48,13 +53,24 @@ def _rows(judged: list, styles: dict) -> list:
     return [[subject] for subject in judged if subject not in grey] + ([grey] if grey else [])
 
 
+def _throughput_rows(result: Result, styles: dict) -> list:
+    """The labels of each panel of throughput: all in one, or of many one each, the grey ones together."""
+    labels = [label for label in styles if result.measured(label)["ops_per_s"].notna().any()]
+    if len(labels) <= TOGETHER_AT_MOST:
+        return [labels]
+    grey = [label for label in labels if styles[label][0] == GREY]
+    return [[label] for label in labels if label not in grey] + ([grey] if grey else [])
+
+
 def draw(result: Result, judged: list, headline: str, path: Path) -> None:
     """Writes the PNG. Raises InputError if the path cannot be written."""
     styles = _styles(result, judged)
     drained = [subject for subject in judged if subject.decay]
     rows = _rows(judged, styles)
     changes = [CHANGE_INCHES] if len(rows) == 1 else [ROW_INCHES] * len(rows)
-    heights = [2.7, 2.2, *changes] + ([2.6] if drained else [])
+    speeds = _throughput_rows(result, styles)
+    first = [THROUGHPUT_INCHES] if len(speeds) == 1 else [ROW_INCHES] * len(speeds)
+    heights = [*first, 2.2, *changes] + ([2.6] if drained else [])
     names_wide = max(len(result.display_name(label)) for label in styles) + LEGEND_MARK_CHARACTERS
     columns = max(1, LINE_CHARACTERS // names_wide)
     lines = -(-sum(colour != GREY for colour, _ in styles.values()) // columns)
@@ -63,34 +79,63 @@ def draw(result: Result, judged: list, headline: str, path: Path) -> None:
     with plt.rc_context(style):
         figure, axes = plt.subplots(len(heights), 1, figsize=(10, sum(heights) + 0.9 + 0.22 * lines),
                                     layout="constrained", height_ratios=heights)
-        over_time = axes[:2 + len(rows)]
+        memory = axes[len(speeds)]
+        over_time = axes[:len(speeds) + 1 + len(rows)]
         for axis in over_time[1:]:
             axis.sharex(axes[0])
         figure.suptitle(textwrap.fill(headline, 105), fontsize=11, x=0.01, ha="left")
-        draw_throughput(axes[0], result, styles)
-        draw_memory(axes[1], result, styles)
-        axes[1].set_xlabel("")
-        _draw_changes(over_time[2:], rows, judged, styles)
+        if len(speeds) == 1:
+            draw_throughput(axes[0], result, styles)
+        else:
+            _draw_throughput_rows(axes[:len(speeds)], result, speeds, styles)
+        draw_memory(memory, result, styles, launches_named=len(speeds) > 1)
+        memory.set_xlabel("")
+        _draw_changes(over_time[len(speeds) + 1:], rows, judged, styles)
         for axis in over_time[:-1]:
             axis.tick_params(labelbottom=False)
         if drained:
             _draw_decay(axes[-1], result, drained, styles)
-        handles, labels = _legend_entries(axes[0], styles)
+        handles, labels = _legend_entries(axes[:len(speeds)], styles)
         axes[-1].legend(handles, labels, loc="upper left", bbox_to_anchor=(0, -0.58 / heights[-1]),
                         ncol=columns, frameon=False, fontsize=9, markerscale=2)
         write_picture(path, figure, MEND)
         plt.close(figure)
 
 
-def _legend_entries(axis, styles: dict) -> tuple:
+def _legend_entries(axes, styles: dict) -> tuple:
     """(handles, labels) of the subjects; the grey ones share one entry."""
-    entries = list(zip(*axis.get_legend_handles_labels()))
+    by_name = {name: handle for axis in axes for handle, name in zip(*axis.get_legend_handles_labels())}
+    entries = [(handle, name) for name, handle in by_name.items()]
     shown = [entry for entry in entries if entry[0].get_color() != GREY or entry[1].startswith("hollow")]
     grey = [entry[0] for entry in entries if entry not in shown]
     steady = sum(colour == GREY for colour, _ in styles.values())
     if steady and grey:
-        shown.append((grey[0], f"{steady} steady subjects"))
+        shown.append((grey[0], text.counted(steady, "steady subject")))
     return [handle for handle, _ in shown], [name for _, name in shown]
+
+
+def _draw_throughput_rows(axes, result: Result, rows: list, styles: dict) -> None:
+    """The throughput of the subjects of a row in each of `axes`, in percent of each one's median; the rows
+    are on one scale."""
+    window = 1
+    for axis, labels in zip(axes, rows):
+        for label in labels:
+            median = result.measured(label)["ops_per_s"].median()
+            window = max(window, draw_series(axis, result, {label: styles[label]}, "ops_per_s", 100 / median,
+                                             smooth=True))
+        colour = styles[labels[0]][0]
+        name = text.counted(len(labels), "steady subject") if colour == GREY else (
+            f"{result.display_name(labels[0])}: median {text.rate(median)}")
+        _label(axis, name, 0, colour)
+        axis.set_ylabel("%")
+        mark_launches(axis, result, names=False)
+    axes[0].set_title(throughput_title(window) + ", in percent of its subject's median")
+    axes[0].set_xlim(left=0)
+    limits = [axis.get_ylim() for axis in axes]
+    low, high = min(low for low, _ in limits), max(high for _, high in limits)
+    for axis in axes:
+        axis.set_ylim(low, high + ROOM_FOR_NAME * (high - low))
+        axis.locator_params(axis="y", nbins=3)
 
 
 def _draw_changes(axes, rows: list, judged: list, styles: dict) -> None:
@@ -128,7 +173,7 @@ def _draw_change(axis, subjects: list, styles: dict) -> None:
             _label(axis, _slope_words(subject), labels, colour)
             labels += 1
     if not labels:
-        _label(axis, f"{len(subjects)} steady subjects", 0, GREY)
+        _label(axis, text.counted(len(subjects), "steady subject"), 0, GREY)
     _draw_budget(axis, subjects[0].drift.budget_kb_per_h, judged_s.values())
 
 
