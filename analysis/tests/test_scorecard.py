@@ -220,6 +220,24 @@ def test_an_axis_always_shows_one():
         assert all(right - left > 30 for left, right in zip(places, places[1:])), "labels touch"
 
 
+def test_a_legend_of_eight_allocators_is_whole_and_each_has_a_shape(tmp_path):
+    """As many as hakbench ab takes; more than a line holds."""
+    names = ("hakmem", *(f"mimalloc-{number}" for number in range(7)))
+    folder = make_workload(tmp_path / "w", ratios=[1.0 + number / 10 for number in range(8)], names=names)
+    card = read_card([folder], "hakmem")
+    points, _ = scorecard_measures.pareto(card, "mimalloc-0")
+    drawn = [("w", {name: card.workloads[0].rows[name, "throughput"] for name in card.comparators})]
+    for svg, listed in ((scorecard_svg.pareto(points, "mimalloc-0"), names),
+                        (scorecard_svg.ratios(drawn, card.comparators, "hakmem"), names[1:])):
+        root = xml.fromstring(svg)
+        texts = [it for it in root if it.tag.endswith("text") and it.text in listed]
+        assert [it.text for it in texts] == list(listed)
+        assert max(float(it.get("x")) + 7 * len(it.text) for it in texts) < scorecard_svg.WIDTH
+        below = min(float(it.get("y1")) for it in root if it.tag.endswith("}line"))
+        assert max(float(it.get("y")) for it in texts) < below
+    assert len({scorecard_svg._shape(index, 0, 0) for index in range(len(names))}) == len(names)
+
+
 def test_soaks_and_system_calls(tmp_path):
     folders = [make_soak(tmp_path / "soak"), make_workload(tmp_path / "w", syscalls=(30, 0, 0))]
     card = read_card(folders, "hakmem")

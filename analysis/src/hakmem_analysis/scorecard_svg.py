@@ -20,6 +20,7 @@ _TICKS = (1, 10, 0.1, 100, 0.01, 1000, 0.001, 2, 0.5, 5, 0.2, 20, 0.05, 50, 0.02
           0.8, 1.1, 0.9, 4, 0.3, 0.6, 7)  # the roundest first
 _TICK_DISTANCE = 34  # pixels
 _ROW = 22
+_LEGEND_LINE = 18
 _LABELS = 168
 
 
@@ -28,9 +29,13 @@ def colour(index: int) -> str:
 
 
 def _shape(index: int, x: float, y: float, size: float = 5) -> str:
-    """A circle, square, triangle, diamond, or triangle on its tip."""
+    """A shape of its own for each of COLOURS: a circle, square, triangle, diamond, triangle on its tip, plus,
+    bow tie, or triangle on its side."""
     kinds = (None, [(-1, -1), (1, -1), (1, 1), (-1, 1)], [(0, -1.2), (1.1, 1), (-1.1, 1)],
-             [(0, -1.3), (1.3, 0), (0, 1.3), (-1.3, 0)], [(0, 1.2), (1.1, -1), (-1.1, -1)])
+             [(0, -1.3), (1.3, 0), (0, 1.3), (-1.3, 0)], [(0, 1.2), (1.1, -1), (-1.1, -1)],
+             [(-0.4, -1.2), (0.4, -1.2), (0.4, -0.4), (1.2, -0.4), (1.2, 0.4), (0.4, 0.4), (0.4, 1.2),
+              (-0.4, 1.2), (-0.4, 0.4), (-1.2, 0.4), (-1.2, -0.4), (-0.4, -0.4)],
+             [(-1.2, -1), (1.2, 1), (1.2, -1), (-1.2, 1)], [(-1.2, 0), (1, -1.1), (1, 1.1)])
     corners = kinds[index % len(kinds)]
     if corners is None:
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}"/>'
@@ -75,12 +80,17 @@ def _label(words: str, x: float, y: float, anchor: str = "start", **more) -> str
     return _tag("text", html.escape(words), x=float(x), y=float(y), text_anchor=anchor, **more)
 
 
-def _legend(names: Sequence[str], first: int = 0) -> str:
-    out, x = [], 8.0
+def _legend(names: Sequence[str], first: int = 0) -> tuple:
+    """(the names with their shapes, in as many lines as they take; the height beyond that of one line)."""
+    out, x, down = [], 8.0, 0.0
     for index, name in enumerate(names, first):
-        out.append(_tag("g", _shape(index, x, 12), fill=colour(index)) + _label(name, x + 9, 16.5))
-        x += 30 + 7.6 * len(name)
-    return "".join(out)
+        width = 7.6 * len(name)
+        if x > 8 and x + 9 + width > WIDTH:
+            x, down = 8.0, down + _LEGEND_LINE
+        out.append(_tag("g", _shape(index, x, 12 + down), fill=colour(index))
+                   + _label(name, x + 9, 16.5 + down))
+        x += 30 + width
+    return "".join(out), down
 
 
 def _svg(height: float, title: str, body: str) -> str:
@@ -96,21 +106,22 @@ def _estimate_words(estimate) -> str:
 
 def pareto(points: Sequence, reference: str) -> str:
     """The Pareto view: right is faster, up is leaner. The line joins the allocators none beats on both."""
-    bottom, height = 330.0, 372.0
+    legend, more = _legend([point.allocator for point in points])
+    top, bottom, height = _TOP + more, 330.0 + more, 372.0 + more
     x = _Scale([v for p in points for v in (p.throughput.value, p.throughput.lower, p.throughput.upper)],
                _LEFT, WIDTH - _RIGHT)
     y = _Scale([v for p in points for v in (p.peak_rss.value, p.peak_rss.lower, p.peak_rss.upper)],
-               _TOP, bottom)
-    out = [_legend([point.allocator for point in points])]
+               top, bottom)
+    out = [legend]
     for tick in x.ticks():
-        out += [_line(x(tick), _TOP, x(tick), bottom, 0.5 if tick == 1 else 0.15),
+        out += [_line(x(tick), top, x(tick), bottom, 0.5 if tick == 1 else 0.15),
                 _label(f"{tick:g}", x(tick), bottom + 16, "middle")]
     for tick in y.ticks():
         out += [_line(_LEFT, y(tick), WIDTH - _RIGHT, y(tick), 0.5 if tick == 1 else 0.15),
                 _label(f"{tick:g}", _LEFT - 6, y(tick) + 4, "end")]
     out.append(_label(f"throughput / {reference}'s: right is faster", (_LEFT + WIDTH) / 2, bottom + 34,
                       "middle"))
-    middle = (_TOP + bottom) / 2
+    middle = (top + bottom) / 2
     out.append(_label(f"peak RSS / {reference}'s: up is leaner", 13, middle, "middle",
                       transform=f"rotate(-90 13 {middle:.0f})"))
     front = sorted((p for p in points if not p.dominated_by), key=lambda p: p.throughput.value)
@@ -135,16 +146,18 @@ def pareto(points: Sequence, reference: str) -> str:
 
 def ratios(rows: Sequence, comparators: Sequence[str], candidate: str) -> str:
     """A row a workload: (name, {comparator: Comparison of throughput}); a mark a comparator."""
-    bottom = _TOP + _ROW * len(rows)
+    legend, more = _legend(comparators, 1)
+    top = _TOP + more
+    bottom = top + _ROW * len(rows)
     found = [row for _, by_name in rows for row in by_name.values() if row.ratio is not None]
     x = _Scale([value for row in found for value in (row.ratio, row.lower, row.upper)], _LABELS,
                WIDTH - _RIGHT)
-    out = [_legend(comparators, 1)]
+    out = [legend]
     for tick in x.ticks():
-        out += [_line(x(tick), _TOP - 8, x(tick), bottom, 0.7 if tick == 1 else 0.15),
+        out += [_line(x(tick), top - 8, x(tick), bottom, 0.7 if tick == 1 else 0.15),
                 _label(f"{tick:g}", x(tick), bottom + 14, "middle")]
     for at, (name, by_name) in enumerate(rows):
-        py = _TOP + _ROW * (at + 0.5) - 4
+        py = top + _ROW * (at + 0.5) - 4
         shown = name if len(name) <= 24 else name[:23] + "\u2026"
         out += [_label(shown, 4, py + 4), _line(_LABELS, py, WIDTH - _RIGHT, py, 0.08)]
         for index, comparator in enumerate(comparators, 1):
