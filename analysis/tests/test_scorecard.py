@@ -11,9 +11,10 @@ from xml.etree import ElementTree as xml
 import numpy as np
 import pytest
 
+from folders import write_rows
 from hakmem_analysis import scorecard, scorecard_measures, scorecard_readme, scorecard_svg
 from hakmem_analysis.compare import compare
-from hakmem_analysis.document import to_markdown
+from hakmem_analysis.document import to_html, to_markdown
 from hakmem_analysis.load import load_result
 from hakmem_analysis.scorecard_data import read_card
 from hakmem_analysis.scorecard_page import DEFAULT_PAGE, Page
@@ -172,6 +173,18 @@ def test_the_html_needs_nothing_else(call, suite, tmp_path):
     assert len(titles[0]) == 1 + 6 * 2 and titles[0][1].startswith("w0: hakmem / mimalloc 1.0")
     assert len(titles[1]) == 1 + 3 and titles[1][2].startswith("mimalloc: throughput 1.000")
     assert html.count("<table>") == html.count("<thead>") and 'data-sort="' in html
+
+
+def test_columns_of_two_units_are_sorted_by_value(tmp_path):
+    """9999 kB is less than 9.8 MB, and 9999 ns less than 10 us."""
+    folder = make_workload(tmp_path / "w")
+    write_rows(folder / "latency.csv", ("seq", "subject", "launch", "op", "low_ns", "high_ns", "count"),
+               [(0, label, 0, "malloc", 20_000, 20_001, 10) for label in "abc"])
+    card = read_card([folder, make_soak(tmp_path / "soak")], "hakmem")
+    page = to_html(Page(card, "mimalloc", tmp_path).parts(["x"]), "card", sortable=True)
+    for kind in (r"\d+ kB", r"[\d.]+ MB", r"\d+ us"):
+        assert not re.search(rf"<td>{kind}</td>", page)
+    assert re.search(r'<td data-sort="20000\.\d+">20 us</td>', page)
 
 
 def test_one_workload_is_judged_by_its_own_interval(call, tmp_path):

@@ -160,7 +160,7 @@ class Page:
             tax = measure.tax_kb(workload, card.candidate) if own else None
             live = own.live_bytes / 1024 if own else None
             rows.append([
-                self._folder_cell(workload.name, workload.folder), text.memory(live),
+                self._folder_cell(workload.name, workload.folder), Cell(text.memory(live), sort=live),
                 Cell(text.memory(own.rss_peak_kb), sort=own.rss_peak_kb) if own else text.MISSING,
                 Cell(text.memory(tax), sort=tax),
                 *(_ratio_cell(workload.rows.get((name, "peak_rss_above_base")))
@@ -202,7 +202,8 @@ class Page:
                 self._folder_cell(workload.name, workload.folder), Cell(text.percent(own.cv), sort=own.cv),
                 text.plain(own.ns_per_op_tail["p99"], "{:.3g}"),
                 text.ratio(measure.tail_ratio(workload, other, card.candidate)),
-                text.service_time(service.p99_9_ns) if service else text.MISSING,
+                Cell(text.service_time(service.p99_9_ns), sort=service.p99_9_ns) if service
+                else text.MISSING,
                 text.ratio(measure.service_ratio(workload, other, card.candidate)),
                 Cell(amount("per op", rate.value), sort=rate.value), _budget(rate)])
         return [Heading("Tail, spread and system calls"),
@@ -225,7 +226,7 @@ class Page:
                                            soak.folder),
                          f"{it.span_s:.0f} s", it.verdict, amount("kB/h", it.slope_kb_per_h),
                          f"{text.kb_per_h(slope.lower)} .. {text.kb_per_h(slope.upper)}",
-                         text.memory(it.rss_peak_kb), text.percent(it.cv),
+                         Cell(text.memory(it.rss_peak_kb), sort=it.rss_peak_kb), text.percent(it.cv),
                          text.plain(it.syscalls_per_op, "{:.3g}")])
         return [Heading("Soaks"), Table(["soak", "after warm-up", "verdict", "slope of RSS", "interval, kB/h",
                                          "peak RSS", "CV", "system calls/op"], rows)]
