@@ -111,6 +111,12 @@ def test_the_profile_declares_the_budget(tmp_path):
         "STABLE. Memory drifts within the budget: hakmem")
 
 
+def test_days_of_soaking_show_more_than_nothing(tmp_path):
+    folder = make_soak(tmp_path / "soak", {"hakmem": still}, soak_s=6 * 86_400, epoch_s=3600)
+    assert "; it would have shown 0.0374 kB/h. RSS" in report_tool.build(folder).headlines[1]
+    assert [text.duration(3600 * hours) for hours in (99.4, 99.6, 36)] == ["99 h", "4 days", "36 h"]
+
+
 def test_a_budget_that_is_none_is_one_line(tmp_path, call):
     folder = make_soak(tmp_path / "soak", {"hakmem": still}, gate={"rss_drift_kb_per_h": -1})
     done = call(report_tool.main, folder)

@@ -91,6 +91,8 @@ def slope_words(drift: Drift) -> tuple:
         drift.slope_kb_per_h, drift.slope_lower_kb_per_h, drift.slope_upper_kb_per_h,
         drift.smallest_slope_kb_per_h)
     interval = text.MISSING if text.MISSING in (lower, upper) else f"{lower} .. {upper}"
+    if smallest.startswith("0 ") and drift.smallest_slope_kb_per_h > 0:  # a page over days is not nothing
+        smallest = f"{text.kb_per_h(drift.smallest_slope_kb_per_h)} kB/h"
     return slope, interval, smallest.lstrip("+")
 
 

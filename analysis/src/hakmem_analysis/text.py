@@ -73,7 +73,9 @@ def duration(seconds) -> str:
         return f"{seconds:.0f} s"
     if seconds < 90 * 60:
         return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.2g} h" if seconds < 100 * 3600 else f"{seconds / 86400:.0f} days"
+    if seconds >= 99.5 * 3600:
+        return f"{seconds / 86400:.0f} days"
+    return f"{seconds / 3600:.2g} h"
 
 
 def signed(kb_per_h) -> str:
