@@ -1,6 +1,7 @@
 """hakbench app: schedule, figures, and what is said beside them. Real processes: tests/app_check.sh."""
 import json
 import random
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -198,6 +199,23 @@ def test_an_allocator_without_runs_has_no_ratio(tmp_path):
     row = app_report.compare(runs, "fake", "a", "b", "speed")
     assert row.as_dict()["ratio"] is None and row.verdict == "inconclusive"
     assert app_report.table(app_report.compare_all(runs, "abc"), "speed")[1][2] == "-"
+
+
+def test_the_report_counts_the_programs_and_is_sure_by_the_blocks_that_there_are(tmp_path):
+    """Two programs; of the first b runs none, and c leaves the second in the midst."""
+    outcome, runs = app_runs.Outcome(), app_runs.RunFile(tmp_path / "runs.csv")
+    for name, fails in (("fake", lambda label, n: label == "b"),
+                        ("other", lambda label, n: label == "c" and n > 12)):
+        program = FakeProgram({"a": 1.0, "b": 1.25, "c": 0.5}, fails=fails)
+        program.name = name
+        app_runs.run_program(program, LIBRARIES, 6, Cpus([0], [0]), random.Random(1), runs, outcome)
+    runs.close()
+    app._finish(tmp_path, LIBRARIES, outcome, {"allocators": {}, "host": app.host(), "blocks": 6, "cpus": "0",
+                                               "argv": []})
+    page = (tmp_path / "report.md").read_text()
+    assert "as fast as b (CPU time, geometric mean of 1 program)" in page
+    assert "as fast as c (CPU time, geometric mean of 2 programs)" in page
+    assert re.search(r"exact sign intervals \([1-9]\d?\.\d to 96\.9 %\)", page)
 
 
 def test_inputs_are_the_same_each_time():

@@ -8,6 +8,7 @@ Invariants  Speed = the reference's CPU time / the candidate's, above 1 is bette
 """
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Optional, Sequence
 
@@ -184,16 +185,23 @@ TITLES = (("speed", "Speed (CPU time)"), ("peak_rss", "Peak resident memory of t
           ("minor_faults", "Page faults"), ("wall_speed", "Speed (wall time)"))
 
 
+def _interval_words(comparisons: Sequence[Comparison]) -> str:
+    """What the intervals are, and what they are worth: not the same where an allocator left in the midst."""
+    worth = sorted({row.confidence for row in comparisons if np.isfinite(row.lower)})
+    ends = dict.fromkeys(f"{100 * value:.1f}" for value in worth[:1] + worth[-1:])
+    return f"Intervals are exact sign intervals ({' to '.join(ends)} %)." if worth else ""
+
+
 def parts(comparisons: Sequence[Comparison], outcome, manifest: dict) -> list:
     """The report as parts of a document."""
     found = [document.Heading("Real programs: " + " ".join(manifest["allocators"]), 1)]
     if comparisons:
-        means = geometric_means([row for row in comparisons if row.metric == "speed"])
-        programs = len({row.program for row in comparisons})
+        speeds = [row for row in comparisons if row.metric == "speed"]
+        counts = Counter(row.reference for row in speeds if np.isfinite(row.ratio))
         found.append(document.Paragraph(" ".join(
             f"{comparisons[0].candidate} is {text.ratio(mean)}x as fast as {reference} (CPU time, geometric "
-            f"mean of {text.counted(programs, 'program')})."
-            for (_, reference), mean in means.items()), strong=True))
+            f"mean of {text.counted(counts[reference], 'program')})."
+            for (_, reference), mean in geometric_means(speeds).items()), strong=True))
     found.append(document.Bullets(notes(outcome, comparisons, manifest.get("margin"))))
     for metric, title in TITLES if comparisons else ():
         head, *rows = table(comparisons, metric)
@@ -204,8 +212,7 @@ def parts(comparisons: Sequence[Comparison], outcome, manifest: dict) -> list:
     return [*found, document.Heading("How"), document.Bullets([
         f"{manifest['blocks']} blocks of each program; in a block every allocator runs twice, in random "
         "order and then in the opposite one; one run of each before that is not counted. "
-        + (f"Intervals are exact sign intervals ({100 * comparisons[0].confidence:.1f} %)."
-           if comparisons else ""),
+        + _interval_words(comparisons),
         f"CPUs {manifest['cpus']}; {host['cpu_model']}, {host['kernel']}, transparent huge pages "
         f"{host['thp_enabled']}.",
         *(f"{label}: {row['path'] or 'nothing preloaded'}"
