@@ -177,6 +177,11 @@ def _run(argv, command=looks.run_hakbench) -> int:
     options = parse(argv)
     settings: dict = {profile: load_settings(profile) for profile in options.profile}
     looks.check_empty(options.folder, options.extra)
+    names = Counter(Path(profile).stem for profile in settings)
+    name, several = names.most_common(1)[0]
+    if several > 1:
+        raise InputError(f"{several} profiles are called {name}, as their folders would be; rename a file, "
+                         "or gate them one by one")
     if len({(gate.confidence, gate.looks) for gate in settings.values()}) > 1:
         raise InputError("the profiles differ in gate.confidence or gate.looks; gate them one by one")
     verdict = (against_baseline if options.baseline else same_run)(options, settings, command)
