@@ -174,3 +174,26 @@ def test_a_step_is_settled_when_it_lies_in_the_warm_up():
     longer = np.arange(0, 1.1 * drift.needed_s, 5.0)
     rss = 33_000 + np.where(longer > drift.step_at_s, 2048.0, 0)
     assert analyse(longer, rss).verdict == "STABLE"
+
+
+def an_hour_of_seconds(seed):
+    return 600_000 + 4.0 * np.random.default_rng(seed).integers(0, 2, 3600)
+
+
+@pytest.mark.parametrize("late, size_kb", [(2, 500_000), (60, 500_000), (60, -500_000), (60, 60)])
+def test_a_step_at_the_very_end_is_not_stable(late, size_kb):
+    """An hour of which the last seconds or minute are elsewhere, by more than what the budget allows."""
+    rss = an_hour_of_seconds(1)
+    rss[-late:] += size_kb
+    found = analyse(np.arange(3600), rss)
+    assert found.verdict == "EXTEND" and found.reason.startswith("one step of")
+    assert found.step_kb == pytest.approx(size_kb, abs=4) and found.step_at_s == 3600 - late
+
+
+def test_a_growth_that_begins_near_the_end_is_not_stable_but_a_peak_that_is_over_is():
+    peak, growth, little = (an_hour_of_seconds(seed) for seed in (2, 3, 4))
+    peak[-50:-20] += 500_000
+    growth[-60:] += 10.0 * np.arange(60)
+    little[-60:] += 20.0
+    assert [analyse(np.arange(3600), rss).verdict for rss in (peak, growth, little)] == [
+        "STABLE", "EXTEND", "STABLE"]

@@ -8,7 +8,7 @@ Invariants  DRIFT and STABLE are claims about the true slope, made only when its
 """
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ STEP_GAIN = 0.5
 STEP_BLOCKS = 60
 STEP_STEPS = 2.5
 STEP_SIDE_BLOCKS = 3
+LATE_BLOCKS = 3  # the two behind a step that find_step() needs, and a rest
 SLOWING = 0.75
 SLOWING_ONCE_MORE = 0.85  # of a growth that slowed before: that it goes on must be plain
 LONGEST_FACTOR = 64.0  # of this soak's length, or LONGEST_H: more is no advice
@@ -139,6 +140,22 @@ def find_step(values: np.ndarray) -> trend.Step:
     return trend.Step(start + int(np.argmax(across)), float(high - low), step.gain)
 
 
+def find_late_step(values: np.ndarray, least_kb: float) -> trend.Step:
+    """A step too near to the end for find_step(): all epochs from `at` on lie more than `least_kb` beyond
+    whatever was seen before the last LATE_BLOCKS blocks. Its gain is 1; 0 where there is none."""
+    tail = LATE_BLOCKS * _step_medians(values)[1]
+    before, late = values[:-tail], values[-tail:]
+    if len(before) < trend.MIN_TREND_POINTS:
+        return trend.Step(0, 0.0, 0.0)
+    for sign in (1, -1):
+        back = np.flatnonzero(sign * late <= (sign * before).max() + least_kb)
+        behind = late[back[-1] + 1:] if len(back) else late
+        if len(behind):
+            level = np.median(before[-STEP_SIDE_BLOCKS * tail // LATE_BLOCKS:])
+            return trend.Step(len(values) - len(behind), float(np.median(behind) - level), 1.0)
+    return trend.Step(0, 0.0, 0.0)
+
+
 def slows(values: np.ndarray, share: float = SLOWING) -> bool:
     """True when the second half of a growth brings less than `share` of what the first brings."""
     if len(values) < 2 * trend.MIN_TREND_POINTS:
@@ -181,9 +198,8 @@ def analyse(time_s, rss_kb, ops_per_s=None, peak_rss_kb=None, syscalls=None, ops
     rss = frame["rss_kb"].to_numpy()
     skip = warmup_epochs(rss)
     span_h = time_h[-1] - time_h[skip] if len(rss) > skip else nan
-    step = find_step(rss[skip:])
-    stepped = (step.gain >= STEP_GAIN and abs(step.size) > PAGE_KB
-               and abs(step.size) > budget_kb_per_h * span_h)
+    step, least_kb = find_step(rss[skip:]), max(PAGE_KB, budget_kb_per_h * span_h)
+    stepped = step.gain >= STEP_GAIN and abs(step.size) > least_kb
     without = rss[skip:] - np.where(np.arange(len(rss) - skip) >= step.at, step.size, 0)
     level = without if stepped else rss[skip:]
     found = line(time_h[skip:], level, confidence)
@@ -193,6 +209,10 @@ def analyse(time_s, rss_kb, ops_per_s=None, peak_rss_kb=None, syscalls=None, ops
                  slows(level, SLOWING_ONCE_MORE if slowed_before else SLOWING),
                  step.size if stepped else nan, float(time_h[skip + step.at]) if stepped else nan, unit)
     verdict, reason, needed_h = _judge(case)
+    late = find_late_step(level, least_kb) if verdict == "STABLE" else trend.Step(0, 0.0, 0.0)
+    if late.gain > 0:  # the slope does not see it: it is the median of slopes
+        case = replace(case, step_kb=late.size, step_at_h=float(time_h[skip + late.at]))
+        verdict, reason, needed_h = _judge(case)
     rate = frame["ops_per_s"].iloc[skip:].dropna()
     counted = frame[frame["syscalls"].notna() & frame["ops"].notna()].iloc[skip:]
     quarter = max(1, (len(rss) - skip) // 4)
