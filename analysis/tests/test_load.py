@@ -221,6 +221,8 @@ def test_missing_events_is_a_warning(spoiled):
 def test_failed_allocations_are_told(spoiled):
     set_cell(spoiled, 12, "failed_allocs", "3")
     assert any("3 allocations failed" in warning for warning in load_result(spoiled).warnings)
+    set_cell(spoiled, 12, "failed_allocs", "1")
+    assert any(" 1 allocation failed" in warning for warning in load_result(spoiled).warnings)
 
 
 def test_text_with_commas_and_quotes(tmp_path):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from folders import make_folder
@@ -111,6 +112,18 @@ def test_interrupted_run(tmp_path):
     folder = make_folder(tmp_path / "run", status="interrupted", launches=2)
     text = summary(folder)
     assert "not complete" in text and "interrupted" in text and "faster" in text
+
+
+def test_one_of_what_noise_spoiled_is_one(tmp_path):
+    notes = report_tool.build(make_folder(tmp_path / "ab", quarantined=(4,))).notes
+    assert any("1 of 45 blocks was over the noise limit and is left out of the ratio; with it" in note
+               for note in notes)
+    folder = make_folder(tmp_path / "run", names=("hakmem",), ratios=(1.1,), launches=1)
+    rows = pd.read_csv(folder / "epochs.csv", dtype=str, keep_default_na=False)
+    rows.loc[5, "quarantined"] = "1"
+    rows.to_csv(folder / "epochs.csv", index=False)
+    assert any("hakmem: 1 epoch was over the noise limit and is left out; CV with it" in note
+               for note in report_tool.build(folder).notes)
 
 
 def test_a_loss_is_called_slower(tmp_path):

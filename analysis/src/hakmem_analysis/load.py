@@ -177,6 +177,6 @@ def load_result(folder) -> Result:
     epochs["time_s"], pauses = measured_time.measured_time(manifest, epochs, events)
     result = Result(folder, manifest, epochs, events, warnings, pauses)
     for label, count in failed.items():
-        warnings.append(f"{result.display_name(label)}: {count:.0f} allocations failed, so its throughput "
-                        "is not comparable")
+        warnings.append(f"{result.display_name(label)}: {count:.0f} allocation{'s' * (count != 1)} failed, "
+                        "so its throughput is not comparable")
     return result

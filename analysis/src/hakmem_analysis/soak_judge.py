@@ -13,7 +13,7 @@ from typing import Optional
 import numpy as np
 import pandas as pd
 
-from . import causes, cycles, decay, stats
+from . import causes, cycles, decay, stats, text
 from .causes import Cause
 from .compare import floor_subject
 from .comparison import Comparison, make_row, number
@@ -145,9 +145,12 @@ def compare_neighbours(result: Result, candidate: str, confidence: float) -> Com
     shift = stats.resolving_power(interval, len(set(launches)))
     notes = ["pairs of neighbouring epochs"]
     if interval.confidence < confidence:
-        notes.append(f"{len(blocks)} independent blocks of them are too few for {100 * confidence:g} %")
+        notes.append(f"{text.counted(len(blocks), 'independent block')} of them "
+                     f"{'is' if len(blocks) == 1 else 'are'} too few for {100 * confidence:g} %")
     if pairs.attrs["quarantined"]:
-        notes.append(f"{pairs.attrs['quarantined']} pairs over the noise limit are left out")
+        gone = pairs.attrs["quarantined"]
+        notes.append(f"{text.counted(gone, 'pair')} over the noise limit {'is' if gone == 1 else 'are'} "
+                     "left out")
     medians = [result.measured(label)["ops_per_s"].median() for label in (result.reference, candidate)]
     return make_row(result, candidate, "throughput", "higher", interval, confidence,
                     reference_value=number(medians[0]), candidate_value=number(medians[1]),

@@ -178,7 +178,8 @@ def _epoch_tail(argv) -> int:
         found[name] = {"quarantined": excluded, "at_zero": epochs.at_zero, "ops_per_s": rate,
                        "ns_per_op": cost}
         names = [f"p{p:g}" for p in stats.PERCENTILES] + ["worst"]
-        lines.append(f"{name or 'all epochs'}: {rate['rows']} epochs, CV {text.percent(rate['cv'])}"
+        lines.append(f"{name or 'all epochs'}: {text.counted(rate['rows'], 'epoch')}, CV "
+                     f"{text.percent(rate['cv'])}"
                      + (f", {excluded} quarantined left out" if excluded else ""))
         lines.append(text.text_table([
             ["", *names],

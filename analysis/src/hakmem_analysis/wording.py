@@ -88,16 +88,20 @@ def noise_notes(result: Result, summaries: list, comparisons: list) -> list:
     throughput = [row for row in comparisons if row.metric == "throughput"]
     for row in throughput:
         if row.quarantined_blocks and not row.noisy:
-            total = row.blocks + row.quarantined_blocks
+            total, one = row.blocks + row.quarantined_blocks, row.quarantined_blocks == 1
             items.append(f"{row.candidate} / {row.reference}: {row.quarantined_blocks} of {total} blocks "
-                         "were over the noise limit and are left out of the ratio; with them it would be "
+                         f"{'was' if one else 'were'} over the noise limit and {'is' if one else 'are'} left "
+                         f"out of the ratio; with {'it' if one else 'them'} it would be "
                          f"{text.ratio(row.ratio_with_quarantined)}")
     for summary in summaries:
         if summary.quarantined_epochs and not throughput:
-            items.append(f"{summary.name}: {summary.quarantined_epochs} epochs were over the noise limit" + (
-                ", all there are: the figures are for orientation only"
-                if summary.epochs == summary.quarantined_epochs else
-                f" and are left out; CV with them {text.percent(summary.cv_with_quarantined)}"))
+            one = summary.quarantined_epochs == 1
+            items.append(f"{summary.name}: {text.counted(summary.quarantined_epochs, 'epoch')} "
+                         f"{'was' if one else 'were'} over the noise limit" + (
+                             ", all there are: the figures are for orientation only"
+                             if summary.epochs == summary.quarantined_epochs else
+                             f" and {'is' if one else 'are'} left out; CV with {'it' if one else 'them'} "
+                             f"{text.percent(summary.cv_with_quarantined)}"))
     return items
 
 
