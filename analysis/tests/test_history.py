@@ -158,6 +158,13 @@ def test_too_few_folders_are_not_called_unchanged(call, tmp_path, ratios):
         "needed": 10, "behind": None}
 
 
+def test_a_folder_that_is_given_twice_is_refused(call, tmp_path):
+    """It would be two measurements that agree."""
+    folder = make_folder(tmp_path / "run", launches=2)
+    done = call(history.main, folder, tmp_path / "run" / ".." / "run")
+    assert done.code == 1 and done.err.endswith("run is given 2 times; a measurement counts once\n")
+
+
 def test_one_allocator_alone_is_refused(call, tmp_path):
     done = call(history.main, make_folder(tmp_path / "one", names=("hakmem",), ratios=(1.0,)))
     assert done.code == 1 and "compare folders of hakbench ab" in done.err

@@ -15,6 +15,7 @@ from folders import write_rows
 from hakmem_analysis import scorecard, scorecard_measures, scorecard_readme, scorecard_svg
 from hakmem_analysis.compare import compare
 from hakmem_analysis.document import to_html, to_markdown
+from hakmem_analysis.errors import InputError
 from hakmem_analysis.load import load_result
 from hakmem_analysis.scorecard_data import read_card
 from hakmem_analysis.scorecard_page import DEFAULT_PAGE, Page
@@ -307,6 +308,12 @@ def test_what_was_not_measured_is_never_a_number(tmp_path):
     folder = make_workload(tmp_path / "w", syscalls=("", "", ""))
     found = scorecard_measures.measures(read_card([folder], "hakmem"))
     assert found["syscalls"].value is None and judge(BY_NAME["T8"], found["syscalls_worst"]) == "not measured"
+
+
+def test_a_folder_that_is_given_twice_is_refused(suite):
+    """Also one of a suite that is given too: its workload would have twice the weight."""
+    with pytest.raises(InputError, match="w1 is given twice; a measurement counts once"):
+        read_card([suite, suite / "w1"], "hakmem")
 
 
 def test_workloads_of_one_name_are_told_apart(tmp_path):

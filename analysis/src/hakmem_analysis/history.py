@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Optional, Sequence
@@ -205,6 +207,9 @@ def _run(argv) -> int:
     parser.add_argument("--png", metavar="FILE", help="also draw the ratios")
     cli.add_format(parser)
     options = parser.parse_args(argv)
+    folder, times = Counter(map(os.path.realpath, options.folders)).most_common(1)[0]
+    if times > 1:
+        raise InputError(f"{os.path.relpath(folder)} is given {times} times; a measurement counts once")
     results = sorted((load_result(folder) for folder in options.folders), key=measured_at)
     rows = side_by_side(results)
     if not by_key(rows):

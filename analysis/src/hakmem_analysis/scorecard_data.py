@@ -112,14 +112,18 @@ def _manifest(folder: Path) -> dict:
 def read_card(folders: Sequence, candidate: str) -> Card:
     """Reads all folders. Raises InputError; also when none of them compares the candidate with anything."""
     card = Card(candidate)
+    found: list = []
     for folder in map(Path, folders):
         if (folder / SUITE_FILE).exists():
             suite = read_suite(folder)
             card.notes += suite.notes
-            for name in suite.measured:
-                _add(card, folder / name, name)
+            found += [(folder / name, name) for name in suite.measured]
         else:
-            _add(card, folder, "")
+            found.append((folder, ""))
+    for place, (folder, name) in enumerate(found):
+        if folder.resolve() in (other.resolve() for other, _ in found[:place]):
+            raise InputError(f"{folder} is given twice; a measurement counts once")
+        _add(card, folder, name)
     if not (card.workloads or card.soaks or card.programs or card.micros):
         raise InputError(f"nothing about {candidate} in {', '.join(map(str, folders))}; give folders of "
                          "hakbench ab, app, soak or micro")
