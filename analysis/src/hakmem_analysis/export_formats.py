@@ -21,6 +21,8 @@ BENCHRES_HEADER = "# benchmark allocator elapsed rss user sys page-faults page-r
 _TIDY_KEYS = ("subject", "allocator", "workload", "threads", "launch", "block", "slot", "epoch", "kind",
               "quarantined")
 _RUN_KEYS = ("seq", "program", "allocator", "block", "slot", "output_sha256")
+# A CV is the machine's for the most part: a worse one is read, and fails nothing.
+_NOT_CASES = ("cv",)
 _NOT_VALUES = ("seq", "order", "cpu", "start_ns", "wall_time_s")
 ALLOWED, SLOWER = "within the margin", "slower"
 _JUNIT_STATES = {"pass": "", ALLOWED: "", "better": "", "GO": "", "STABLE": "", SLOWER: "failure",
@@ -133,7 +135,8 @@ def _verdict_cases(content: dict) -> list:
     workload = (content.get("workload") or {}).get("name") or "workload"
     cases = [(row.get("program") or workload,
               f"{row['metric']}: {row['candidate']} against {row['reference']}",
-              _held_to_margin(row, content), _comparison_words(row)) for row in content["comparisons"]]
+              _held_to_margin(row, content), _comparison_words(row)) for row in content["comparisons"]
+             if row["metric"] not in _NOT_CASES]
     cases += [(workload, f"drift: {subject['name']}", subject["drift"]["verdict"], subject["drift"]["reason"])
               for subject in (content.get("soak") or {}).get("subjects", ())]
     cases += [(row["program"], f"run: {row['allocator']}", "failed", row["reason"])

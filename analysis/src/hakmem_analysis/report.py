@@ -153,7 +153,7 @@ def _service_parts(report: Report) -> list:
         "timer's empty readings show how much of that is the machine's doing. Percentiles are good to 1/32 "
         "of the value" + (f", and no better than the clock's step of {step_ns:.0f} ns." if step_ns >= 1
                           else ".")
-        + (f" {noisy} epochs were over the noise limit and are left out if others are left." if noisy
+        + (f" {text.counted(noisy, 'epoch')} over the noise limit, left out if others are left." if noisy
            else "")), *exemplars.parts(report.slowest, report.result.manifest)]
 
 
@@ -206,7 +206,7 @@ def page(report: Report, picture) -> list:
     parts += [document.Heading("Subjects"), _subject_table(report), document.Paragraph(
         "Medians over epochs; RSS is above the process's own before the allocator was loaded, medians over "
         "launches; kB are 1024 bytes. The low tail p99 is what 99 % of the epochs reach"
-        + (f"; with {epochs} epochs it is near the worst one." if epochs < rows_for_percentile(99) else "."))]
+        + (f"; with {text.counted(epochs, 'epoch')} it is near the worst one." if epochs < rows_for_percentile(99) else "."))]
     if report.comparisons:
         parts += [document.Heading("Ratios"), _ratio_table(report), document.Paragraph(
             "Ratio = candidate / reference: above 1 is better for throughput, below 1 for all else. An "

@@ -149,8 +149,11 @@ def _tax(card: Card) -> Estimate:
     epochs = _epochs(workload, card.candidate, measured_only=False)
     live_kb = workload.summaries[card.candidate].live_bytes / 1024
     peaks = epochs.groupby("launch")["peak_rss_above_base_kb"].max().dropna().to_numpy() - live_kb
+    if len(peaks) < stats.LEAST_LAUNCHES:
+        return Estimate(value, note=f"no interval from fewer than {stats.LEAST_LAUNCHES} launches",
+                        folders=(workload.folder,))
     interval = stats.launch_interval(peaks, np.arange(len(peaks)))
-    return Estimate(value, finite_or_none(interval.lower), finite_or_none(interval.upper),
+    return Estimate(value, min(interval.lower, value - stats.PAGE_KB), max(interval.upper, value + stats.PAGE_KB),
                     f"interval over {len(peaks)} launches", (workload.folder,))
 
 
@@ -206,6 +209,12 @@ def _worst_rate(card: Card) -> Estimate:
     return replace(max(rates, key=lambda rate: rate.value), lower=lower, upper=upper)
 
 
+def _sizes(drift) -> tuple:
+    """The least and the greatest size of a slope within its interval, kB/h."""
+    ends = sorted((abs(drift.slope_lower_kb_per_h), abs(drift.slope_upper_kb_per_h)))
+    return (0.0 if drift.slope_lower_kb_per_h < 0 < drift.slope_upper_kb_per_h else ends[0]), ends[1]
+
+
 def _drift(card: Card) -> Estimate:
     """The steepest slope, up or down; its bounds are of its size."""
     soaks = [soak for soak in card.soaks
@@ -217,9 +226,7 @@ def _drift(card: Card) -> Estimate:
     worst = max(found, key=lambda soak: abs(soak.drift.slope_kb_per_h))
     drift = worst.drift
     settled = bool(drifting) or all(soak.drift.verdict == "STABLE" for soak in soaks)
-    ends = sorted((abs(drift.slope_lower_kb_per_h), abs(drift.slope_upper_kb_per_h)))
-    if drift.slope_lower_kb_per_h < 0 < drift.slope_upper_kb_per_h:
-        ends[0] = 0.0
+    ends = [max(bounds) for bounds in zip(*(_sizes(soak.drift) for soak in found))]
     words = f"{worst.allocator}, {drift.verdict} over {drift.span_s:.0f} s, the steepest of {len(soaks)}"
     return Estimate(drift.slope_kb_per_h, *(ends if settled else (None, None)), words, (worst.folder,))
 
