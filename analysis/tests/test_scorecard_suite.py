@@ -25,15 +25,19 @@ class FakeHakbench:
             (folder / "verdict.json").write_text("{}")
             workload, names = "app", []
         elif words[0] == "micro":
-            for flag, name in zip(words, words[1:]):
-                if flag == "-a":
-                    (folder / f"{name}.json").write_text("{}")
+            names = [name for flag, name in zip(words, words[1:]) if flag == "-a"]
+            if "--force" not in words and any(folder.iterdir()):
+                return 1
+            for name in names:
+                (folder / f"{name}.json").write_text("{}")
             return 0
         else:
             workload = words[words.index("-w") + 1]
             flags = ("-a", "--a", "--b", "--c", "--d", "--e")
             names = [name for flag, name in zip(words, words[1:]) if flag in flags]
         failed = any((workload, name) in self.failing for name in names)
+        if {"--ops", "--duration"} <= set(words):  # which hakbench refuses
+            return 1
         (folder / "manifest.json").write_text(json.dumps({"status": "failed" if failed else "complete"}))
         return 1 if failed else 0
 
@@ -87,6 +91,14 @@ def test_a_folder_that_is_not_complete_is_measured_anew(tmp_path):
     hakbench = FakeHakbench()
     assert sorted(run(tmp_path, hakbench, "larson|growth").measured) == sorted(suite.measured)
     assert hakbench.measured == ["larson"] and not (tmp_path / "larson" / "old").exists()
+
+
+def test_a_micro_suite_that_was_interrupted_is_measured_anew(tmp_path):
+    (tmp_path / "micro").mkdir()
+    (tmp_path / "micro" / "hakmem.json").write_text("{}")
+    (tmp_path / "micro" / "mimalloc.json.part").write_text("{}")
+    suite = run(tmp_path, FakeHakbench(), "micro")
+    assert suite.measured == ["micro"] and not suite.notes
 
 
 def test_another_filter_keeps_what_is_there(tmp_path):

@@ -38,7 +38,7 @@ SLOWDOWN = {"standard": 1.9, "batches": 1.0}
 WORKLOADS_SHARE = 0.6  # of the time; the rest is the real programs'
 APP_BLOCK_S = 35.0
 LEAST_APP_BLOCKS = 6  # fewer give no sign interval of 95 %
-PROBE_S = 1
+PROBE_S, PROBE_EPOCHS = 1, 5
 MICRO_MIN_TIME_S = 0.02
 
 
@@ -169,6 +169,14 @@ def ab_arguments(entry: Entry, allocators: Sequence[str], epoch: float, folder: 
             str(folder)]
 
 
+def probe_arguments(entry: Entry, allocator: str, folder: Path) -> list:
+    """A second, or where operations say how long an epoch is, a few epochs, of one allocator alone."""
+    length = ["--epochs", str(PROBE_EPOCHS), "--launches", "1"] if "--ops" in entry.arguments \
+        else ["--duration", f"{PROBE_S}s"]
+    return ["run", "-a", allocator, "-w", entry.workload, *entry.arguments, *length, "--no-report", "--force",
+            "-o", str(folder)]
+
+
 def _start_anew(folder: Path) -> None:
     """Removes what an earlier attempt left there; only a folder with a manifest of hakbench is touched."""
     if (folder / "manifest.json").exists():
@@ -240,9 +248,7 @@ def _measure_entry(folder: Path, entry: Entry, epoch: float, suite: Suite, comma
     _start_anew(folder)
     if command(ab_arguments(entry, suite.allocators, epoch, folder)) == 0:
         return True
-    failing = [name for name in suite.allocators if command([
-        "run", "-a", name, "-w", entry.workload, *entry.arguments, "--duration", f"{PROBE_S}s", "--no-report",
-        "--force", "-o", str(folder / "probe")])]
+    failing = [name for name in suite.allocators if command(probe_arguments(entry, name, folder / "probe"))]
     shutil.rmtree(folder, ignore_errors=True)
     left = [name for name in suite.allocators if name not in failing]
     who = ", ".join(map(label_of, failing)) or "an allocator that cannot be told"
@@ -268,9 +274,9 @@ def _is_whole(folder: Path, suite: Suite) -> bool:
 
 
 def _measure_micro(folder: Path, suite: Suite, command: Command) -> bool:
-    _start_anew(folder)
     words = [word for name in suite.allocators for word in ("-a", name)]
-    if command(["micro", *words, "--min-time", str(MICRO_MIN_TIME_S), "-o", str(folder)]) == 0:
+    # It has no manifest that tells whose the folder is: only these allocators' files are begun anew.
+    if command(["micro", *words, "--min-time", str(MICRO_MIN_TIME_S), "--force", "-o", str(folder)]) == 0:
         return True
     suite.notes.append(f"{MICRO}: the micro suite could not be measured")
     return False
