@@ -158,6 +158,6 @@ def test_the_command_that_is_counted(monkeypatch, tmp_path):
     options = argparse.Namespace(workload="batch", ws=8, param=["k=v"], data=True)
     icount.make_counter(options, {"a": ["percent=3"]})("mimalloc", "a", 500, 7)
     command, options = seen[0]
-    assert " ".join(command[1:]) == ("loop -a mimalloc -w batch --ws 8 --param k=v --init percent=3 --seed 7 "
-                                     "--ops 500 --prefault 100000")
+    assert " ".join(command[1:]) == ("loop -a mimalloc -w batch --ws 8 --param k=v --threads 1 --init percent=3 "
+                                     "--seed 7 --ops 500 --prefault 100000")
     assert options["preload"].endswith("hakbench_steady.so") and options["data"]

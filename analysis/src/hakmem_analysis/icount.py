@@ -200,8 +200,9 @@ def make_counter(options: argparse.Namespace, settings: dict) -> Counter:
     def run(name: str, label: str, ops: int, seed: int) -> Counts:
         init = [word for setting in settings.get(label, []) for word in ("--init", setting)]
         # The warm-up is given, so that it is the same for the short and the long run.
-        return callgrind.count([hakbench, "loop", "-a", name, *workload, *init, "--seed", str(seed), "--ops",
-                                str(ops), "--prefault", str(START_OPS)], data=options.data, preload=steady)
+        return callgrind.count([hakbench, "loop", "-a", name, *workload, "--threads", "1", *init, "--seed",
+                                str(seed), "--ops", str(ops), "--prefault", str(START_OPS)],
+                               data=options.data, preload=steady)
 
     return run
 
@@ -307,7 +308,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--reference", metavar="ALLOCATOR", help="what it is held against; label b")
     parser.add_argument("--also", action="append", default=[], metavar="ALLOCATOR",
                         help="another one to show, not judged; labels c, d ...")
-    parser.add_argument("-w", "--workload", help="workload (default random_mixed), with one thread")
+    parser.add_argument("-w", "--workload",
+                        help="workload (default random_mixed), with one thread; not one that takes two")
     parser.add_argument("--ws", type=int, help="working set: slots of a worker (default 400)")
     parser.add_argument("--param", action="append", default=[], metavar="KEY=VALUE",
                         help="another parameter of the workload")
