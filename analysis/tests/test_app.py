@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hakmem_analysis import app, app_inputs, app_process, app_report, app_runs, export_formats
+from hakmem_analysis import app, app_inputs, app_library, app_process, app_report, app_runs, export_formats
 from hakmem_analysis.app_library import Library
 from hakmem_analysis.app_process import Measurement, ProgramFailed
 from hakmem_analysis.app_programs import PROGRAMS, Cpus, Program, choose, own_command
@@ -264,3 +264,10 @@ def test_verdict_json_names_what_failed_and_what_differed(tmp_path):
     assert verdict["different"] == [{"program": "fake", "allocator": "c"}]
     cases = export_formats.junit("verdict.json", verdict)
     assert 'name="run: b"' in cases and 'name="output: c"' in cases
+
+
+@pytest.mark.parametrize("name", ["my lib.so", "a:b.so"])
+def test_a_library_that_ld_preload_cannot_name_is_refused(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(InputError, match=f"^LD_PRELOAD cannot name .*{name}: it has a space or a colon"):
+        app_library.resolve(f"x={tmp_path / name}")

@@ -92,6 +92,17 @@ def test_settings_reach_whom_they_are_for():
     assert found == {"a": ["x=1"], "b": ["x=1", "of=a:b"], "c": ["x=1", "y=2"]}
 
 
+@pytest.mark.parametrize("place", ["my builds", "a:b"])
+def test_a_build_that_ld_preload_cannot_name_is_refused(monkeypatch, tmp_path, place):
+    """The linker would split the path, warn where nobody sees it, and count by the real clock."""
+    for name in ("bin/hakbench", "lib/hakbench_steady.so"):
+        (tmp_path / place / name).parent.mkdir(parents=True)
+        (tmp_path / place / name).touch(mode=0o755)
+    monkeypatch.setenv("HAKBENCH", str(tmp_path / place / "bin/hakbench"))
+    with pytest.raises(icount.InputError, match="^LD_PRELOAD cannot name .*steady.so: it has a space or"):
+        icount.make_counter(argparse.Namespace(workload=None, ws=None, param=[], data=False), {})
+
+
 def test_colon_in_the_value_is_no_label():
     assert icount.labelled_settings(["of=x:y"], ["a"]) == {"a": ["of=x:y"]}
 
@@ -158,6 +169,6 @@ def test_the_command_that_is_counted(monkeypatch, tmp_path):
     options = argparse.Namespace(workload="batch", ws=8, param=["k=v"], data=True)
     icount.make_counter(options, {"a": ["percent=3"]})("mimalloc", "a", 500, 7)
     command, options = seen[0]
-    assert " ".join(command[1:]) == ("loop -a mimalloc -w batch --ws 8 --param k=v --threads 1 --init percent=3 "
-                                     "--seed 7 --ops 500 --prefault 100000")
+    assert " ".join(command[1:]) == ("loop -a mimalloc -w batch --ws 8 --param k=v --threads 1 --init "
+                                     "percent=3 --seed 7 --ops 500 --prefault 100000")
     assert options["preload"].endswith("hakbench_steady.so") and options["data"]

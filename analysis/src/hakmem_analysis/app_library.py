@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from .binary import find_built
+from .binary import find_built, to_preload
 from .errors import InputError
 
 # What a name stands for: the library's file in the build tree, or its soname on this machine.
@@ -102,7 +102,7 @@ def resolve(word: str) -> Library:
         raise InputError(f"-a {word} names nothing; write -a NAME or -a LABEL=/path/lib.so")
     if name == NOTHING:
         return Library(label, None, "")
-    path = _file_of(name, label)
+    path = to_preload(_file_of(name, label))
     return Library(label, path, hashlib.sha256(Path(path).read_bytes()).hexdigest())
 
 

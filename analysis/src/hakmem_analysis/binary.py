@@ -33,10 +33,19 @@ def find_built(name: str) -> str:
     raise InputError(f"{library / name} is not there: build it (cmake --build --preset release)")
 
 
+def to_preload(library: str) -> str:
+    """The path of a library for LD_PRELOAD. Raises InputError for one that the linker would split: it then
+    warns, loads nothing and goes on."""
+    if " " in library or ":" in library:
+        raise InputError(f"LD_PRELOAD cannot name {library}: it has a space or a colon; move it, with the "
+                         "build or installation that it belongs to")
+    return library
+
+
 def find_steady() -> str:
     """The library that makes a process do the same each time (harness/standalone/steady.c). Raises
     InputError."""
-    return find_built("hakbench_steady.so")
+    return to_preload(find_built("hakbench_steady.so"))
 
 
 def find_run_measured() -> str:
