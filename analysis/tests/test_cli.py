@@ -133,6 +133,41 @@ def test_ctrl_c_is_quiet_from_the_start(tmp_path, place, said, ignored):
     assert (process.returncode, out) == ((0, b"tidied up\n") if ignored else (130, said))
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_tool_that_is_ended_tidies_up(tmp_path, number, ignored):
+    module = SLOW_MODULE.format(place="main")
+    (tmp_path / "slow.py").write_text(module.replace("60", "1" if ignored else "60"))
+    program = SLOW_TOOL.format(source=str(SOURCE), folder=str(tmp_path))
+    with subprocess.Popen([sys.executable, "-B", "-c", program], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(
+                              number, signal.SIG_IGN if ignored else signal.SIG_DFL)) as process:
+        assert process.stdout.read(1) == b"x"
+        for _ in range(2):  # as timeout(1) does
+            process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0 if ignored else 128 + number, b"tidied up\n", b"")
+
+
+STARTER = """
+from hakmem_analysis import binary, cli
+
+def main():
+    return cli.run_tool("slow", lambda argv: binary.run(
+        ["sh", "-c", "trap 'echo ended; exit 3' TERM; printf x; while :; do sleep 0.02; done"]).returncode)
+"""
+
+
+def test_what_a_tool_started_is_ended_with_it_and_waited_for(tmp_path):
+    (tmp_path / "slow.py").write_text(STARTER)
+    program = SLOW_TOOL.format(source=str(SOURCE), folder=str(tmp_path))
+    with subprocess.Popen([sys.executable, "-B", "-c", program], stdout=subprocess.PIPE) as process:
+        assert process.stdout.read(1) == b"x"
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=30)[0] == b"ended\n"
+    assert process.returncode == 128 + signal.SIGTERM
+
+
 def test_json_has_null_for_what_is_no_finite_number():
     content = {"a": [1.5, math.nan, {"b": np.float64("inf")}], "c": (None, "NaN", 3)}
     assert json.loads(cli.json_text(content)) == {"a": [1.5, None, {"b": None}], "c": [None, "NaN", 3]}

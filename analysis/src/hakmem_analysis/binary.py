@@ -1,12 +1,15 @@
 """Where the program hakbench is, and what was built with it.
 
-Boundary    $HAKBENCH (the launchers bin/hakbench-TOOL set it to the one beside them), else PATH.
+Boundary    $HAKBENCH (the launchers bin/hakbench-TOOL set it to the one beside them), else PATH. run() is how
+            it is started where it may run for long.
 """
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
+from typing import Sequence
 
 from .errors import InputError
 
@@ -21,6 +24,19 @@ def find_hakbench() -> str:
         raise InputError(f"no program {wanted}: build it (cmake --build --preset release), or name it with "
                          f"{VARIABLE}=/path/hakbench")
     return os.path.abspath(path)
+
+
+def run(words: Sequence[str], **more) -> subprocess.CompletedProcess:
+    """subprocess.run() of hakbench. What ends this process meanwhile ends that one with SIGTERM and waits for
+    it, where subprocess.run() would kill it: a tool has processes of its own to end, a run its manifest."""
+    with subprocess.Popen(words, **more) as process:
+        try:
+            out, err = process.communicate()
+        except BaseException:
+            process.terminate()
+            process.communicate()
+            raise
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 
 def find_built(name: str) -> str:

@@ -110,6 +110,8 @@ def run_tool(prog: str, main: Callable[[Optional[Sequence[str]]], int],
                 sys.stderr.write(f"{prog}: error: {error}\n")
             except KeyboardInterrupt:
                 code = 130
+            except start.Ended as ended:
+                code = 128 + ended.number
             except SystemExit as leave:  # argparse: --help and wrong usage
                 code = leave.code
                 raise

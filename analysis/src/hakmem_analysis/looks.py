@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Callable, Optional, Sequence
 
 from . import text
-from .binary import find_hakbench
+from .binary import find_hakbench, run
 from .errors import InputError
 from .load import Result, load_result
 from .metrics import log_ratio
@@ -64,9 +64,7 @@ def check_empty(folder: Path, extra: Sequence[str], option: str = "-o") -> None:
 
 def run_hakbench(arguments: Sequence[str]) -> int:
     """Runs hakbench with its output put on standard error, so that standard output stays the verdict's."""
-    done = subprocess.run([find_hakbench(), *arguments], stdout=sys.stderr, stdin=subprocess.DEVNULL,
-                          check=False)
-    return done.returncode
+    return run([find_hakbench(), *arguments], stdout=sys.stderr, stdin=subprocess.DEVNULL).returncode
 
 
 def launches_of(result: Result, label: str) -> int:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Callable, Optional, Sequence
 
 from . import cli, wholefile
-from .binary import find_hakbench
+from .binary import find_hakbench, run
 from .errors import InputError
 
 RUNS_FILE = "runs.jsonl"
@@ -76,8 +76,8 @@ Runner = Callable[[Sequence[str]], GateRun]
 def run_gate(arguments: Sequence[str]) -> GateRun:
     """Starts the real gate. Raises InputError with its last line when it fails as a tool."""
     start_s = time.monotonic()
-    done = subprocess.run([find_hakbench(), "gate", *arguments], capture_output=True, text=True, check=False,
-                          stdin=subprocess.DEVNULL)
+    done = run([find_hakbench(), "gate", *arguments], text=True, stdin=subprocess.DEVNULL,
+               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if done.returncode not in (cli.EXIT_PASS, cli.EXIT_GATE_FAILED, cli.EXIT_INCONCLUSIVE):
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         raise InputError(f"hakbench gate {' '.join(arguments)} failed: {lines[-1]}")
