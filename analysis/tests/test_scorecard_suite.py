@@ -47,6 +47,7 @@ class FakeHakbench:
 
 
 def run(folder, hakbench, pattern="", known=ALL, minutes=15.0, **more):
+    more.setdefault("plugins", lambda: set(scorecard_suite.ALLOCATORS))
     return measure(folder, minutes, pattern, command=hakbench, known=lambda: known, **more)
 
 
@@ -121,6 +122,16 @@ def test_an_allocator_that_fails_is_left_out_and_the_rest_goes_on(tmp_path):
     assert suite.measured == ["huge", "fleet"] and suite.notes == ["huge: FAILED under tcmalloc"]
     final = [words for words in hakbench.calls if words[0] == "ab" and "huge" in words][-1]
     assert "tcmalloc" not in final and "glibc" in final
+
+
+def test_an_allocator_that_is_not_there_is_refused_before_anything_is_measured(tmp_path):
+    hakbench = FakeHakbench()
+    with pytest.raises(InputError, match="no plugin tcmalloc here .* say --allocators "
+                                         "hakmem,mimalloc,jemalloc,glibc$"):
+        run(tmp_path, hakbench, plugins=lambda: {"hakmem", "mimalloc", "jemalloc", "glibc"})
+    assert not hakbench.calls and not list(tmp_path.iterdir())
+    run(tmp_path, hakbench, "larson", allocators=("hakmem@lean", "new=/new.so"), plugins=lambda: {"hakmem"})
+    assert hakbench.measured == ["larson"]
 
 
 def test_a_workload_that_fails_under_the_candidate_is_noted(tmp_path):

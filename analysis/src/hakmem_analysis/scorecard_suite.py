@@ -138,6 +138,25 @@ def known_workloads() -> set:
     return names
 
 
+def known_plugins() -> set:
+    """The names that `hakbench list allocators` prints."""
+    done = subprocess.run([find_hakbench(), "list", "allocators"], capture_output=True, text=True,
+                          check=False)
+    return set(re.findall(r"^  (\S+)", done.stdout, re.MULTILINE))
+
+
+def _check_plugins(allocators: Sequence[str], known: set) -> None:
+    """Raises InputError for a name that is no plugin here: it would fail under every workload, and take
+    programs and micro suite along. What is named by its path is looked for when it runs."""
+    lacking = [name for name in allocators
+               if not set("=/") & set(name) and name.partition("@")[0] not in known]
+    if lacking:
+        left = ",".join(name for name in allocators if name not in lacking)
+        raise InputError(f"there is no plugin {', '.join(lacking)} here (hakbench list allocators); install "
+                         "the package that brings the library and build again, or say --allocators "
+                         f"{left}")
+
+
 def is_complete(folder: Path) -> bool:
     try:
         return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["status"] == "complete"
@@ -211,11 +230,13 @@ def _begin(folder: Path, allocators: Sequence[str]) -> Suite:
 
 def measure(folder: Path, minutes: float, pattern: str, say: Callable = lambda line: None,
             command: Command = run_hakbench, known: Callable = known_workloads,
-            allocators: Sequence[str] = ALLOCATORS, suite_name: str = "standard") -> Suite:
+            allocators: Sequence[str] = ALLOCATORS, suite_name: str = "standard",
+            plugins: Callable = known_plugins) -> Suite:
     """Measures what is missing of the suite in `folder`. Raises InputError if nothing could be measured."""
     chosen = _choose(suite_name, pattern)
     entries = [entry for entry in SUITES[suite_name] if entry.name in chosen]
     names = known()
+    _check_plugins(allocators, plugins())
     suite = _begin(folder, allocators)
     for entry in entries:
         if entry.workload not in names:
