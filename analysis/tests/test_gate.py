@@ -191,6 +191,19 @@ def test_profiles_of_one_name_are_refused_before_anything_is_measured(profile, t
     assert not fake.calls
 
 
+def test_a_profile_of_ones_own_comes_before_that_of_the_same_name_of_hakbench(profile, tmp_path):
+    """As in hakbench: else workload and margins would be of two profiles."""
+    (tmp_path / "profiles").mkdir()
+    profile("profiles/ci_gate", looks=[5])
+    profile("profiles/mine", looks=[7])
+    fake = FakeHakbench()
+    run(fake, *SIDES, "-o", "out")
+    run(fake, *SIDES, "-p", "mine", "-o", "2")
+    assert [call[call.index("--launches") + 1] for call in fake.calls] == ["5", "7"]
+    with pytest.raises(InputError, match="no profile 'mne'; did you mean 'mine'?"):
+        gate_settings.find_profile("mne")
+
+
 def test_floor_is_measured_only_where_it_is_asked_for(profile):
     fake = FakeHakbench()
     run(fake, *SIDES, "-p", profile(metrics=["throughput", "ns_above_floor"]), "-o", "out")

@@ -18,6 +18,7 @@ from .errors import InputError
 from .metrics import METRICS, RATIO
 
 PROFILES = Path(__file__).resolve().parents[3] / "profiles"
+OWN_PROFILES = Path("profiles")  # where one stands; looked into first, as hakbench does
 RSS_DRIFT_KB_PER_H = 64.0
 LEAST_LAUNCHES = 4  # for a decision
 KEYS = ("confidence", "looks", "margins", "gain", "metrics", "rss_drift_kb_per_h")
@@ -44,20 +45,23 @@ class GateSettings:
 
 
 def find_profile(name: str) -> Path:
-    """The file of a profile: a path, or a name of the profiles that come with hakbench. Raises InputError."""
+    """The file of a profile: a path, or a name of those in ./profiles and of those that come with hakbench.
+    Raises InputError."""
     path = Path(name)
     if path.suffix == ".json" or "/" in name:
         if path.is_file():
             return path
         raise InputError(f"{name}: no such profile; name a file, or one of: {', '.join(known_profiles())}")
-    if (PROFILES / f"{name}.json").is_file():
-        return PROFILES / f"{name}.json"
+    for folder in (OWN_PROFILES, PROFILES):
+        if (folder / f"{name}.json").is_file():
+            return folder / f"{name}.json"
     raise InputError(f"no profile '{name}'{_suggest(name, known_profiles())}; there are: "
                      f"{', '.join(known_profiles())}")
 
 
 def known_profiles() -> list:
-    return sorted(path.stem for path in PROFILES.glob("*.json") if path.stem != "schema")
+    return sorted({path.stem for folder in (OWN_PROFILES, PROFILES) for path in folder.glob("*.json")
+                   if path.stem != "schema"})
 
 
 def _suggest(word: str, known) -> str:
