@@ -102,6 +102,19 @@ def test_a_micro_suite_that_was_interrupted_is_measured_anew(tmp_path):
     assert suite.measured == ["micro"] and not suite.notes
 
 
+def test_two_at_once_in_one_folder_are_one_too_many(tmp_path):
+    """The second would take what the first measures for broken off, and remove it."""
+    hakbench, second = FakeHakbench(), FakeHakbench()
+
+    def meanwhile(words):
+        with pytest.raises(InputError, match="^another process is measuring in .*; wait for it, or end it$"):
+            run(tmp_path, second, "larson")
+        return hakbench(words)
+
+    assert run(tmp_path, meanwhile, "larson").measured == ["larson"]
+    assert not second.calls and run(tmp_path, second, "fleet").measured == ["larson", "fleet"]
+
+
 def test_another_filter_keeps_what_is_there(tmp_path):
     run(tmp_path, FakeHakbench({("larson", "glibc")}), "larson")
     suite = run(tmp_path, FakeHakbench(), "^growth")

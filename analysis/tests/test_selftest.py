@@ -218,3 +218,15 @@ def test_counts_by_scenario(run, tmp_path):
     assert sorted(kept) == ["aa_full"] * 2 + ["slow3"] * 5
     done = run(gate, "--count", "slow=5", folder="other")
     assert done.code == 1 and "the scenarios are aa, aa_full" in done.err
+
+
+def test_two_at_once_in_one_folder_are_one_too_many(run, tmp_path):
+    """The second would remove the run that the first is at."""
+    gate, second = FakeGate(), FakeGate()
+
+    def meanwhile(arguments):
+        done = run(second, "--resume", tmp_path / "out")
+        assert done.code == 1 and "another process is measuring in" in done.err and not second.calls
+        return gate(arguments)
+
+    assert run(meanwhile, "--aa", "1", "--planted", "0", "--long", "0").code == 0 and len(gate.calls) == 1

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Callable, Sequence
 
 from . import wholefile
+from .alone import alone_in
 from .binary import find_hakbench
 from .errors import InputError
 from .looks import Command, run_hakbench
@@ -118,15 +119,18 @@ def read_suite(folder: Path) -> Suite:
                          "again") from None
 
 
-def _write_suite(folder: Path, suite: Suite) -> None:
-    path = folder / SUITE_FILE
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); name another folder with "
+        raise InputError(f"{folder}: cannot be made ({error.strerror}); name another folder with "
                          "-o") from None
-    wholefile.write_text(path, json.dumps({"format": SUITE_FORMAT, **asdict(suite)}, indent=1) + "\n",
-                         "name another folder with -o")
+
+
+def _write_suite(folder: Path, suite: Suite) -> None:
+    _make(folder)
+    content = json.dumps({"format": SUITE_FORMAT, **asdict(suite)}, indent=1) + "\n"
+    wholefile.write_text(folder / SUITE_FILE, content, "name another folder with -o")
 
 
 def known_workloads() -> set:
@@ -232,19 +236,27 @@ def measure(folder: Path, minutes: float, pattern: str, say: Callable = lambda l
             command: Command = run_hakbench, known: Callable = known_workloads,
             allocators: Sequence[str] = ALLOCATORS, suite_name: str = "standard",
             plugins: Callable = known_plugins) -> Suite:
-    """Measures what is missing of the suite in `folder`. Raises InputError if nothing could be measured."""
+    """Measures what is missing of the suite in `folder`. Raises InputError if nothing could be measured, or
+    if another process is at it."""
     chosen = _choose(suite_name, pattern)
     entries = [entry for entry in SUITES[suite_name] if entry.name in chosen]
     names = known()
     _check_plugins(allocators, plugins())
-    suite = _begin(folder, allocators)
+    _make(folder)
+    with alone_in(folder):
+        return _measure(folder, minutes, chosen, entries, names, say, command, _begin(folder, allocators),
+                        suite_name)
+
+
+def _measure(folder: Path, minutes: float, chosen: Sequence[str], entries: Sequence[Entry], names: set,
+             say: Callable, command: Command, suite: Suite, suite_name: str) -> Suite:
     for entry in entries:
         if entry.workload not in names:
             suite.forget(entry.name)
             suite.notes.append(f"{entry.name}: left out, this hakbench has no such workload")
     entries = [entry for entry in entries if entry.workload in names]
     share = WORKLOADS_SHARE if APP in chosen else 1.0
-    epoch = epoch_s(60 * minutes * share, entries, len(allocators), SLOWDOWN[suite_name])
+    epoch = epoch_s(60 * minutes * share, entries, len(suite.allocators), SLOWDOWN[suite_name])
     runs: list = [(entry.name, lambda place, entry=entry: _measure_entry(place, entry, epoch, suite, command))
                   for entry in entries]
     if APP in chosen:

@@ -16,6 +16,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from . import cli, document, loop_check, selftest_page, selftest_soak, selftest_summary, text, wholefile
+from .alone import alone_in
 from .bursts import bursts
 from .errors import InputError
 from .icount import at_least
@@ -226,6 +227,11 @@ def _run(argv, runner=run_gate, soak_runner=selftest_soak.run_soak) -> int:
     if options.loop:
         return check_loop(options)
     folder, settings, records = prepare(options)
+    with alone_in(folder):
+        return _go_on(options, folder, settings, records, runner, soak_runner)
+
+
+def _go_on(options, folder: Path, settings: dict, records: list, runner, soak_runner) -> int:
     say = make_say(options.format)
     try:
         if "soak" in settings:
