@@ -134,6 +134,7 @@ def test_damaged_manifest(spoiled):
 
 @pytest.mark.parametrize("changes, words", [
     ({"format": "other/9"}, "expected 'hakbench-result/1'"), ({"status": "odd"}, "expected one of running"),
+    ({"format": "hakbench-app/1"}, "a result of hakbench app, which has no epochs; its report is"),
     ({"subjects": []}, "lists no subject"), ({"subjects": None}, "lists no subject"),
     ({"subjects": [{"label": "a"}]}, "lacks"), ({"reference": "z"}, "expected one of the subjects: a, b"),
     ({"subjects": [{"label": "a", "allocator": "x"}] * 2}, "same label"),

@@ -18,7 +18,7 @@ import pandas as pd
 
 from . import csvfile, measured_time
 from .errors import InputError
-from .schema import COLUMNS, EVENT_COLUMNS, REQUIRED, RESULT_FORMAT, STATUSES, TYPES
+from .schema import APP_FORMAT, COLUMNS, EVENT_COLUMNS, REQUIRED, RESULT_FORMAT, STATUSES, TYPES
 
 
 @dataclass
@@ -79,6 +79,9 @@ def _read_manifest(folder: Path) -> dict:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError as error:
         raise InputError(f"{path}: not valid JSON ({error}); the run was damaged, measure again") from None
+    if isinstance(manifest, dict) and manifest.get("format") == APP_FORMAT:
+        raise InputError(f"{folder}: a result of hakbench app, which has no epochs; its report is "
+                         f"{folder / 'report.md'}")
     if not isinstance(manifest, dict) or manifest.get("format") != RESULT_FORMAT:
         found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
         raise InputError(f"{path}: format is {found!r}, expected '{RESULT_FORMAT}'; use the report tool of "

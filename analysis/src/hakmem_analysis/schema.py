@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 RESULT_FORMAT = "hakbench-result/1"
+APP_FORMAT = "hakbench-app/1"  # of a folder of hakbench app, which holds runs and no epochs
 VERDICT_FORMAT = "hakbench-verdict/1"
 STATUSES = ("running", "complete", "interrupted", "failed")
 
