@@ -119,9 +119,13 @@ def case_hakbench(options, directory):
     prefix = directory / "moved"
     (directory / "first").rename(prefix)
     hakbench, folder = prefix / "bin" / "hakbench", directory / "run"
+    other_build = directory / "other" / "hakbench-report"  # of a build tree, say
+    other_build.parent.mkdir()
+    other_build.write_text("#!/bin/sh\necho 'the report of another build'\n")
+    other_build.chmod(0o755)
 
     def hakbench_does(*words):
-        return run([hakbench, *words], PATH="/usr/bin:/bin")
+        return run([hakbench, *words], PATH=f"{other_build.parent}:/usr/bin:/bin")
 
     said = hakbench_does("ab", "--a", "hakmem", "--b", "glibc", "--profile", "quick", "--epoch", "5ms",
                          "--launches", "2", "--blocks", "3", "-o", folder)

@@ -75,12 +75,12 @@ std::string find_profile(const std::string &name) {
 
 std::optional<std::string> find_tool(const std::string &name) {
   const std::string file = "hakbench-" + name;
-  std::vector<fs::path> folders = {executable_folder()};
+  const fs::path own = executable_folder();
+  std::vector<fs::path> folders = {own, own.parent_path() / "libexec/hakmem"};
   const char *search_path = getenv("PATH");
   std::istringstream entries(search_path == nullptr ? "" : search_path);
   for (std::string entry; std::getline(entries, entry, ':');)
     if (!entry.empty()) folders.push_back(entry);
-  folders.push_back(fs::path(executable_folder()).parent_path() / "libexec/hakmem");
   for (const fs::path &folder : folders)
     if (access((folder / file).c_str(), X_OK) == 0) return (folder / file).string();
   return std::nullopt;

@@ -30,7 +30,9 @@ std::string find_profile(const std::string &name);
 
 // The table of hakmem's gates that its build wrote, where it lies if it does.
 std::string gates_file();
-// hakbench-NAME beside the binary, then in $PATH, then in libexec/hakmem.
+
+// hakbench-NAME beside the binary, then in libexec/hakmem, then in $PATH: a tool of another build would
+// measure with the hakbench of that.
 std::optional<std::string> find_tool(const std::string &name);
 
 }  // namespace hakbench
