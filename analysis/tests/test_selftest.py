@@ -88,7 +88,7 @@ def test_a_failure_for_another_reason_is_no_detection(run, tmp_path):
                 row["verdict"] = "pass" if row["verdict"] == "fail" else "fail"
             return done
     assert run(Beside(), "--aa", "0", "--planted", "10", "--long", "0").code == 2
-    assert rates_of(tmp_path / "out")["caught: 50 kB more memory (5 %)"]["count"] == 0
+    assert rates_of(tmp_path / "out")["caught: 50 kB more memory (10 %)"]["count"] == 0
 
 
 def test_false_go(run, tmp_path):

@@ -112,6 +112,11 @@ size_t hakmem_purge(int level);
  *                                  in use, this share of the recent peak; 0: none
  *   HAKMEM_DEPOT_KB                KiB of free blocks that a thread keeps at hand behind its newest
  *                                  ones
+ * In the hardened build:
+ *   HAKMEM_QUARANTINE_KB           KiB of later frees that must pass before a freed block is used
+ *                                  again; 0: none
+ *   HAKMEM_GUARD_PAGES             slabs and blocks above 32 KiB that may end in a guard page at a
+ *                                  time
  * In the observe build:
  *   HAKMEM_TINY_MEM_DUMP           1: at exit, size classes and owners of all resident pages on
  *                                  standard error

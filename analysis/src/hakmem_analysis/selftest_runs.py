@@ -52,7 +52,7 @@ SCENARIOS = {scenario.name: scenario for scenario in (
     Scenario("slow3", "3 % slower", "control_slow", "percent=3", THROUGHPUT, 0.97),
     Scenario("slow1_long", "1 % slower, long profile", "control_slow", "percent=1", THROUGHPUT, 0.99,
              profile=LONG_PROFILE, detected=0.8),
-    Scenario("rss5", "50 kB more memory (5 %)", "control_rss", "kb=50", "peak_rss_above_base", None),
+    Scenario("rss5", "50 kB more memory (10 %)", "control_rss", "kb=50", "peak_rss_above_base", None),
     Scenario("syscalls", "one system call more in a million ops", "control_syscalls", "per_mop=1",
              "syscalls_per_op", None),
     Scenario("spike", "one pause of 100 us more in a million ops", "control_spike", "per_mop=1,us=100",
