@@ -193,6 +193,20 @@ def test_a_foreign_allocator_has_no_step_2(run):
     assert "hakbench ab --a hakmem --b mimalloc" in done.found["advice"][-1]
 
 
+@pytest.mark.parametrize("name, path, typed", [
+    ("mine", "/opt/my lib/mine.so", "'mine=/opt/my lib/mine.so'"),
+    ("mimalloc", "plugins/mimalloc.so", "mimalloc"), ("hakmem@lean", "plugins/hakmem.so", "hakmem@lean"),
+    ("before@lean", "/tmp/hakmem.so", "before=/tmp/hakmem.so@lean")])
+def test_an_allocator_named_by_its_path_is_so_in_what_to_type(name, path, typed):
+    assert triage.as_typed({"label": "a", "allocator": name, "path": path}) == typed
+
+
+def test_what_is_to_be_typed_has_the_path(run, monkeypatch):
+    monkeypatch.setattr(triage, "as_typed", lambda subject: "mine=/opt/mine.so")
+    advice = run(Machine(), "-a", "mine").found["advice"]
+    assert "hakbench ab --a hakmem --b mine=/opt/mine.so -w " in advice[-1]
+
+
 def test_an_allocator_with_a_profiles_settings(run):
     machine = Machine(33_000, ledger=ledger_of(OWNERS))
     done = run(machine, "-a", "hakmem@mixed_speed_first")

@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import json
 import math
+import os
 import re
 import shlex
 import sys
@@ -77,6 +78,12 @@ def allocator_of(result: Result) -> str:
     return result.subject(result.subjects[0])["allocator"]
 
 
+def as_typed(subject: dict) -> str:
+    """The allocator as hakbench takes it: what was named by its path is known to this folder alone."""
+    path, (name, at, profile) = subject.get("path") or "", subject["allocator"].partition("@")
+    return shlex.quote(f"{name}={path}{at}{profile}") if os.path.isabs(path) else name + at + profile
+
+
 def peaks_kb(result: Result) -> np.ndarray:
     """The highest RSS above the process's own of each launch. Raises InputError where it was not measured."""
     epochs = result.measured(result.subjects[0])
@@ -116,7 +123,8 @@ def judge(results: dict, ledger, floor_kb: float) -> triage_page.Triage:
     found = split(peaks[BASE], peaks[OFF], peaks[FIXED], need_kb(results[OFF]), floor_kb)
     base_kb = float(base.measured(base.subjects[0])["rss_base_kb"].median())
     warnings = [f"step {step.number}: {warning}" for step in STEPS for warning in results[step].warnings]
-    advice = triage_words.policy(name, found, ledger, workload_words(base.manifest))
+    advice = triage_words.policy(name, found, ledger, workload_words(base.manifest),
+                                 as_typed(base.manifest["subjects"][0]))
     return triage_page.Triage(name, results, peaks, base_kb, found, ledger, advice, warnings)
 
 

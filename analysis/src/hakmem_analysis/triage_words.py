@@ -106,8 +106,9 @@ def lean_words(split: Split, ledger: Ledger) -> list:
             f"depots), a warm pool among them unless HAKMEM_SS_WARM_POOL_KB asks for it by name; {stays}"]
 
 
-def policy(name: str, split: Split, ledger: Ledger, workload: str) -> list:
-    """What to do, a sentence each. `workload` is the arguments that repeat it."""
+def policy(name: str, split: Split, ledger: Ledger, workload: str, typed: str) -> list:
+    """What to do, a sentence each. `workload` is the arguments that repeat it, `typed` the allocator as
+    hakbench takes it."""
     advice = []
     if split.verdict in (BENCHMARK, BOTH):
         advice.append("The warm-up is in the figure: measure with --prefault 0 (HAKMEM_BENCH_PREFAULT=0), or "
@@ -119,11 +120,11 @@ def policy(name: str, split: Split, ledger: Ledger, workload: str) -> list:
         return advice
     if plugin_of(name) not in OBSERVED:
         return [*advice, f"What {name} keeps is for its own settings (--env NAME=VALUE) to lower; beside "
-                         f"hakmem: hakbench ab --a hakmem --b {name}{workload}"]
+                         f"hakmem: hakbench ab --a hakmem --b {typed}{workload}"]
     advice.append("Speed first accepts this RSS, and a warm pool with it: HAKMEM_PROFILE=mixed_speed_first "
                   "(MIXED_TINYV3_C7_SAFE). Balanced, the default, keeps no warm pool: mixed_balanced "
                   "(MIXED_TINYV3_C7_BALANCED).")
     advice += lean_words(split, ledger)
-    advice.append(f"To check: hakbench ab --a {plugin_of(name)}@memory_lean_dontneed --b {name}"
+    advice.append(f"To check: hakbench ab --a {plugin_of(name)}@memory_lean_dontneed --b {typed}"
                   f"{workload}")
     return advice
