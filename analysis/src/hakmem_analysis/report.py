@@ -206,7 +206,8 @@ def page(report: Report, picture) -> list:
     parts += [document.Heading("Subjects"), _subject_table(report), document.Paragraph(
         "Medians over epochs; RSS is above the process's own before the allocator was loaded, medians over "
         "launches; kB are 1024 bytes. The low tail p99 is what 99 % of the epochs reach"
-        + (f"; with {text.counted(epochs, 'epoch')} it is near the worst one." if epochs < rows_for_percentile(99) else "."))]
+        + (f"; with {text.counted(epochs, 'epoch')} it is near the worst one."
+           if epochs < rows_for_percentile(99) else "."))]
     if report.comparisons:
         parts += [document.Heading("Ratios"), _ratio_table(report), document.Paragraph(
             "Ratio = candidate / reference: above 1 is better for throughput, below 1 for all else. An "

@@ -153,8 +153,9 @@ def _tax(card: Card) -> Estimate:
         return Estimate(value, note=f"no interval from fewer than {stats.LEAST_LAUNCHES} launches",
                         folders=(workload.folder,))
     interval = stats.launch_interval(peaks, np.arange(len(peaks)))
-    return Estimate(value, min(interval.lower, value - stats.PAGE_KB), max(interval.upper, value + stats.PAGE_KB),
-                    f"interval over {len(peaks)} launches", (workload.folder,))
+    return Estimate(value, min(interval.lower, value - stats.PAGE_KB),
+                    max(interval.upper, value + stats.PAGE_KB), f"interval over {len(peaks)} launches",
+                    (workload.folder,))
 
 
 def _epochs(workload: Workload, allocator: str, measured_only: bool):
