@@ -118,8 +118,10 @@ bool Superslabs::unmap(FreeRuns *runs, Superslab *superslab) {
   return false;
 }
 
-// Gives the free slabs at the end back. False: there are none, or the kernel refuses.
+// Gives the free slabs at the end back. False: there are none, or the kernel refuses. One that is
+// wholly free, because the kernel has refused all of it, stays so: unmap() wants its free run.
 bool Superslabs::cut(FreeRuns *runs, Superslab *superslab) {
+  if (slab_states::wholly_free(superslab)) return false;
   const size_t old_count = superslab->slab_count;
   const size_t slabs = superslab->free.run_length_below(old_count);
   if (slabs == 0) return false;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 #include <random>
+#include <vector>
 
 #include "fake_kernel.h"
 #include "pass_time.h"
@@ -145,6 +146,29 @@ TEST_F(RecentRun, AgesAsAllFreeMemoryDoes) {
   test::pass_ms(&clock, 1000);
   EXPECT_GT(clock.discards(), before);
   put(kept);
+}
+
+// As when other threads had as many mappings as it allows, and then a few less.
+TEST(PageHeap, ASuperslabThatTheKernelDoesNotTakeBackStaysWhole) {
+  test::FakeKernel kernel;
+  page_heap::purge_all();
+  const page_heap::Run kept = page_heap::allocate_large(1, 1);
+  std::vector<Slab *> runs;
+  const size_t superslabs = page_heap::totals().superslabs;
+  while (page_heap::totals().superslabs < superslabs + 2) {
+    runs.push_back(page_heap::allocate_large(page_heap::kMaxRunSlabs, 1).slab);
+    ASSERT_NE(runs.back(), nullptr);
+  }
+  for (Slab *run : runs) ASSERT_TRUE(page_heap::free_large(run));
+  kernel.fail_call(0);  // of all that gives its address space back
+  page_heap::give_up_address_space();
+  kernel.fail_none();
+  const size_t left = page_heap::totals().superslabs;
+  const page_heap::Run run = page_heap::allocate_large(page_heap::kMaxRunSlabs, 1);
+  EXPECT_EQ(page_heap::totals().superslabs, left) << "it has no free slabs any more";
+  EXPECT_TRUE(page_heap::free_large(run.slab));
+  EXPECT_TRUE(page_heap::free_large(kept.slab));
+  page_heap::purge_all();
 }
 
 TEST(PageHeap, ZeroedIsToldOnlyOfNeverTouchedMemory) {
