@@ -264,12 +264,14 @@ void flush_and_push(Heap *heap, SizeClass c, void *block) {
 void free_remote(Heap *heap, Slab *slab, void *block) {
   if (heap->map_mask == 0) {
     remote::give_home(&block, 1);
-    return;
+    return come_back_soon(heap);
   }
   if (looks_full(heap->top[kRemoteBin] + 1)) {
     flush_remote(heap);
     // Threads that free each other's blocks keep step so, and no inbox runs over into the slabs.
     if (!heap->watch.hidden()) collect_mail(heap);
+    // Who frees only what others have allocated makes no other slow calls.
+    come_back_soon(heap);
   }
   *++heap->top[kRemoteBin] = block;
   // From now on blocks of this slab come here by the fast path of free.

@@ -1,0 +1,88 @@
+// ageing_test.cc - free pages go back with time wherever they lie, and whoever's they are.
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <atomic>
+#include <semaphore>
+#include <thread>
+#include <vector>
+
+#include "cache/heap.h"
+#include "fake_kernel.h"
+#include "hakmem/hakmem.h"
+#include "pass_time.h"
+#include "superslab/page_heap.h"
+
+namespace hakmem {
+namespace {
+
+class Ageing : public testing::Test {
+ protected:
+  // This thread has a heap, and long ago much was freed.
+  Ageing() {
+    hakmem_free(hakmem_malloc(16));
+    hakmem_purge(HAKMEM_PURGE_ALL);
+    pass_ages(2);
+    t_heap->calm_ages = 1000;
+  }
+  ~Ageing() override {
+    for (void *block : kept_) hakmem_free(block);
+    hakmem_purge(HAKMEM_PURGE_ALL);
+  }
+
+  // This thread makes a slow call in each of so many ages.
+  void pass_ages(int ages) {
+    for (int age = 0; age < ages; ++age) {
+      test::pass_ms(&kernel_, 130);
+      t_heap->calls_to_tick = 0;
+      come_back_soon(t_heap);
+    }
+  }
+  // Blocks of a page each, every second of which is freed: no slab becomes free.
+  void scatter(size_t blocks) {
+    for (size_t i = 0; i < blocks; ++i) {
+      auto *block = static_cast<unsigned char *>(hakmem_malloc(kOsPageBytes));
+      *block = 1;
+      (i % 2 == 0 ? kept_ : freed_).push_back(block);
+    }
+    for (unsigned char *block : freed_) hakmem_free(block);
+  }
+  // So much is freed that there is a burst.
+  static void free_large_blocks() {
+    std::vector<void *> blocks;
+    for (int i = 0; i < 16; ++i) blocks.push_back(hakmem_malloc(kMiB));
+    for (void *block : blocks) {
+      *static_cast<unsigned char *>(block) = 1;
+      hakmem_free(block);
+    }
+  }
+  // Of the blocks that were freed, the per cent whose page is resident.
+  size_t resident_percent() const {
+    size_t resident = 0;
+    for (unsigned char *block : freed_) {
+      unsigned char page = 0;
+      if (mincore(block, kOsPageBytes, &page) == 0) resident += page & 1;
+    }
+    return resident * 100 / freed_.size();
+  }
+
+  test::FakeKernel kernel_;
+  std::vector<unsigned char *> kept_, freed_;
+};
+
+// Its owner waits meanwhile, and the other thread makes no other slow call.
+TEST_F(Ageing, WhatAnotherThreadFreesGoesBackWhileItDoes) {
+  std::vector<void *> blocks;
+  for (size_t i = 0; i < 64 * kKiB; ++i) blocks.push_back(hakmem_malloc(kKiB));
+  const uint64_t discards = kernel_.discards();
+  std::thread([&] {
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      hakmem_free(blocks[i]);
+      if (i % 1000 == 0) kernel_.advance_ms(10);
+    }
+  }).join();
+  EXPECT_GT(kernel_.discards(), discards);
+}
+
+}  // namespace
+}  // namespace hakmem
