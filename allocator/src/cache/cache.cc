@@ -19,8 +19,10 @@ constexpr size_t kSmallHeapBlocks = 2048;
 constexpr uint32_t kSlowCallsPerTick = 64;
 constexpr uint32_t kSlowCallsPerTickInBurst = 4;
 // How long after a burst single pages of slabs go back, and how many calls of the kernel that may
-// take in one age.
+// take in one age. What is left then has its turn in those that follow, but not for ever: where blocks
+// come and go all over a large heap there is always more.
 constexpr uint32_t kBurstAges = 16;
+constexpr uint32_t kMostBurstAges = 8 * kBurstAges;
 constexpr unsigned kQuietAges = 2;
 constexpr size_t kReleaseCallsPerAge = 2048;
 
@@ -135,14 +137,19 @@ void give_back_what_aged(Heap *heap, bool burst) {
   }
   heap->depot.begin_age();
   heap->pool.release_empty_slabs();
-  heap_registry::age_unused(heap->ages_seen);
+  heap->pages_left = heap_registry::age_unused(heap->ages_seen);
   if (burst) {
-    heap->pool.release_quiet_pages(release::Reason::kAged, kQuietAges, kReleaseCallsPerAge);
+    const size_t calls =
+        heap->pool.release_quiet_pages(release::Reason::kAged, kQuietAges, kReleaseCallsPerAge);
+    if (calls >= kReleaseCallsPerAge) heap->pages_left = true;
   }
 }
 
-// Whether much is free, or was a short time ago.
-bool in_burst(const Heap *heap) { return heap->calm_ages < kBurstAges || page_heap::backlog(); }
+// Whether much is free, or was a short time ago and has not all gone back yet.
+bool in_burst(const Heap *heap) {
+  const uint32_t ages = heap->pages_left ? kMostBurstAges : kBurstAges;
+  return heap->calm_ages < ages || page_heap::backlog();
+}
 
 void age(Heap *heap) {
   const bool begins = heap->calls_to_tick > kSlowCallsPerTickInBurst && page_heap::backlog();

@@ -66,6 +66,7 @@ struct alignas(64) Heap {
   uint32_t ages_seen = 0;
   uint64_t now_ms = 0;                  // when ageing was last looked at
   uint32_t calm_ages = UINT32_MAX / 2;  // ages since much waited to go back
+  bool pages_left = false;              // the last age had no time for all that could go back
   bool in_use = false;                  // a thread has it; under the heap registry's lock
   UnusedState unused;                   // likewise
   Heap *next_unused = nullptr;

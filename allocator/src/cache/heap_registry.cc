@@ -41,11 +41,12 @@ constexpr uint8_t kLastExit = 3;
 constexpr uint8_t kFreesWithoutHeap = 16;
 
 // What a heap without a thread caches goes to its slabs after a whole age, for whoever comes next may
-// not need it; and their free pages go back in some ages more. One slow call pays for a few heaps only.
+// not need it; and their free pages go back in some ages more. One slow call pays for a few heaps only,
+// and an age for so many pages; one that had too many is not one of those.
 constexpr uint8_t kUnusedAgesToDrain = 2;
 constexpr uint8_t kQuietRounds = 16;
 constexpr size_t kDrainsPerCall = 4;
-constexpr size_t kQuietCallsPerCall = 256;
+constexpr size_t kQuietCallsPerAge = 2048;
 
 constinit os::Lock g_lock;
 constinit Heap *g_heaps = nullptr;
@@ -244,12 +245,12 @@ void drain_unused() {
   for (Heap *heap = g_unused; heap != nullptr; heap = heap->next_unused) drain(heap);
 }
 
-void age_unused(uint32_t ages) {
-  if (!g_lock.try_lock()) return;
+bool age_unused(uint32_t ages) {
+  if (!g_lock.try_lock()) return false;
   // Threads may come late with the ages that they have seen.
   const bool begins = static_cast<int32_t>(ages - g_unused_ages) > 0;
   if (begins) g_unused_ages = ages;
-  size_t drains = kDrainsPerCall, calls = kQuietCallsPerCall;
+  size_t drains = kDrainsPerCall, calls = kQuietCallsPerAge;
   for (Heap *heap = g_unused; heap != nullptr; heap = heap->next_unused) {
     UnusedState &state = heap->unused;
     if (begins && state.ages < kUnusedAgesToDrain) ++state.ages;
@@ -260,12 +261,13 @@ void age_unused(uint32_t ages) {
       drain(heap);
       state.drained = true;
     } else if (begins && calls > 0 && state.quiet_rounds < kQuietRounds) {
-      ++state.quiet_rounds;
       const size_t made = heap->pool.release_quiet_pages(release::Reason::kAged, 1, calls);
+      if (made < calls) ++state.quiet_rounds;
       calls -= made < calls ? made : calls;
     }
   }
   g_lock.unlock();
+  return calls == 0;
 }
 
 void release_free_pages() {

@@ -31,8 +31,8 @@ void forget_remote(const Slab *run);
 // Gives back what is cached in heaps that no thread has, and what waits in the inboxes of all.
 void drain_unused();
 // When so many ages have begun: what unused heaps cache goes home once it is of age, and the free
-// pages of their slabs go back to the kernel.
-void age_unused(uint32_t ages);
+// pages of their slabs go back to the kernel, as many as one age may. Whether more are left.
+bool age_unused(uint32_t ages);
 // Gives the free pages in the slabs of all heaps back to the kernel.
 void release_free_pages();
 

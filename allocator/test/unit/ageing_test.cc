@@ -70,6 +70,19 @@ class Ageing : public testing::Test {
   std::vector<unsigned char *> kept_, freed_;
 };
 
+TEST_F(Ageing, PagesBetweenBlocksGoBackHoweverManyThereAre) {
+  scatter(100'000);
+  free_large_blocks();
+  pass_ages(80);
+  EXPECT_LT(resident_percent(), 10u);
+}
+
+TEST_F(Ageing, SoDoThoseOfAThreadThatHasEnded) {
+  std::thread([&] { scatter(20'000); }).join();
+  pass_ages(24);
+  EXPECT_LT(resident_percent(), 10u);
+}
+
 // Its owner waits meanwhile, and the other thread makes no other slow call.
 TEST_F(Ageing, WhatAnotherThreadFreesGoesBackWhileItDoes) {
   std::vector<void *> blocks;
