@@ -70,7 +70,8 @@ void free_small(Slab *slab, void *block) {
   const SizeClass c = slab->size_class;
   if (heap == nullptr) {
     heap_registry::count_free_without_heap(c);
-    return slab->owner->put(c, &block, 1);
+    slab->owner->put(c, &block, 1);
+    return heap_registry::age_without_heap();
   }
   if (slab->owner != &heap->pool) {
     count_one(heap, &ClassCounters::remote_frees, c);
@@ -110,6 +111,7 @@ void *try_class(SizeClass c, Lending lending) {
     if (block != nullptr) count_refill(heap, block);
   } else {
     SlabPool &pool = heap_registry::common_pool();
+    heap_registry::age_without_heap();
     if (pool.take_used(c, &block + 1, 1) == 0 && pool.take_new(c, &block + 1, 1) == 0)
       return nullptr;
   }

@@ -48,6 +48,10 @@ constexpr uint8_t kQuietRounds = 16;
 constexpr size_t kDrainsPerCall = 4;
 constexpr size_t kQuietCallsPerAge = 2048;
 
+// Threads without a heap look at ageing once in so many calls.
+constexpr uint32_t kCallsPerTick = 64;
+constexpr unsigned kQuietAges = 2;
+
 constinit os::Lock g_lock;
 constinit Heap *g_heaps = nullptr;
 constinit Heap *g_unused = nullptr;
@@ -268,6 +272,20 @@ bool age_unused(uint32_t ages) {
   }
   g_lock.unlock();
   return calls == 0;
+}
+
+void age_without_heap() {
+  // relaxed: it is of no matter which thread counts what.
+  static constinit std::atomic<uint32_t> calls{0}, ages_seen{0}, burst_end{0};
+  if (calls.fetch_add(1, std::memory_order_relaxed) % kCallsPerTick != 0) return;
+  const uint32_t ages = page_heap::tick();
+  if (page_heap::backlog()) burst_end.store(ages + kQuietRounds, std::memory_order_relaxed);
+  if (ages_seen.exchange(ages, std::memory_order_relaxed) == ages) return;
+  g_common_pool.release_empty_slabs();
+  age_unused(ages);
+  if (static_cast<int32_t>(burst_end.load(std::memory_order_relaxed) - ages) > 0) {
+    g_common_pool.release_quiet_pages(release::Reason::kAged, kQuietAges, kQuietCallsPerAge);
+  }
 }
 
 void release_free_pages() {

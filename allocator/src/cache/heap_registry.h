@@ -33,6 +33,8 @@ void drain_unused();
 // When so many ages have begun: what unused heaps cache goes home once it is of age, and the free
 // pages of their slabs go back to the kernel, as many as one age may. Whether more are left.
 bool age_unused(uint32_t ages);
+// At each malloc and free of a thread that does without a heap: what is free ages.
+void age_without_heap();
 // Gives the free pages in the slabs of all heaps back to the kernel.
 void release_free_pages();
 

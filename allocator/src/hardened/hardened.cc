@@ -20,8 +20,6 @@ namespace {
 using What = Location::What;
 using quarantine::Outcome;
 
-// Free memory's age is looked at once in so many evictions.
-constexpr uint32_t kEvictionsPerTick = 64;
 // Of a large block in quarantine only address space is left, which counts for less.
 constexpr size_t kRetiredShare = 16;
 
@@ -39,14 +37,6 @@ void start() {
 
 // --- leaving quarantine
 
-void age() {
-  static constinit std::atomic<uint32_t> evictions{0};
-  static constinit std::atomic<uint32_t> ages_seen{0};
-  if (evictions.fetch_add(1, std::memory_order_relaxed) % kEvictionsPerTick != 0) return;
-  const uint32_t ages = page_heap::tick();
-  if (ages_seen.exchange(ages, std::memory_order_relaxed) != ages) pool().release_empty_slabs();
-}
-
 void release(void *block) {
   Slab *slab = slab_of(block);
   if (slab->kind() == SlabKind::kLarge) return big_blocks::bury(slab);
@@ -54,7 +44,7 @@ void release(void *block) {
   const size_t written = first_write(block, class_bytes(c));
   if (written != kUntouched) report_write_after_free(block, written, class_bytes(c));
   pool().put(c, &block, 1);
-  age();
+  heap_registry::age_without_heap();
 }
 
 // False: the block cannot wait.
@@ -152,8 +142,9 @@ void free_proved(const Location &location, void *block) {
   switch (location.what) {
     case What::kSmall:
       poison(block, bytes);
-      if (!wait(block, bytes, bytes)) pool().put(location.slab->size_class, &block, 1);
-      return;
+      if (wait(block, bytes, bytes)) return;
+      pool().put(location.slab->size_class, &block, 1);
+      return heap_registry::age_without_heap();
     case What::kLarge:
       if (!big_blocks::retire(location.slab)) return big_blocks::free(location);
       if (!wait(block, bytes / kRetiredShare, bytes)) big_blocks::bury(location.slab);
