@@ -137,7 +137,8 @@ void give_back_what_aged(Heap *heap, bool burst) {
   }
   heap->depot.begin_age();
   heap->pool.release_empty_slabs();
-  heap->pages_left = heap_registry::age_unused(heap->ages_seen);
+  heap->pages_left =
+      heap_registry::age_unused(heap->ages_seen.load(std::memory_order_relaxed), burst);
   if (burst) {
     const size_t calls =
         heap->pool.release_quiet_pages(release::Reason::kAged, kQuietAges, kReleaseCallsPerAge);
@@ -159,8 +160,8 @@ void age(Heap *heap) {
   }
   const bool burst = in_burst(heap);
   const uint32_t ages = page_heap::tick();
-  if (ages != heap->ages_seen) {
-    heap->ages_seen = ages;
+  if (ages != heap->ages_seen.load(std::memory_order_relaxed)) {
+    heap->ages_seen.store(ages, std::memory_order_relaxed);
     heap->calm_ages = page_heap::backlog() ? 0 : heap->calm_ages + 1;
     give_back_what_aged(heap, burst);
   }

@@ -43,11 +43,12 @@ struct ClassCounters {
   std::atomic<uint64_t> hits, refills, frees, remote_frees, flushes;
 };
 
-// Of a heap that no thread has.
+// Of a heap that no thread has, or whose thread is idle.
 struct UnusedState {
   uint8_t ages = 0;          // that have begun since, up to some
-  bool drained = false;      // it caches nothing any more
+  bool drained = false;      // it caches nothing any more that others can give back
   uint8_t quiet_rounds = 0;  // in which free pages of its slabs could go back
+  uint32_t ages_seen = 0;    // by its thread, if it has one
 };
 
 // What other threads cannot use must stay little: a few runs of 512 KiB together.
@@ -63,7 +64,7 @@ struct alignas(64) Heap {
   uint16_t loans[kClassCount] = {};   // from the next larger class, since it carved or an age began
   size_t blocks_carved = 0;           // over all classes, since the heap was made or drained
   uint32_t calls_to_tick = 0;         // slow calls until ageing is looked at
-  uint32_t ages_seen = 0;
+  std::atomic<uint32_t> ages_seen{0};   // relaxed: others want to know whether the thread is idle
   uint64_t now_ms = 0;                  // when ageing was last looked at
   uint32_t calm_ages = UINT32_MAX / 2;  // ages since much waited to go back
   bool pages_left = false;              // the last age had no time for all that could go back

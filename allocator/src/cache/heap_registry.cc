@@ -249,7 +249,37 @@ void drain_unused() {
   for (Heap *heap = g_unused; heap != nullptr; heap = heap->next_unused) drain(heap);
 }
 
-bool age_unused(uint32_t ages) {
+namespace {
+
+void release_quiet(Heap *heap, size_t *calls) {
+  UnusedState &state = heap->unused;
+  if (*calls == 0 || state.quiet_rounds == kQuietRounds) return;
+  const size_t made = heap->pool.release_quiet_pages(release::Reason::kAged, 1, *calls);
+  if (made < *calls) ++state.quiet_rounds;
+  *calls -= made < *calls ? made : *calls;
+}
+
+// Of a thread that waits for work: what lies in its slabs and its inbox. Its magazines are its own.
+void age_idle(Heap *heap, size_t *calls) {
+  UnusedState &state = heap->unused;
+  const uint32_t seen = heap->ages_seen.load(std::memory_order_relaxed);
+  if (seen != state.ages_seen) {
+    state = {};
+    state.ages_seen = seen;
+  } else if (state.ages < kUnusedAgesToDrain) {
+    ++state.ages;
+  } else if (!state.drained) {
+    empty_inbox(heap);
+    heap->pool.release_empty_slabs();
+    state.drained = true;
+  } else {
+    release_quiet(heap, calls);
+  }
+}
+
+}  // namespace
+
+bool age_unused(uint32_t ages, bool burst) {
   if (!g_lock.try_lock()) return false;
   // Threads may come late with the ages that they have seen.
   const bool begins = static_cast<int32_t>(ages - g_unused_ages) > 0;
@@ -264,11 +294,12 @@ bool age_unused(uint32_t ages) {
       --drains;
       drain(heap);
       state.drained = true;
-    } else if (begins && calls > 0 && state.quiet_rounds < kQuietRounds) {
-      const size_t made = heap->pool.release_quiet_pages(release::Reason::kAged, 1, calls);
-      if (made < calls) ++state.quiet_rounds;
-      calls -= made < calls ? made : calls;
+    } else if (begins) {
+      release_quiet(heap, &calls);
     }
+  }
+  for (Heap *heap = g_heaps; heap != nullptr && begins && burst; heap = heap->next) {
+    if (heap->in_use && heap != t_heap) age_idle(heap, &calls);
   }
   g_lock.unlock();
   return calls == 0;
@@ -282,7 +313,7 @@ void age_without_heap() {
   if (page_heap::backlog()) burst_end.store(ages + kQuietRounds, std::memory_order_relaxed);
   if (ages_seen.exchange(ages, std::memory_order_relaxed) == ages) return;
   g_common_pool.release_empty_slabs();
-  age_unused(ages);
+  age_unused(ages, false);
   if (static_cast<int32_t>(burst_end.load(std::memory_order_relaxed) - ages) > 0) {
     g_common_pool.release_quiet_pages(release::Reason::kAged, kQuietAges, kQuietCallsPerAge);
   }

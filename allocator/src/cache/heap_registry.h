@@ -31,8 +31,9 @@ void forget_remote(const Slab *run);
 // Gives back what is cached in heaps that no thread has, and what waits in the inboxes of all.
 void drain_unused();
 // When so many ages have begun: what unused heaps cache goes home once it is of age, and the free
-// pages of their slabs go back to the kernel, as many as one age may. Whether more are left.
-bool age_unused(uint32_t ages);
+// pages of their slabs go back to the kernel, as many as one age may; in a burst those of idle
+// threads' slabs too. Whether more are left.
+bool age_unused(uint32_t ages, bool burst);
 // At each malloc and free of a thread that does without a heap: what is free ages.
 void age_without_heap();
 // Gives the free pages in the slabs of all heaps back to the kernel.

@@ -83,6 +83,22 @@ TEST_F(Ageing, SoDoThoseOfAThreadThatHasEnded) {
   EXPECT_LT(resident_percent(), 10u);
 }
 
+TEST_F(Ageing, AndThoseOfAThreadThatWaitsForWork) {
+  std::binary_semaphore done{0}, may_end{0};
+  std::thread other([&] {
+    scatter(20'000);
+    hakmem_purge(HAKMEM_PURGE_THREAD);  // its magazines are its own
+    done.release();
+    may_end.acquire();
+  });
+  done.acquire();
+  free_large_blocks();
+  pass_ages(16);
+  EXPECT_LT(resident_percent(), 10u);
+  may_end.release();
+  other.join();
+}
+
 // Its owner waits meanwhile, and the other thread makes no other slow call.
 TEST_F(Ageing, WhatAnotherThreadFreesGoesBackWhileItDoes) {
   std::vector<void *> blocks;
