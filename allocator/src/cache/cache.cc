@@ -22,6 +22,8 @@ constexpr uint32_t kSlowCallsPerTickInBurst = 4;
 // take in one age. What is left then has its turn in those that follow, but not for ever: where blocks
 // come and go all over a large heap there is always more.
 constexpr uint32_t kBurstAges = 16;
+// What comes back to slabs in use is a burst if it is more than depots give and take.
+constexpr size_t kBurstBytes = 16 * kMiB;
 constexpr uint32_t kMostBurstAges = 8 * kBurstAges;
 constexpr unsigned kQuietAges = 2;
 constexpr size_t kReleaseCallsPerAge = 2048;
@@ -152,7 +154,17 @@ bool in_burst(const Heap *heap) {
   return heap->calm_ages < ages || page_heap::backlog();
 }
 
+// Whether much has come back to slabs of which some blocks are in use: the page heap knows nothing of it.
+bool much_came_back(Heap *heap) {
+  const size_t now = heap->pool.free_bytes();
+  if (now < heap->least_free_bytes) heap->least_free_bytes = now;
+  if (now - heap->least_free_bytes < kBurstBytes) return false;
+  heap->least_free_bytes = now;
+  return true;
+}
+
 void age(Heap *heap) {
+  if (much_came_back(heap)) heap->calm_ages = 0;
   const bool begins = heap->calls_to_tick > kSlowCallsPerTickInBurst && page_heap::backlog();
   if (heap->calls_to_tick != 0 && !begins) {
     --heap->calls_to_tick;

@@ -68,6 +68,7 @@ struct alignas(64) Heap {
   uint64_t now_ms = 0;                  // when ageing was last looked at
   uint32_t calm_ages = UINT32_MAX / 2;  // ages since much waited to go back
   bool pages_left = false;              // the last age had no time for all that could go back
+  size_t least_free_bytes = 0;          // in its slabs, since the last burst that began there
   bool in_use = false;                  // a thread has it; under the heap registry's lock
   UnusedState unused;                   // likewise
   Heap *next_unused = nullptr;

@@ -84,7 +84,13 @@ bool SlabPool::add_slab(SizeClass c) {
   return true;
 }
 
+inline void SlabPool::follow_free(size_t more_bytes, size_t fewer_bytes) {
+  if constexpr (kHardened) return;
+  free_bytes_.store(free_bytes() + more_bytes - fewer_bytes, std::memory_order_relaxed);
+}
+
 void SlabPool::release(Slab *slab) {
+  follow_free(0, carved_blocks(slab) * class_bytes(slab->size_class));
   unlist(slab);
   map_.set(slab_address(slab), slab->run_slabs, 0);
   if constexpr (kHardened) slab_guard::open(slab);
@@ -112,6 +118,7 @@ size_t SlabPool::take_used(SizeClass c, void **end, size_t want) {
     n += got;
     if (!has_room(slab)) unlist(slab);
   }
+  follow_free(0, n * block_bytes);
   return n;
 }
 
@@ -178,6 +185,7 @@ inline void *const *SlabPool::put_run(SizeClass c, void *const *blocks, void *co
   bits[w] = word;
   if (lowest < slab->first_word) slab->first_word = static_cast<uint16_t>(lowest);
   slab->used = static_cast<uint16_t>(slab->used - (block - blocks));
+  if (c == kAnyClass) follow_free(static_cast<size_t>(block - blocks) * info.bytes, 0);
   slab->quiet_ages = 0;
   if (!slab->listed) push_front(slab);
   if (slab->used == 0) became_empty(slab);
@@ -186,6 +194,7 @@ inline void *const *SlabPool::put_run(SizeClass c, void *const *blocks, void *co
 
 void SlabPool::put(SizeClass c, void *const *blocks, size_t count) {
   const os::LockGuard guard(lock_);
+  if (c != kAnyClass) follow_free(count * class_bytes(c), 0);
   void *const *const end = blocks + count;
   while (blocks != end) blocks = put_run(c, blocks, end);
 }

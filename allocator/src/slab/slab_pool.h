@@ -52,6 +52,8 @@ class SlabPool {
   // function, by about so many calls of the kernel at most; returns how many. For the time after a
   // burst: a few blocks that live on then keep their own pages, not their whole slabs.
   size_t release_quiet_pages(release::Reason reason, unsigned ages, size_t most_calls);
+  // Of blocks that have been used and are free. For any thread: a recent value.
+  size_t free_bytes() const { return free_bytes_.load(std::memory_order_relaxed); }
 
   os::Lock &lock() { return lock_; }
 
@@ -62,6 +64,7 @@ class SlabPool {
   bool add_slab(SizeClass c);
   void release(Slab *slab);
   void became_empty(Slab *slab);
+  void follow_free(size_t more_bytes, size_t fewer_bytes);
 
   static constexpr uint8_t kPagesReleased = UINT8_MAX;
   static constexpr uint8_t kPagesOffered = UINT8_MAX - 1;  // they go on demand only
@@ -71,6 +74,7 @@ class SlabPool {
   Inbox *inbox_ = nullptr;
   Slab *with_room_[kClassCount] = {};
   Slab *empty_[kClassCount] = {};
+  std::atomic<size_t> free_bytes_{0};  // written under the lock; none in the hardened variant
 };
 
 // A small block's place, proved as far as its slab can tell.

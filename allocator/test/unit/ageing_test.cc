@@ -99,6 +99,13 @@ TEST_F(Ageing, AndThoseOfAThreadThatWaitsForWork) {
   other.join();
 }
 
+// No slab is free, so no memory waits to go back as far as the page heap knows.
+TEST_F(Ageing, MuchThatComesBackToSlabsInUseIsABurst) {
+  scatter(20'000);
+  pass_ages(16);
+  EXPECT_LT(resident_percent(), 10u);
+}
+
 // Its owner waits meanwhile, and the other thread makes no other slow call.
 TEST_F(Ageing, WhatAnotherThreadFreesGoesBackWhileItDoes) {
   std::vector<void *> blocks;
