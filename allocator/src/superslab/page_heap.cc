@@ -198,9 +198,8 @@ size_t discard_free_slabs(Superslab *superslab, size_t budget, Reason reason) {
       if (discard_slabs(superslab, index, length, reason)) bytes += length * kSlabBytes;
     }
   }
-  if (bytes > 0 && superslab->free_slabs > superslab->slab_count / 2) {
-    prefer_small_pages_locked(superslab);
-  }
+  // Else khugepaged makes huge pages again of what is in use and of these, for nobody to give back.
+  if (bytes > 0) prefer_small_pages_locked(superslab);
   return bytes;
 }
 

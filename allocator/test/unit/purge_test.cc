@@ -97,6 +97,27 @@ TEST(Purge, AShorterDelayHoldsAtOnce) {
   EXPECT_EQ(page_heap::totals().free_touched_bytes, 0u);
 }
 
+// Else khugepaged would join what is in use beside the free slabs to huge pages again, and them with it.
+TEST(Purge, SlabsThatWentBackStayAway) {
+  test::FakeKernel kernel;
+  hakmem_purge(HAKMEM_PURGE_ALL);
+  ASSERT_EQ(hakmem_configure("HAKMEM_HUGE_PAGE_THRESHOLD_MB", "0"), 0);
+  const uint64_t wanted = kernel.advice().wanted;
+  std::vector<void *> blocks;
+  while (kernel.advice().wanted < wanted + 2) blocks.push_back(hakmem_malloc(kBlockBytes));
+  ASSERT_EQ(hakmem_configure("HAKMEM_HUGE_PAGE_THRESHOLD_MB", "64"), 0);
+  const uint64_t refused = kernel.advice().refused;
+  // Of the superslab that is full.
+  for (size_t i = 0; i < 32; ++i) {
+    hakmem_free(blocks[blocks.size() - 2 - i * 4]);
+    blocks[blocks.size() - 2 - i * 4] = nullptr;
+  }
+  page_heap::totals();
+  test::pass_ms(&kernel, 1000);
+  EXPECT_GT(kernel.advice().refused, refused);
+  for (void *block : blocks) hakmem_free(block);
+}
+
 TEST(Purge, SlabsInUseAgainAreNotGivenBack) {
   test::FakeKernel kernel;
   for (int round = 0; round < 20; ++round) {
