@@ -28,7 +28,7 @@ void count_remote_free(Heap *heap, const void *block);
 // known here. Says nothing of whether the block is live or where it begins.
 inline SizeClass own_class(Heap *heap, const void *block) {
   const size_t bin =
-      heap->owner_map()[owner_map_index(heap, block)].load(std::memory_order_relaxed);
+      heap->owner_map()[visible_map_index(heap, block)].load(std::memory_order_relaxed);
   return bin < kClassCount ? static_cast<SizeClass>(bin) : SizeClass{0};
 }
 
@@ -71,7 +71,7 @@ inline void fast_free(void *block) {
   Heap *heap = t_heap;
   // The class if this heap owns the block's slab; else 0, whose magazine is always full.
   const size_t bin =
-      heap->owner_map()[owner_map_index(heap, block)].load(std::memory_order_relaxed);
+      heap->owner_map()[visible_map_index(heap, block)].load(std::memory_order_relaxed);
   void **top = heap->top[bin] + 1;
   if (looks_full(top)) [[unlikely]]
     return free_slow(block);

@@ -184,7 +184,9 @@ void free_slow(void *block) {
   if (block == nullptr) return;
   if constexpr (kHardened) return hardened::free(block);
   Heap *heap = t_heap;
-  if (const SizeClass c = own_class(heap, block); c != 0) {  // its magazine is full
+  if (map_is_hidden(heap)) answer_hidden_map(heap);
+  if (const SizeClass c = own_class(heap, block);
+      c != 0) {  // its magazine is full, or the map was hidden
     count_one(heap, &ClassCounters::frees, c);
     return flush_and_push(heap, c, block);
   }

@@ -19,8 +19,8 @@ constexpr size_t kSmallHeapBlocks = 2048;
 constexpr uint32_t kSlowCallsPerTick = 64;
 constexpr uint32_t kSlowCallsPerTickInBurst = 4;
 // How long after a burst single pages of slabs go back, and how many calls of the kernel that may
-// take in one age. What is left then has its turn in those that follow, but not for ever: where blocks
-// come and go all over a large heap there is always more.
+// take in one age. What is left then has its turn in those that follow, but not for ever: where
+// blocks come and go all over a large heap there is always more.
 constexpr uint32_t kBurstAges = 16;
 // What comes back to slabs in use is a burst if it is more than depots give and take.
 constexpr size_t kBurstBytes = 16 * kMiB;
@@ -154,7 +154,8 @@ bool in_burst(const Heap *heap) {
   return heap->calm_ages < ages || page_heap::backlog();
 }
 
-// Whether much has come back to slabs of which some blocks are in use: the page heap knows nothing of it.
+// Whether much has come back to slabs of which some blocks are in use: the page heap knows nothing
+// of it.
 bool much_came_back(Heap *heap) {
   const size_t now = heap->pool.free_bytes();
   if (now < heap->least_free_bytes) heap->least_free_bytes = now;
@@ -181,16 +182,23 @@ void age(Heap *heap) {
   heap->calls_to_tick = in_burst(heap) ? kSlowCallsPerTickInBurst : kSlowCallsPerTick;
 }
 
+void hide_map(Heap *heap) {
+  if (heap->watch.may_hide_map()) heap->map_mask = 0;
+}
+
 // A slow path's visit to the magazines, on behalf of one class: all are in sight during it, and what is
 // watched is hidden again behind it.
 class Visit {
  public:
   Visit(Heap *heap, SizeClass c) : heap_(heap), c_(c) {
     if (heap->watch.hidden()) heap->watch.reveal(heap->top);
+    heap->map_mask = heap->whole_mask;
     age(heap);
   }
   ~Visit() {
-    if (in_burst(heap_)) heap_->watch.hide(heap_->top, empty_heap()->top[0], c_, heap_->now_ms);
+    if (!in_burst(heap_)) return;
+    heap_->watch.hide(heap_->top, empty_heap()->top[0], c_, heap_->now_ms);
+    hide_map(heap_);
   }
   Visit(const Visit &) = delete;
   Visit &operator=(const Visit &) = delete;
@@ -215,6 +223,7 @@ void come_back_soon(Heap *heap) {
   const bool unwatched = page_heap::backlog() && !watch.hidden();
   if (heap->calls_to_tick != 0 && !unwatched) {
     --heap->calls_to_tick;
+    if (in_burst(heap)) hide_map(heap);
     return;
   }
   if (watch.hidden()) watch.reveal(heap->top);
@@ -223,6 +232,13 @@ void come_back_soon(Heap *heap) {
   if (!in_burst(heap)) return;
   watch.add(c);
   watch.hide_again(heap->top, empty_heap()->top[0], heap->now_ms);
+  hide_map(heap);
+}
+
+void answer_hidden_map(Heap *heap) {
+  heap->map_mask = heap->whole_mask;
+  heap->watch.count_map_call();
+  come_back_soon(heap);
 }
 
 bool keep_recent(Heap *heap, Slab *run) {
@@ -282,7 +298,7 @@ void flush_and_push(Heap *heap, SizeClass c, void *block) {
 }
 
 void free_remote(Heap *heap, Slab *slab, void *block) {
-  if (heap->map_mask == 0) {
+  if (heap->whole_mask == 0) {
     remote::give_home(&block, 1);
     return come_back_soon(heap);
   }
@@ -296,12 +312,12 @@ void free_remote(Heap *heap, Slab *slab, void *block) {
   *++heap->top[kRemoteBin] = block;
   // From now on blocks of this slab come here by the fast path of free.
   superslab_of(slab)->remote.set(index_of(superslab_of(slab), slab), slab->run_slabs);
-  OwnerMap(heap->owner_map(), heap->map_mask, &heap->writable_chunks)
+  OwnerMap(heap->owner_map(), heap->whole_mask, &heap->writable_chunks)
       .set(slab_address(slab), slab->run_slabs, static_cast<uint8_t>(kRemoteBin));
 }
 
 void flush_remote(Heap *heap) {
-  if (heap->map_mask == 0) return;
+  if (heap->whole_mask == 0) return;
   void **sentinel = magazine_of(heap->top[kRemoteBin]);
   const auto n = static_cast<size_t>(heap->top[kRemoteBin] - sentinel);
   if (n == 0) return;

@@ -57,9 +57,11 @@ using HeapRecentRuns = RecentRuns<4, 8>;
 struct alignas(64) Heap {
   // Fast paths.
   void **top[kBinCount] = {};
+  // Of the owner map; 0: there is none, or it is hidden, which makes each free a slow call.
   uint64_t map_mask = 0;
 
   // Slow paths.
+  uint64_t whole_mask = 0;
   uint32_t carved[kClassCount] = {};  // blocks
   uint16_t loans[kClassCount] = {};   // from the next larger class, since it carved or an age began
   size_t blocks_carved = 0;           // over all classes, since the heap was made or drained
@@ -91,8 +93,14 @@ extern constinit __thread Heap *t_heap __attribute__((tls_model("initial-exec"))
 // What a thread without a heap has: looks empty to malloc and full to free, and is never written.
 const Heap *empty_heap();
 
-inline size_t owner_map_index(const Heap *heap, const void *block) {
+inline bool map_is_hidden(const Heap *heap) { return heap->map_mask != heap->whole_mask; }
+
+// As the fast paths see it: 0, whose entry is 0, while the map is hidden.
+inline size_t visible_map_index(const Heap *heap, const void *block) {
   return (address_of(block) >> kSlabShift) & heap->map_mask;
+}
+inline size_t owner_map_index(const Heap *heap, const void *block) {
+  return (address_of(block) >> kSlabShift) & heap->whole_mask;
 }
 
 inline void count(std::atomic<uint64_t> &counter, uint64_t n = 1) {
@@ -141,6 +149,8 @@ void flush_and_push(Heap *heap, SizeClass c, void *block);
 // After frees of blocks without a magazine: ages, now and then, and sees to it that the heap's thread
 // comes to a slow path soon if much waits to go back to the kernel.
 void come_back_soon(Heap *heap);
+// A free has come that is slow only because the owner map is hidden: shows it, and ages.
+void answer_hidden_map(Heap *heap);
 // Keeps the run of a large block that was freed for the next of its size. False: it is not for this
 // heap, or it is time for more than that.
 bool keep_recent(Heap *heap, Slab *run);

@@ -41,7 +41,7 @@ constexpr uint8_t kLastExit = 3;
 constexpr uint8_t kFreesWithoutHeap = 16;
 
 // What a heap without a thread caches goes to its slabs after a whole age, for whoever comes next may
-// not need it; and their free pages go back in some ages more. One slow call pays for a few heaps only,
+// not need it; and their free pages go back in some ages more. One slow call pays for a few heaps,
 // and an age for so many pages; one that had too many is not one of those.
 constexpr uint8_t kUnusedAgesToDrain = 2;
 constexpr uint8_t kQuietRounds = 16;
@@ -99,8 +99,8 @@ Heap *create() {
   reset_magazines(heap, magazines(heap));
   if (with_map) {
     ++g_maps;
-    heap->map_mask = kOwnerMapBytes - 1;
-    heap->pool.set_owner_map(OwnerMap(heap->owner_map(), heap->map_mask, &heap->writable_chunks));
+    heap->map_mask = heap->whole_mask = kOwnerMapBytes - 1;
+    heap->pool.set_owner_map(OwnerMap(heap->owner_map(), heap->whole_mask, &heap->writable_chunks));
     heap->inbox.set_storage(inbox_storage(heap));
     heap->pool.set_inbox(&heap->inbox);
   }
@@ -217,7 +217,7 @@ Heap *adopt() {
   }
   if (heap != nullptr) {
     t_heap = heap;
-    heap->inbox.set_open(heap->map_mask != 0);
+    heap->inbox.set_open(heap->whole_mask != 0);
     pthread_setspecific(g_exit_key, heap);
   }
   if (first) install_fork_hooks();
@@ -238,7 +238,7 @@ void forget_remote(const Slab *run) {
   if (!superslab->remote.take(index_of(superslab, run))) return;
   const os::LockGuard guard(g_lock);
   for (Heap *heap = g_heaps; heap != nullptr; heap = heap->next) {
-    OwnerMap(heap->owner_map(), heap->map_mask, &heap->writable_chunks)
+    OwnerMap(heap->owner_map(), heap->whole_mask, &heap->writable_chunks)
         .clear_if(slab_address(run), static_cast<uint8_t>(kRemoteBin));
   }
 }
@@ -375,7 +375,7 @@ const Heap *first_heap() { return g_heaps; }
 HeapExtent extent_of(const Heap *heap) {
   const uintptr_t begin = address_of(heap) - kHeapOffset;
   const uintptr_t owner_map = address_of(heap + 1);
-  if (heap->map_mask == 0) return {begin, begin + kBytesWithoutMap, begin + kBytesWithoutMap};
+  if (heap->whole_mask == 0) return {begin, begin + kBytesWithoutMap, begin + kBytesWithoutMap};
   return {begin, owner_map, begin + kBytesWithMap};
 }
 

@@ -41,7 +41,7 @@ void Watch::add(SizeClass c) {
 void Watch::begin_step(void *const *const *tops, uint64_t now_ms) {
   if (now_ms / kStepMs == step_) return;
   step_ = now_ms / kStepMs;
-  calls_ = 0;
+  calls_ = map_calls_ = 0;
   replace_silent(tops);
   for (Watched &w : watched_) w.calls = 0;
 }

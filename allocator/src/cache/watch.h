@@ -4,6 +4,8 @@
 //             release clock. While there is a backlog, the magazines of a few classes are hidden
 //             behind one that looks both empty and full, so that each of their mallocs and frees
 //             is a slow call. The fast paths know nothing of it.
+//             A program that makes few calls may never use those classes: as long as there are few,
+//             the owner map is hidden too, and each free is a slow call.
 // Owns:       which classes are watched (those that came to a slow path lately, and others with
 //             blocks where those are silent), and their true tops while they are hidden.
 // Boundary:   a slow path reveals all before it looks at any magazine, and hides them when done.
@@ -25,6 +27,9 @@ class Watch {
   void hide(void ***tops, void **decoy, SizeClass c, uint64_t now_ms);
   // The same, when a slow path was there on behalf of no class.
   void hide_again(void ***tops, void **decoy, uint64_t now_ms);
+  // Whether the owner map may be hidden too, so that each free is a slow call; to be told of each.
+  bool may_hide_map() const { return map_calls_ < kMostCalls; }
+  void count_map_call() { ++map_calls_; }
   // Watches class c, which has not come. 0: none.
   void add(SizeClass c);
   // Puts the true tops back.
@@ -66,6 +71,7 @@ class Watch {
   size_t next_place_ = 0;
   SizeClass candidate_ = 0;
   uint32_t calls_ = 0;        // of all watched classes in this step
+  uint32_t map_calls_ = 0;    // of frees, for the map was hidden, in this step
   uint64_t classes_[2] = {};  // that have come to a slow path in a burst
   size_t class_count_ = 0;    // of them
   bool hidden_ = false;

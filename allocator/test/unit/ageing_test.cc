@@ -120,5 +120,17 @@ TEST_F(Ageing, WhatAnotherThreadFreesGoesBackWhileItDoes) {
   EXPECT_GT(kernel_.discards(), discards);
 }
 
+// A server with little to do: none of the classes that were busy last is used again.
+TEST_F(Ageing, AProgramOfFewCallsComesBackWhateverItFrees) {
+  for (size_t size = 16; size <= 1000; size += 16) hakmem_free(hakmem_malloc(size));
+  free_large_blocks();
+  ASSERT_TRUE(page_heap::backlog());
+  for (int i = 0; i < 100; ++i) {
+    kernel_.advance_ms(100);
+    hakmem_free(hakmem_malloc(1000));
+  }
+  EXPECT_FALSE(page_heap::backlog());
+}
+
 }  // namespace
 }  // namespace hakmem

@@ -47,7 +47,7 @@ TEST(HeapRegistry, AHeapWhoseMemoryStaysClosedDoesWithoutItsOwnerMap) {
     kernel.fail_none();
     ASSERT_NE(block, nullptr);
     ASSERT_NE(t_heap, empty_heap());
-    EXPECT_EQ(t_heap->map_mask, 0u);
+    EXPECT_EQ(t_heap->whole_mask, 0u);
     hakmem_free(block);
     // A block of another heap can't wait in a bin that the map says nothing of: it goes home at once.
     void **const bin = t_heap->top[kRemoteBin];
@@ -143,7 +143,7 @@ class HeapRegistryOtherThread : public testing::Test {
     do {  // until one has no heap that another test left without an owner map
       threads_.emplace_back([this] { be_the_other(); });
       arrived_.acquire();
-    } while (heap_->map_mask == 0);
+    } while (heap_->whole_mask == 0);
     marked_ = marks();
     hakmem_purge(HAKMEM_PURGE_ALL);
   }
@@ -176,7 +176,7 @@ class HeapRegistryOtherThread : public testing::Test {
   void be_the_other() {
     hakmem_free(hakmem_malloc(16));
     heap_ = t_heap;
-    const bool has_map = t_heap->map_mask != 0;
+    const bool has_map = t_heap->whole_mask != 0;
     if (has_map) {
       for (void *block : theirs_) hakmem_free(block);
       hakmem_purge(HAKMEM_PURGE_THREAD);

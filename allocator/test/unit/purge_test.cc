@@ -97,7 +97,7 @@ TEST(Purge, AShorterDelayHoldsAtOnce) {
   EXPECT_EQ(page_heap::totals().free_touched_bytes, 0u);
 }
 
-// Else khugepaged would join what is in use beside the free slabs to huge pages again, and them with it.
+// Else khugepaged would make huge pages again of what is in use and of the free slabs beside it.
 TEST(Purge, SlabsThatWentBackStayAway) {
   test::FakeKernel kernel;
   hakmem_purge(HAKMEM_PURGE_ALL);
