@@ -52,4 +52,21 @@ void *new_failed_nothrow(size_t size, size_t alignment) noexcept {
   }
 }
 
+void *call_nothrow(void *(*allocate)(size_t), size_t size) noexcept {
+  try {
+    return allocate(size);
+  } catch (...) {
+    return nullptr;
+  }
+}
+
+void *call_nothrow(void *(*allocate)(size_t, std::align_val_t), size_t size,
+                   std::align_val_t alignment) noexcept {
+  try {
+    return allocate(size, alignment);
+  } catch (...) {
+    return nullptr;
+  }
+}
+
 }  // namespace hakmem

@@ -1,4 +1,4 @@
-// new_failed.h - operator new when there was no memory.
+// new_failed.h - operator new when there was no memory, or when it is the program's.
 //
 // Boundary:   the C++ runtime is not linked: what is needed of it is taken from the program, which
 //             has it if it calls operator new at all.
@@ -6,6 +6,7 @@
 #define HAKMEM_PRELOAD_NEW_FAILED_H_
 
 #include <cstddef>
+#include <new>
 
 namespace hakmem {
 
@@ -13,6 +14,11 @@ namespace hakmem {
 void *new_failed(size_t size, size_t alignment);
 // The same, but NULL in place of any exception, be it the handler's own.
 void *new_failed_nothrow(size_t size, size_t alignment) noexcept;
+
+// What the program has put in the place of operator new, and NULL in place of any exception.
+void *call_nothrow(void *(*allocate)(size_t), size_t size) noexcept;
+void *call_nothrow(void *(*allocate)(size_t, std::align_val_t), size_t size,
+                   std::align_val_t alignment) noexcept;
 
 }  // namespace hakmem
 

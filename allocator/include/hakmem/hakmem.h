@@ -162,7 +162,9 @@ const char *hakmem_version(void);
  *   malloc_info(0, stream)     the same as a little XML; 0, or -1 (EINVAL) if the options are
  *                              not 0.
  *   malloc_stats()             hakmem_stats_json on standard error.
- * operator new calls the new handler and throws bad_alloc as the C++ standard says. */
+ * operator new calls the new handler and throws bad_alloc as the C++ standard says. Where a program
+ * brings some of the operators, our nothrow, sized and sized aligned forms call its basic ones, as
+ * the standard says too; but new[] and delete[] are ours if it does not bring them. */
 
 #ifdef __cplusplus
 }

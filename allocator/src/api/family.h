@@ -70,9 +70,8 @@ inline int posix_memalign(void **out, size_t alignment, size_t size) {
 inline size_t usable_size(void *block) { return block == nullptr ? 0 : usable_size_of(block); }
 
 inline void free_sized(void *block, size_t size) {
-  if (t_heap == empty_heap()) [[unlikely]]
-    free_checked_size(block, size);
-  fast_free(block);
+  if (!push_free(block)) [[unlikely]]
+    return free_sized_slow(block, size);
 }
 
 // Alignment may have asked for a larger class than the size alone: only who knows the size asked

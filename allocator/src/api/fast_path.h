@@ -21,6 +21,8 @@ void *malloc_slow(size_t size);
 // Class 0: a request of 0 bytes.
 void *malloc_slow_of_class(Heap *heap, size_t c);
 void free_slow(void *block);
+// The same, of a block that is said to be of this size.
+void free_sized_slow(void *block, size_t size);
 // Counts a free of another heap's block (observe build).
 void count_remote_free(Heap *heap, const void *block);
 
@@ -67,14 +69,15 @@ inline void *pop_aligned(size_t alignment, size_t size) {
   return pop(t_heap, class_by_table(padded));
 }
 
-inline void fast_free(void *block) {
+// Puts a block into one of the thread's own magazines. False: the slow path has to look.
+inline bool push_free(void *block) {
   Heap *heap = t_heap;
   // The class if this heap owns the block's slab; else 0, whose magazine is always full.
   const size_t bin =
       heap->owner_map()[visible_map_index(heap, block)].load(std::memory_order_relaxed);
   void **top = heap->top[bin] + 1;
   if (looks_full(top)) [[unlikely]]
-    return free_slow(block);
+    return false;
   heap->top[bin] = top;
   *top = block;
   if constexpr (kObserve) {
@@ -84,6 +87,12 @@ inline void fast_free(void *block) {
       count_remote_free(heap, block);
     }
   }
+  return true;
+}
+
+inline void fast_free(void *block) {
+  if (!push_free(block)) [[unlikely]]
+    return free_slow(block);
 }
 
 }  // namespace hakmem

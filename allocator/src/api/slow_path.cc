@@ -201,6 +201,11 @@ void free_slow(void *block) {
   }
 }
 
+void free_sized_slow(void *block, size_t size) {
+  if (t_heap == empty_heap()) free_checked_size(block, size);
+  free_slow(block);
+}
+
 namespace {
 
 // Shrinking to less than half is worth a copy, unless there is no smaller block.

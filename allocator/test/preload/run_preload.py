@@ -437,6 +437,11 @@ def case_cxx(bench):
         bench.same([bench.options.program, bench.options.plugin])
 
 
+def case_replaces(bench):
+    """A program with operators new and delete of its own, and not all of them."""
+    bench.same([bench.options.replaces])
+
+
 CASES = {name[len("case_"):]: function
          for name, function in globals().items() if name.startswith("case_")}
 
@@ -445,7 +450,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("case", choices=sorted(CASES))
     for name, what in (("library", "libhakmem.so"), ("probe", "hakmem_preload_probe"),
-                       ("program", "hakmem_preload_program"), ("plugin", "its plugin")):
+                       ("program", "hakmem_preload_program"), ("plugin", "its plugin"),
+                       ("replaces", "hakmem_preload_replaces")):
         parser.add_argument(f"--{name}", required=True, help=f"path of {what}")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))

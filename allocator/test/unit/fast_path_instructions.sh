@@ -1,6 +1,6 @@
 #!/bin/sh
-# fast_path_instructions.sh LIB - counts the instructions from the entry of malloc and free to their
-# first ret, and fails beyond the budget: 15 for malloc, 13 for free (x86-64).
+# fast_path_instructions.sh LIB - counts the instructions from the entry of malloc, free and sized delete to
+# their first ret, and fails beyond the budget: 15, 13 and 16 (x86-64).
 set -eu
 lib=$1
 
@@ -22,4 +22,5 @@ check malloc 15
 check free 13
 check hakmem_malloc 15
 check hakmem_free 13
+check _ZdlPvm 16
 exit $status
