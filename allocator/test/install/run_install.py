@@ -94,6 +94,11 @@ def case_pkgconfig(options, directory):
         program = directory / f"archive-{language}"
         run([compiler, *flags("--cflags"), source, "-o", program, libdir / "libhakmem.a"])
         expect_origin(program, program)
+    # The linker takes no more of the C++ runtime's archive than the program asks for.
+    program = directory / "refused"
+    run([options.cxx, "-static-libstdc++", CONSUMER / "refused.cc", "-o", program, libdir / "libhakmem.a"])
+    if run([program]) != "bad_alloc\n":
+        raise Failure(f"{program}: new without memory threw no bad_alloc")
     # As the linkers of several distributions work: what is not called is left out.
     program = directory / "no-malloc"
     run([options.cc, "-Wl,--as-needed", CONSUMER / "no_malloc.c", "-o", program, *flags("--libs")])

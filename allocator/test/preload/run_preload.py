@@ -442,6 +442,11 @@ def case_replaces(bench):
     bench.same([bench.options.replaces])
 
 
+def case_host(bench):
+    """new without memory in a C++ library that a C program has opened."""
+    bench.same([bench.options.host, bench.options.plugin])
+
+
 CASES = {name[len("case_"):]: function
          for name, function in globals().items() if name.startswith("case_")}
 
@@ -451,7 +456,8 @@ def main():
     parser.add_argument("case", choices=sorted(CASES))
     for name, what in (("library", "libhakmem.so"), ("probe", "hakmem_preload_probe"),
                        ("program", "hakmem_preload_program"), ("plugin", "its plugin"),
-                       ("replaces", "hakmem_preload_replaces")):
+                       ("replaces", "hakmem_preload_replaces"),
+                       ("host", "hakmem_preload_host")):
         parser.add_argument(f"--{name}", required=True, help=f"path of {what}")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
