@@ -73,10 +73,15 @@ bool open(void *p) {
          os::g_kernel->set_access(behind_storage, kBytesWithoutMap - Depot::kStorageBytes, true);
 }
 
+// A heap with a map costs six of the process's mappings, for parts of it are opened. The kernel allows
+// 65530 by default, and beyond that no thread starts; so there is room for 20000 threads.
+constexpr size_t kMostMaps = 1024;
+
 // Under RLIMIT_AS the maps may take a quarter of it, so that blocks and stacks find room; the first
 // heap, which may be the only one, has its map wherever it fits.
 bool map_has_room() {
-  return g_maps == 0 || g_maps < os::address_space_limit() / 4 / kBytesWithMap;
+  if (g_maps == 0) return true;
+  return g_maps < kMostMaps && g_maps < os::address_space_limit() / 4 / kBytesWithMap;
 }
 
 Heap *create() {
@@ -91,9 +96,8 @@ Heap *create() {
     with_map = false;
     p = os::g_kernel->map(nullptr, kBytesWithoutMap, &taken);
     if (p == nullptr) return nullptr;
-  } else {
-    os::g_kernel->refuse_huge_pages(p, kBytesWithMap);
   }
+  os::g_kernel->refuse_huge_pages(p, with_map ? kBytesWithMap : kBytesWithoutMap);
   Heap *heap = new (as_pointer(address_of(p) + kHeapOffset)) Heap;
   heap->top[0] = empty_heap()->top[0];
   reset_magazines(heap, magazines(heap));

@@ -3,10 +3,10 @@
 // Purpose:    give a thread a heap at its first slow call, take it back when the thread ends, hand
 //             it whole to the next thread; keep all consistent over fork.
 // Owns:       the list of all heaps; the pool of blocks for threads that have none.
-// Boundary:   a heap is one mapping: magazines, inbox, Heap, owner map. If the address space for
-//             the owner map is short, a heap is made without one (its frees are all slow, but
-//             right); if even that fails, and in checked mode, the thread works from the common
-//             pool.
+// Boundary:   a heap is one mapping: magazines, inbox, Heap, owner map. If there are very many
+//             heaps, or the address space for the owner map is short, a heap is made without one
+//             (its frees are all slow, but right); if even that fails, and in checked mode, the
+//             thread works from the common pool.
 // Threads:    adoption and release under the registry's lock, which is taken before any pool's.
 #ifndef HAKMEM_CACHE_HEAP_REGISTRY_H_
 #define HAKMEM_CACHE_HEAP_REGISTRY_H_
