@@ -24,11 +24,12 @@ class KeepErrno {
   int saved_;
 };
 
+// Without MAP_NORESERVE, so that the kernel refuses what is more than all memory and swap, as it does
+// to the C library: a program that was given that would be killed as it fills it.
 void *map(void *place, size_t bytes, bool *taken) {
   const KeepErrno keep;
   const int fixed = place == nullptr ? 0 : MAP_FIXED_NOREPLACE;
-  void *p = mmap(place, bytes, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | fixed, -1, 0);
+  void *p = mmap(place, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | fixed, -1, 0);
   *taken = p == MAP_FAILED && errno == EEXIST;
   if (p == MAP_FAILED) return nullptr;
   if (place != nullptr && p != place) {  // a kernel before 4.17 takes the place as a mere hint
