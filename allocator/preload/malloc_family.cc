@@ -18,6 +18,21 @@
 
 using namespace hakmem;
 
+namespace {
+
+// Who has registered with pthread_atfork after us has all his handlers called while no lock of ours
+// is held, so that they may allocate. So we come first: the linker is told to have libhakmem.so begin
+// before all other libraries.
+[[gnu::constructor(101)]] void begin() {
+  if constexpr (kHardened) {
+    hardened::start();
+  } else {
+    heap_registry::install_fork_hooks();
+  }
+}
+
+}  // namespace
+
 HAKMEM_HOT_EXPORT void *malloc(size_t size) { return fast_malloc(size); }
 HAKMEM_HOT_EXPORT void free(void *block) { fast_free(block); }
 HAKMEM_EXPORT void cfree(void *block) { fast_free(block); }

@@ -25,16 +25,6 @@ constexpr size_t kRetiredShare = 16;
 
 SlabPool &pool() { return heap_registry::common_pool(); }
 
-void start() {
-  static constinit std::atomic<bool> started{false};
-  if (started.load(std::memory_order_relaxed) || started.exchange(true)) return;
-  // Gives no heap; registers what keeps the slabs whole over fork. Handlers before a fork run in
-  // reverse order: the quarantine's lock is taken first.
-  heap_registry::adopt();
-  CHECK(pthread_atfork(quarantine::lock_for_fork, quarantine::unlock_after_fork,
-                       quarantine::reset_after_fork) == 0);
-}
-
 // --- leaving quarantine
 
 void release(void *block) {
@@ -84,6 +74,20 @@ size_t asked_bytes(const Location &location, const void *block) {
     report_broken_seal(location, block);
   return asked;
 }
+
+}  // namespace
+
+void start() {
+  static constinit std::atomic<bool> started{false};
+  if (started.load(std::memory_order_relaxed) || started.exchange(true)) return;
+  // Gives no heap; registers what keeps the slabs whole over fork. Handlers before a fork run in
+  // reverse order: the quarantine's lock is taken first.
+  heap_registry::adopt();
+  CHECK(pthread_atfork(quarantine::lock_for_fork, quarantine::unlock_after_fork,
+                       quarantine::reset_after_fork) == 0);
+}
+
+namespace {
 
 // --- giving out
 

@@ -18,6 +18,8 @@
 
 namespace hakmem::hardened {
 
+// fork then takes every lock first. The first allocation does it too.
+void start();
 // Both return NULL with errno = ENOMEM when there is no memory. alignment is a power of two.
 void *allocate(size_t size, size_t alignment);
 void *allocate_zeroed(size_t size);

@@ -447,6 +447,11 @@ def case_host(bench):
     bench.same([bench.options.host, bench.options.plugin])
 
 
+def case_forks(bench):
+    """fork with handlers that allocate, of a library that begins before anybody has allocated."""
+    bench.same([bench.options.forks])
+
+
 CASES = {name[len("case_"):]: function
          for name, function in globals().items() if name.startswith("case_")}
 
@@ -457,7 +462,7 @@ def main():
     for name, what in (("library", "libhakmem.so"), ("probe", "hakmem_preload_probe"),
                        ("program", "hakmem_preload_program"), ("plugin", "its plugin"),
                        ("replaces", "hakmem_preload_replaces"),
-                       ("host", "hakmem_preload_host")):
+                       ("host", "hakmem_preload_host"), ("forks", "hakmem_preload_forks")):
         parser.add_argument(f"--{name}", required=True, help=f"path of {what}")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
