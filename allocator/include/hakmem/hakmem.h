@@ -78,9 +78,10 @@ enum {
    * memory-lean modes 1 and 2. */
   HAKMEM_PURGE_THREAD = 0,
   /* And those of threads that have ended; then every free page goes back to the kernel. What other
-   * running threads keep at hand stays with them: up to HAKMEM_DEPOT_KB each,
-   * 512 KiB of large ones, or HAKMEM_DEPOT_KB if that is less, and the last 63 small blocks of
-   * other threads that they have freed. */
+   * running threads keep at hand stays with them, each: the newest blocks of every size (63 of them
+   * or 64 KiB, whichever is less, but 8 at least: 4.5 MiB over all sizes), up to HAKMEM_DEPOT_KB
+   * behind these, 512 KiB of large ones, or HAKMEM_DEPOT_KB if that is less, and the last 63 small
+   * blocks of other threads that they have freed. */
   HAKMEM_PURGE_ALL = 1
 };
 
