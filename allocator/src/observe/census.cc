@@ -23,7 +23,7 @@ void count_small(const Slab &slab, Census *census) {
 
 void count_superslab(const Superslab &superslab, Census *census) {
   ++census->superslabs;
-  for (size_t i = superslab.first_slab; i < superslab.slab_count;) {
+  for (size_t i = superslab.first_slab; i < superslab.slab_count();) {
     const Slab &slab = superslab.slabs[i];
     const SlabKind kind = slab.kind();  // a running thread may change it meanwhile
     if (superslab.free.test(i)) {

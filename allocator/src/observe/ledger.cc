@@ -238,7 +238,7 @@ void share_resident(void *context, residency::Mapping mapping, uintptr_t begin, 
 uint64_t blocks_held_bytes(const Workspace *w) {
   uint64_t bytes = 0;
   for (const Superslab *s = page_heap::first_superslab(); s != nullptr; s = s->next) {
-    for (size_t i = s->first_slab; i < s->slab_count; i += s->slabs[i].run_slabs) {
+    for (size_t i = s->first_slab; i < s->slab_count(); i += s->slabs[i].run_slabs) {
       const Slab &slab = s->slabs[i];
       if (s->free.test(i) || slab.kind() == SlabKind::kCached) continue;
       bytes += slab.kind() == SlabKind::kSmall ? slab.used * class_bytes(slab.size_class)

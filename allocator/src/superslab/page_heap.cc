@@ -64,7 +64,7 @@ bool take_slabs(Superslab *superslab, size_t index, size_t slabs) {
   if (superslab->huge_pages && end > kHugePageSlabs) {
     begin = begin < kHugePageSlabs ? begin : align_down(begin, kHugePageSlabs);
     end = align_up(end, kHugePageSlabs);
-    if (end > superslab->slab_count) end = superslab->slab_count;
+    if (end > superslab->slab_count()) end = superslab->slab_count();
   }
   const ptrdiff_t before = slab_states::count_waiting(superslab, begin, end);
   slab_states::set_used(superslab, index, slabs);
@@ -86,7 +86,7 @@ void mark_free(Superslab *superslab, size_t index, size_t slabs) {
     begin -= below;
     g.free_runs.remove(superslab->slabs + begin);
   }
-  if (end < superslab->slab_count && superslab->free.test(end)) {
+  if (end < superslab->slab_count() && superslab->free.test(end)) {
     Slab *behind = superslab->slabs + end;
     g.free_runs.remove(behind);
     end += behind->run_slabs;
@@ -99,7 +99,7 @@ void warm_up_behind(Superslab *superslab, size_t index, size_t slabs) {
   if (warm_pool::wanted_slabs() == 0) return;
   size_t used_slabs = 0;
   for (const Superslab *s = g.superslabs.first(); s != nullptr; s = s->next) {
-    used_slabs += static_cast<size_t>(s->slab_count - s->first_slab - s->free_slabs);
+    used_slabs += static_cast<size_t>(s->slab_count() - s->first_slab - s->free_slabs);
   }
   warm_pool::fill(superslab, index + slabs, used_slabs - slabs);
 }
@@ -162,9 +162,9 @@ void free_locked(Slab *slab) {
   mark_free(superslab, index, slab->run_slabs);
   if (slab_states::wholly_free(superslab) && release::wanted(Reason::kEmptied)) {
     const size_t first = superslab->first_slab;
-    const ptrdiff_t before = slab_states::count_waiting(superslab, first, superslab->slab_count);
-    discard_slabs(superslab, first, superslab->slab_count - first, Reason::kEmptied);
-    follow_waiting(slab_states::count_waiting(superslab, first, superslab->slab_count) - before);
+    const ptrdiff_t before = slab_states::count_waiting(superslab, first, superslab->slab_count());
+    discard_slabs(superslab, first, superslab->slab_count() - first, Reason::kEmptied);
+    follow_waiting(slab_states::count_waiting(superslab, first, superslab->slab_count()) - before);
   }
 }
 
@@ -211,7 +211,7 @@ void release_unused_bitmaps(Reason reason) {
 size_t waiting_bytes() {
   ptrdiff_t slabs = 0;
   for (const Superslab *s = g.superslabs.first(); s != nullptr; s = s->next) {
-    slabs += slab_states::count_waiting(s, 0, s->slab_count);
+    slabs += slab_states::count_waiting(s, 0, s->slab_count());
   }
   return static_cast<size_t>(slabs) * kSlabBytes;
 }
@@ -298,7 +298,7 @@ bool resize_large(Slab *slab, size_t new_slabs) {
     merge_recent();
     const size_t more = new_slabs - old_slabs;
     const size_t end = index + old_slabs;
-    if (end + more > superslab->slab_count || !superslab->free.test(end)) return false;
+    if (end + more > superslab->slab_count() || !superslab->free.test(end)) return false;
     Slab *behind = superslab->slabs + end;
     const size_t room = behind->run_slabs;
     if (room < more) return false;
@@ -397,7 +397,7 @@ void reset_after_fork() { g.lock.reset_after_fork(); }
 
 void free_cached_after_fork() {
   for (Superslab *s = g.superslabs.first(); s != nullptr; s = s->next) {
-    for (size_t i = s->first_slab; i < s->slab_count; ++i) {
+    for (size_t i = s->first_slab; i < s->slab_count(); ++i) {
       if (s->head.test(i) && s->slabs[i].kind() == SlabKind::kCached) free_locked(&s->slabs[i]);
     }
   }

@@ -16,7 +16,7 @@
 namespace hakmem::slab_states {
 
 inline bool wholly_free(const Superslab *superslab) {
-  return superslab->free_slabs == superslab->slab_count - superslab->first_slab;
+  return superslab->free_slabs == superslab->slab_count() - superslab->first_slab;
 }
 
 inline void set_used(Superslab *superslab, size_t index, size_t slabs) {

@@ -9,8 +9,8 @@
 //             A small slab has used <= carved <= capacity; the free blocks are the set bits and the
 //             blocks at and above `carved`, so: set bits = carved - used.
 // Threads:    masks of the superslab: written under the page heap's lock, but for `remote`, which any
-//             thread writes; `head` and `free` are read by any thread that holds a block in the
-//             slab, whose bits then do not change.
+//             thread writes; `head`, `free` and the count of slabs are read by any thread that holds a
+//             block in the slab, whose bits then do not change.
 //             A small slab's fields: under its owner's lock.
 #ifndef HAKMEM_SUPERSLAB_SUPERSLAB_H_
 #define HAKMEM_SUPERSLAB_SUPERSLAB_H_
@@ -195,8 +195,10 @@ class SharedSlabMask {
 };
 
 struct Superslab {
-  uint16_t slab_count;  // mapped slabs, kSlabsPerSuperslab unless memory is short
-  uint16_t made_slabs;  // slab_count when it was made: the layout of the metadata
+  // Mapped slabs, kSlabsPerSuperslab unless memory is short. relaxed: written under the page heap's
+  // lock; slab_of() looks without it at a slab in use, which lies below the old count and the new.
+  std::atomic<uint16_t> slab_count_now;
+  uint16_t made_slabs;  // slab_count() when it was made: the layout of the metadata
   uint16_t first_slab;  // the first that can be handed out
   uint16_t free_slabs;
   uint16_t touched_bitmap_slots;  // slots below this may be resident
@@ -213,8 +215,12 @@ struct Superslab {
   SharedSlabMask remote;  // slabs that owner maps may call another heap's: see owner_map.h
   Slab slabs[];
 
+  uint16_t slab_count() const { return slab_count_now.load(std::memory_order_relaxed); }
+  void set_slab_count(size_t count) {
+    slab_count_now.store(static_cast<uint16_t>(count), std::memory_order_relaxed);
+  }
   uintptr_t address() const { return address_of(this); }
-  size_t bytes() const { return slab_count * kSlabBytes; }
+  size_t bytes() const { return slab_count() * kSlabBytes; }
   uint64_t *bitmap(size_t slot) {
     return reinterpret_cast<uint64_t *>(slabs + made_slabs) + slot * kBitmapSlotWords;
   }
@@ -242,7 +248,7 @@ inline Slab *slab_of(const void *p) {
   const size_t i = (address_of(p) & (kUnitBytes - 1)) >> kSlabShift;
   if (superslab->head.test(i)) [[likely]]
     return superslab->slabs + i;
-  if (i >= superslab->slab_count || superslab->free.test(i)) return nullptr;
+  if (i >= superslab->slab_count() || superslab->free.test(i)) return nullptr;
   const size_t head = superslab->head.last_at_or_below(i);
   return head == SIZE_MAX ? nullptr : superslab->slabs + head;
 }

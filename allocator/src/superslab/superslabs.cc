@@ -89,7 +89,8 @@ bool Superslabs::add(FreeRuns *runs, size_t min_slabs) {
                                   bytes - kHugePageBytes);
   }
   auto *superslab = static_cast<Superslab *>(p);  // all zero: the kernel's pages
-  superslab->slab_count = superslab->made_slabs = static_cast<uint16_t>(slabs);
+  superslab->made_slabs = static_cast<uint16_t>(slabs);
+  superslab->set_slab_count(slabs);
   superslab->first_slab = static_cast<uint16_t>(first);
   superslab->free_slabs = static_cast<uint16_t>(slabs - first);
   superslab->huge_pages = huge_pages;
@@ -107,7 +108,7 @@ bool Superslabs::unmap(FreeRuns *runs, Superslab *superslab) {
   const size_t slabs = run->run_slabs;
   runs->remove(run);
   unlink(superslab);
-  const size_t warm = superslab->warm.count(0, superslab->slab_count);
+  const size_t warm = superslab->warm.count(0, superslab->slab_count());
   remember_remote(superslab);
   if (address_window::unmap(superslab, superslab->bytes())) {
     warm_pool::lose(warm);
@@ -122,7 +123,7 @@ bool Superslabs::unmap(FreeRuns *runs, Superslab *superslab) {
 // wholly free, because the kernel has refused all of it, stays so: unmap() wants its free run.
 bool Superslabs::cut(FreeRuns *runs, Superslab *superslab) {
   if (slab_states::wholly_free(superslab)) return false;
-  const size_t old_count = superslab->slab_count;
+  const size_t old_count = superslab->slab_count();
   const size_t slabs = superslab->free.run_length_below(old_count);
   if (slabs == 0) return false;
   const size_t new_count = old_count - slabs;
@@ -132,7 +133,7 @@ bool Superslabs::cut(FreeRuns *runs, Superslab *superslab) {
     runs->insert(run, slabs);
     return false;
   }
-  superslab->slab_count = static_cast<uint16_t>(new_count);
+  superslab->set_slab_count(new_count);
   slab_states::set_used(superslab, new_count, slabs);
   slab_states::set_untouched(superslab, new_count, slabs);
   warm_pool::forget(superslab, new_count, slabs);

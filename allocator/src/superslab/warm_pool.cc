@@ -17,7 +17,8 @@ constinit Totals g_totals{};
 
 // The free slabs from `index` on, without a gap, that were never touched; `most` ends the search.
 size_t untouched_run(const Superslab *superslab, size_t index, size_t most) {
-  const size_t end = index + most < superslab->slab_count ? index + most : superslab->slab_count;
+  const size_t end =
+      index + most < superslab->slab_count() ? index + most : superslab->slab_count();
   size_t at = index;
   while (at < end && superslab->free.test(at) && !superslab->touched.test(at)) ++at;
   return at - index;

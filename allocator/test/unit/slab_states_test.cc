@@ -39,7 +39,7 @@ TEST(SlabStates, WaitingSlabsAreCountedInAnyRange) {
 
 TEST(SlabStates, FreeAndUsedAreEachOthersOpposite) {
   const auto superslab = std::make_unique<Superslab>();
-  superslab->slab_count = kSlabsPerSuperslab;
+  superslab->set_slab_count(kSlabsPerSuperslab);
   superslab->first_slab = 5;
   slab_states::set_free(superslab.get(), 5, kSlabsPerSuperslab - 5);
   EXPECT_TRUE(slab_states::wholly_free(superslab.get()));
