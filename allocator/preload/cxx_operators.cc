@@ -33,7 +33,7 @@ OWN_NEW("_ZnamSt11align_val_t") void *own_new_array_aligned(size_t, std::align_v
 [[gnu::alias("_ZdaPvSt11align_val_t")]] void own_delete_array_aligned(void *,
                                                                       std::align_val_t) noexcept;
 
-// Whether the program has put its own in the place of one: `found` is what the dynamic linker found.
+// Whether the program has put its own in the place of one: `found` is what the dynamic linker has.
 template <class F>
 inline bool replaced(F *found, F *own) {
   return __builtin_expect(found != own, 0);

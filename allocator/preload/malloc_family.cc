@@ -21,8 +21,8 @@ using namespace hakmem;
 namespace {
 
 // Who has registered with pthread_atfork after us has all his handlers called while no lock of ours
-// is held, so that they may allocate. So we come first: the linker is told to have libhakmem.so begin
-// before all other libraries.
+// is held, so that they may allocate. So we come first: the linker is told to have libhakmem.so
+// begin before all other libraries.
 [[gnu::constructor(101)]] void begin() {
   if constexpr (kHardened) {
     hardened::start();

@@ -15,7 +15,8 @@ namespace std {
 [[gnu::weak]] void __throw_bad_alloc();
 }  // namespace std
 
-// dlopen is looked up by it: the linker warns of any program that is linked statically and names that.
+// dlopen is looked up by it: the linker warns of a program that is linked statically and names
+// that.
 extern "C" [[gnu::weak]] void *dlsym(void *, const char *) noexcept;
 
 // The handler may throw, so this file alone is compiled with exceptions, and what the compiler

@@ -1,7 +1,8 @@
 // new_failed.h - operator new when there was no memory, or when it is the program's.
 //
-// Boundary:   the C++ runtime is not linked: what is needed of it is taken from the program, or from
-//             a library that it has opened; one of them has it if operator new is called at all.
+// Boundary:   the C++ runtime is not linked: what is needed of it is taken from the
+//             program, or from a library that it has opened; one of them has it if operator new is
+//             called at all.
 #ifndef HAKMEM_PRELOAD_NEW_FAILED_H_
 #define HAKMEM_PRELOAD_NEW_FAILED_H_
 

@@ -73,8 +73,8 @@ bool open(void *p) {
          os::g_kernel->set_access(behind_storage, kBytesWithoutMap - Depot::kStorageBytes, true);
 }
 
-// A heap with a map costs six of the process's mappings, for parts of it are opened. The kernel allows
-// 65530 by default, and beyond that no thread starts; so there is room for 20000 threads.
+// A heap with a map costs six of the process's mappings, for parts of it are opened. The kernel
+// allows 65530 by default, and beyond that no thread starts; so there is room for 20000 threads.
 constexpr size_t kMostMaps = 1024;
 
 // Under RLIMIT_AS the maps may take a quarter of it, so that blocks and stacks find room; the first

@@ -24,8 +24,8 @@ class KeepErrno {
   int saved_;
 };
 
-// Without MAP_NORESERVE, so that the kernel refuses what is more than all memory and swap, as it does
-// to the C library: a program that was given that would be killed as it fills it.
+// Without MAP_NORESERVE, so that the kernel refuses what is more than all memory and swap, as it
+// does to the C library: a program that was given that would be killed as it fills it.
 void *map(void *place, size_t bytes, bool *taken) {
   const KeepErrno keep;
   const int fixed = place == nullptr ? 0 : MAP_FIXED_NOREPLACE;

@@ -9,8 +9,8 @@
 //             A small slab has used <= carved <= capacity; the free blocks are the set bits and the
 //             blocks at and above `carved`, so: set bits = carved - used.
 // Threads:    masks of the superslab: written under the page heap's lock, but for `remote`, which any
-//             thread writes; `head`, `free` and the count of slabs are read by any thread that holds a
-//             block in the slab, whose bits then do not change.
+//             thread writes; `head`, `free` and the count of slabs are read by any thread that
+//             holds a block in the slab, whose bits then do not change.
 //             A small slab's fields: under its owner's lock.
 #ifndef HAKMEM_SUPERSLAB_SUPERSLAB_H_
 #define HAKMEM_SUPERSLAB_SUPERSLAB_H_

@@ -1,9 +1,10 @@
 // beyond_memory.cc - a block that is larger than all memory and swap is refused.
 //
-// Purpose: the C library refuses it at once (the kernel does, with vm.overcommit_memory=0, its default), and
-//   programs count on that: given such a block, and filling it, they would be killed.
+// Purpose: the C library refuses it at once (the kernel does, with vm.overcommit_memory=0, its
+//   default), and programs count on that: given such a block, and filling it, they would be killed.
 // Boundary: touches none of what it gets.
-// Invariants: exit 0 pass, 1 own trouble, 2 hakmem failed, 77 the machine gives whatever is asked for.
+// Invariants: exit 0 pass, 1 own trouble, 2 hakmem failed, 77 the machine gives whatever is asked
+//   for.
 #include <sys/mman.h>
 
 #include <cerrno>

@@ -1,8 +1,10 @@
 // swarm.cc - hakmem_swarm THREADS: as many threads at a time as a process can have without hakmem.
 //
-// Purpose: the kernel limits the number of a process's mappings (vm.max_map_count, 65530 by default), and a
-//   thread's stack takes two. What a thread's heap takes must leave room for them, and for blocks.
-// Invariants: exit 0 pass, 1 own trouble, 2 hakmem failed, 77 the machine has no room for so many threads.
+// Purpose: the kernel limits the number of a process's mappings (vm.max_map_count, 65530 by
+//   default), and a thread's stack takes two. What a thread's heap takes must leave room for them,
+//   and for blocks.
+// Invariants: exit 0 pass, 1 own trouble, 2 hakmem failed, 77 the machine has no room for so many
+//   threads.
 #include <pthread.h>
 
 #include <cstdio>

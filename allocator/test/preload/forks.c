@@ -1,4 +1,4 @@
-/* forks.c - a C program that forks, linked with a library whose fork handlers allocate: handlers.c. */
+/* forks.c - a C program that forks, with a library whose fork handlers allocate (handlers.c). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>

@@ -1,5 +1,5 @@
-/* handlers.c - a library that registers fork handlers as it begins, before anybody has allocated. They
- * allocate, more than a thread has at hand. */
+/* handlers.c - a library that registers fork handlers as it begins, before anybody has allocated.
+ * They allocate, more than a thread has at hand. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* host.c - a C program that opens a library written in C++: hakmem_preload_host PLUGIN.
  *
- * Purpose: nothing of the C++ run-time is in sight of a library that was preloaded into a C program;
- *   new must throw bad_alloc, and call the new handler, all the same. Prints the same text whatever
- *   the allocator. */
+ * Purpose: nothing of the C++ run-time is in sight of a library that was preloaded into a C
+ *   program; new must throw bad_alloc, and call the new handler, all the same. Prints the same text
+ *   whatever the allocator. */
 #include <dlfcn.h>
 #include <stdio.h>
 

@@ -1,4 +1,5 @@
-// plugin.cc - loaded and unloaded by program.cc and host.c; allocates in its constructors and destructors.
+// plugin.cc - loaded and unloaded by program.cc and host.c; allocates in its constructors and
+// destructors.
 #include <new>
 #include <string>
 #include <vector>

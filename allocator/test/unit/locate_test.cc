@@ -11,7 +11,8 @@
 namespace hakmem {
 namespace {
 
-// A thread finds its blocks, also behind the first slab of a run, without a lock: for ThreadSanitizer.
+// A thread finds its blocks, also behind the first slab of a run, without a lock: for
+// ThreadSanitizer.
 TEST(Locate, BlocksAreFoundWhileTheEndsOfSuperslabsGoBack) {
   constexpr size_t kBytes = 8000;
   std::vector<void *> blocks;

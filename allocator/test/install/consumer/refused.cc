@@ -1,4 +1,5 @@
-// refused.cc - a C++ program that takes next to nothing of the C++ runtime: new throws bad_alloc in it all the same.
+// refused.cc - a C++ program that takes next to nothing of the C++ runtime: new throws bad_alloc in
+// it all the same.
 #include <cstdint>
 #include <cstdio>
 #include <new>
