@@ -24,6 +24,7 @@ constexpr uint32_t kSlowCallsPerTickInBurst = 4;
 constexpr uint32_t kBurstAges = 16;
 // What comes back to slabs in use is a burst if it is more than depots give and take.
 constexpr size_t kBurstBytes = 16 * kMiB;
+constexpr size_t kBurstShare = 16;  // of a large heap, whose ups and downs are larger
 constexpr uint32_t kMostBurstAges = 8 * kBurstAges;
 constexpr unsigned kQuietAges = 2;
 constexpr size_t kReleaseCallsPerAge = 2048;
@@ -159,7 +160,8 @@ bool in_burst(const Heap *heap) {
 bool much_came_back(Heap *heap) {
   const size_t now = heap->pool.free_bytes();
   if (now < heap->least_free_bytes) heap->least_free_bytes = now;
-  if (now - heap->least_free_bytes < kBurstBytes) return false;
+  const size_t more = now - heap->least_free_bytes;
+  if (more < kBurstBytes || more < heap->pool.carved_bytes() / kBurstShare) return false;
   heap->least_free_bytes = now;
   return true;
 }

@@ -54,6 +54,8 @@ class SlabPool {
   size_t release_quiet_pages(release::Reason reason, unsigned ages, size_t most_calls);
   // Of blocks that have been used and are free. For any thread: a recent value.
   size_t free_bytes() const { return free_bytes_.load(std::memory_order_relaxed); }
+  // Of all blocks that have been used, free ones too; likewise.
+  size_t carved_bytes() const { return carved_bytes_.load(std::memory_order_relaxed); }
 
   os::Lock &lock() { return lock_; }
 
@@ -74,7 +76,8 @@ class SlabPool {
   Inbox *inbox_ = nullptr;
   Slab *with_room_[kClassCount] = {};
   Slab *empty_[kClassCount] = {};
-  std::atomic<size_t> free_bytes_{0};  // written under the lock; none in the hardened variant
+  // Written under the lock; none in the hardened variant.
+  std::atomic<size_t> free_bytes_{0}, carved_bytes_{0};
 };
 
 // A small block's place, proved as far as its slab can tell.
