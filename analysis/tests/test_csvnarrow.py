@@ -77,7 +77,7 @@ def both_ways(tmp_path, monkeypatch, capsys):
             found.append((read(path, **choice), capsys.readouterr().err))
         return found
 
-    monkeypatch.setattr(csvfile, "BLOCK_BYTES", 500)
+    monkeypatch.setattr(csvnarrow, "BLOCK_BYTES", 500)
     monkeypatch.setattr(csvfile, "CHUNK_ROWS", 30)
     return run
 
@@ -150,8 +150,9 @@ def test_a_single_wanted_column_of_empty_cells(tmp_path, monkeypatch, column):
     assert csvfile.read_columns(str(path), numbers=[column])[column].fillna(0).tolist() == [0] * 20 + [1]
 
 
-def test_the_rest_begins_with_a_row_that_has_all_cells():
+def test_the_rest_begins_with_a_row_that_has_all_cells(monkeypatch):
     """pandas refuses lines that all lack some."""
-    lines = csvnarrow.NarrowLines(io.BytesIO(b"1,2,3\n4,5,6\n7\n"), 3, [1], 4)
+    monkeypatch.setattr(csvnarrow, "BLOCK_BYTES", 4)
+    lines = csvnarrow.NarrowLines(io.BytesIO(b"1,2,3\n4,5,6\n7\n"), 3, [1])
     assert [lines.read(1) for _ in range(3)] == [b"2\n", b"5\n", b""]
     assert (lines.rows, lines.row, lines.held) == (2, 1, b"4,5,6\n7\n")

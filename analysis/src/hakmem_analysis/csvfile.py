@@ -22,9 +22,8 @@ from typing import Callable, Iterator, Optional, Sequence
 import numpy as np
 import pandas as pd
 
-from . import csvahead
 from .csvlines import CheckedLines, line_of, note_cut_line
-from .csvnarrow import BLOCK_BYTES, LEAST_COLUMNS, NarrowLines
+from .csvnarrow import LEAST_COLUMNS, NarrowLines
 from .errors import InputError
 
 CHUNK_ROWS = 50_000  # of 42 columns: 60 MB in the parser
@@ -204,17 +203,9 @@ def read_chunks(source: str, numbers: Sequence[str] = (), texts: Sequence[str] =
             row, held, rows = 0, b"", 0
             if chosen and len(header) >= LEAST_COLUMNS * len(chosen):
                 columns = chosen if len(chosen) > 1 else _with_a_neighbour(chosen[0], header)
-                places = [header.index(column) for column in columns]
-                ahead = csvahead.start(name, stream, len(header), places, BLOCK_BYTES)
-                if ahead is not None:
-                    with contextlib.closing(ahead):
-                        yield from wanted.frames(ahead, columns)
-                    stream.seek(ahead.begin)
-                    row, rows = ahead.row, ahead.rows
-                else:
-                    lines = NarrowLines(stream, len(header), places, BLOCK_BYTES)
-                    yield from wanted.frames(lines, columns)
-                    row, held, rows = lines.row, lines.held, lines.rows
+                lines = NarrowLines(stream, len(header), [header.index(column) for column in columns])
+                yield from wanted.frames(lines, columns)
+                row, held, rows = lines.row, lines.held, lines.rows
             yield from wanted.frames(CheckedLines(name, stream, len(header), row, held), header, row, rows)
     except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error) as error:
         raise InputError(f"{name}: not a readable CSV ({_one_line(error)}); is it the right file?") from None

@@ -62,14 +62,14 @@ class NarrowLines:
     that is not plain; b"" at the end of the stream.
     """
 
-    def __init__(self, stream, columns: int, wanted: Sequence[int], block_bytes: int):
+    def __init__(self, stream, columns: int, wanted: Sequence[int]):
         self.rows, self.row, self.held = 0, 0, b""
         self._stream, self._columns, self._runs = stream, columns, runs_of(wanted)
-        self._block_bytes, self._before = block_bytes, b""
+        self._before = b""
 
     def read(self, _size: int) -> bytes:
-        """Lines, of about block_bytes in the stream; b"" where they end."""
-        block = self._stream.read(self._block_bytes)
+        """Lines, of about BLOCK_BYTES in the stream; b"" where they end."""
+        block = self._stream.read(BLOCK_BYTES)
         block += self._stream.readline()
         found = narrowed(block, self._columns, self._runs)
         if found is None:
