@@ -22,10 +22,10 @@ constexpr uint32_t kSlowCallsPerTickInBurst = 4;
 // take in one age. What is left then has its turn in those that follow, but not for ever: where
 // blocks come and go all over a large heap there is always more.
 constexpr uint32_t kBurstAges = 16;
+constexpr uint32_t kMostBurstAges = 8 * kBurstAges;
 // What comes back to slabs in use is a burst if it is more than depots give and take.
 constexpr size_t kBurstBytes = 16 * kMiB;
 constexpr size_t kBurstShare = 16;  // of a large heap, whose ups and downs are larger
-constexpr uint32_t kMostBurstAges = 8 * kBurstAges;
 constexpr unsigned kQuietAges = 2;
 constexpr size_t kReleaseCallsPerAge = 2048;
 
