@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from folders import make_folder
+from hakmem_analysis import wording
 from hakmem_analysis.compare import block_table, compare
 from hakmem_analysis.describe import summarise
 from hakmem_analysis.load import load_result
@@ -20,6 +21,22 @@ def test_the_planted_ratio_is_found(ab_folder):
     assert (row.blocks, row.launches, row.quarantined_blocks) == (43, 5, 2)
     assert row.confidence >= 0.95
     assert 0 < row.resolves < 0.02
+
+
+def test_what_failed_to_allocate_has_no_ratio(spoiled):
+    """Also of memory: what was refused is not resident."""
+    epochs = pd.read_csv(spoiled / "epochs.csv", dtype=str, keep_default_na=False)
+    epochs.loc[epochs.index[epochs["subject"] == "a"][:2], "failed_allocs"] = "3"
+    epochs.to_csv(spoiled / "epochs.csv", index=False)
+    result = load_result(spoiled)
+    found = compare(result)
+    assert {row.metric for row in found} >= {"throughput", "cv", "peak_rss_above_base"}
+    for row in found:
+        assert (row.ratio, row.lower, row.verdict) == (None, None, "inconclusive")
+        assert row.note == "6 allocations of hakmem failed, so nothing can be compared"
+    assert wording.headline(result, found[0]) == (
+        "No ratio of hakmem to mimalloc on random_mixed, ws=400, 1 thread: 6 allocations of hakmem failed, so "
+        "nothing can be compared.")
 
 
 def test_block_difference_is_half_the_difference_of_summed_logs(ab_folder):

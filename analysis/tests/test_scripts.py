@@ -98,6 +98,13 @@ def test_soak_names_the_drift_and_gates(run, soak_csv):
     assert run("analyze_soak.py", "-", "--gate", stdin="\n".join(lines) + "\n").code == 3
 
 
+def test_a_soak_whose_allocations_failed_does_not_pass(run):
+    rows = [f"{5 * at},33000,{3 if at == 80 else 0}" for at in range(200)]
+    done = run("analyze_soak.py", "-", "--gate", stdin="\n".join(["time_s,rss_kb,failed_allocs", *rows]) + "\n")
+    assert done.code == 2 and "soak: STABLE" in done.out
+    assert "FAILED        3 allocations: memory that was refused cannot drift" in done.out
+
+
 def test_soak_of_a_folder_json(run, ab_folder):
     found = json.loads(run("analyze_soak.py", ab_folder, "--format", "json").out)
     assert len(found) == 10 and found["subject a, allocator hakmem, launch 0"]["verdict"] == "EXTEND"

@@ -4,7 +4,8 @@ Purpose     Block differences of throughput, ratios of memory and system calls, 
             its interval and verdict.
 Boundary    Result in, rows out.
 Invariants  The unit is the block within its launch (throughput) or the launch (memory, system calls),
-            never the op or the epoch. Blocks that are quarantined or incomplete are left out whole.
+            never the op or the epoch. Blocks that are quarantined or incomplete are left out whole. A run
+            in which an allocation of a side failed has no ratio: a failure is cheaper than an allocation.
 """
 from __future__ import annotations
 
@@ -15,13 +16,15 @@ import numpy as np
 import pandas as pd
 
 from . import stats, text
-from .comparison import Comparison, exp_or_none, make_row, number
+from .comparison import Comparison, allocation_failures, exp_or_none, make_row, number
 from .describe import per_launch, syscalls_per_op_by_launch
 from .load import Result
 from .spread import compare_spread
 
 IN_PAGES = ("rss_above_base", "peak_rss_above_base")
 NOT_AN_ALLOCATOR = "not-an-allocator"
+OF_A_RATIO = ("ratio", "lower", "upper", "confidence", "resolves", "sign_lower", "sign_upper",
+              "bootstrap_lower", "bootstrap_upper", "launch_effect_p", "ratio_with_quarantined")
 LAUNCH_IS_THE_UNIT = "the launches differ more than their blocks explain, so the launch is the unit"
 
 
@@ -269,4 +272,12 @@ def compare(result: Result, confidence: float = stats.DEFAULT_CONFIDENCE, throug
                                           confidence))
         if floor is not None and floor not in (reference, candidate):
             rows.append(_compare_above_floor(result, candidate, floor, confidence))
-    return rows
+    return [_unless_failed(result, row) for row in rows]
+
+
+def _unless_failed(result: Result, row: Comparison) -> Comparison:
+    """The row, without a ratio where an allocation of one of its sides failed."""
+    failed = allocation_failures(result, (row.reference_subject, row.candidate_subject))
+    if not failed:
+        return row
+    return replace(row, **dict.fromkeys(OF_A_RATIO), verdict="inconclusive", noisy=False, note=failed)

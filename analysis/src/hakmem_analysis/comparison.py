@@ -9,11 +9,11 @@ Invariants  ratio = candidate / reference; bounds None where the data allow none
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Optional
+from typing import Iterable, Optional
 
 import numpy as np
 
-from . import stats, verdicts
+from . import stats, text, verdicts
 from .describe import finite
 from .load import Result
 
@@ -71,6 +71,14 @@ def number(value) -> Optional[float]:
 def exp_or_none(value) -> Optional[float]:
     """The exponential of a value for JSON, as number()."""
     return number(np.exp(value)) if finite(value) else None
+
+
+def allocation_failures(result: Result, labels: Iterable) -> str:
+    """How many allocations of these subjects failed, as a sentence without an end; "" where none did."""
+    counts = result.epochs.groupby("subject")["failed_allocs"].sum()
+    failed = [f"{text.counted(int(counts[label]), 'allocation')} of {result.display_name(label)}"
+              for label in labels if counts.get(label, 0) > 0]
+    return f"{' and '.join(failed)} failed, so nothing can be compared" if failed else ""
 
 
 def make_row(result: Result, candidate: str, metric: str, better: str, interval: stats.Interval,

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional, Sequence
 
-from . import text
 from .binary import find_hakbench, run
+from .comparison import allocation_failures
 from .errors import InputError
 from .load import Result, load_result
 from .metrics import log_ratio
@@ -98,12 +98,10 @@ def _holds_epochs(folder: Path) -> bool:
 
 def check_allocations(result: Result) -> None:
     """Raises InputError if an allocation of a subject failed."""
-    failed = result.epochs.groupby("subject")["failed_allocs"].sum()
-    found = [f"{text.counted(int(count), 'allocation')} of {result.display_name(label)}"
-             for label, count in failed.items() if count > 0]
-    if found:
-        raise InputError(f"{' and '.join(found)} failed, so nothing can be compared; give more memory, or a "
-                         f"smaller workload; what was measured is in {result.folder}")
+    failed = allocation_failures(result, result.subjects)
+    if failed:
+        raise InputError(f"{failed}; give more memory, or a smaller workload; what was measured is in "
+                         f"{result.folder}")
 
 
 def grow(plan: Plan, looks: Sequence[int], decided: Callable[[Measured], bool],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,7 @@ def _read(options) -> pd.DataFrame:
     frame = csvfile.read_columns(
         source,
         optional_numbers=(*time_columns, *(column for pair in rss_columns for column in pair), "ops_per_s",
-                          "seq", "ops", "syscalls", "quarantined", *causes.COLUMNS),
+                          "seq", "ops", "syscalls", "failed_allocs", "quarantined", *causes.COLUMNS),
         optional_texts=("kind", *GROUP_COLUMNS),
         keep=csvfile.throughput_rows, max_rows=max_rows, not_negative=("ops_per_s", "ops", "syscalls"))
     pair = next((pair for pair in rss_columns if pair[0] in frame and frame[pair[0]].notna().any()), None)
@@ -86,7 +87,7 @@ def _cycle_ops(options) -> float:
                          "cycle of the workload has (0: none)") from None
 
 
-def _text(name: str, drift: Drift, cause: Cause) -> str:
+def _text(name: str, drift: Drift, cause: Cause, failed_allocs: Optional[float]) -> str:
     slope, interval, smallest = slope_words(drift)
     if slope != text.MISSING:
         slope += (f" ({100 * drift.confidence:g} % interval {interval}), Mann-Kendall p "
@@ -102,6 +103,9 @@ def _text(name: str, drift: Drift, cause: Cause) -> str:
                  f"{drift.span_s:.0f} s after it in {text.counted(drift.blocks, 'block')} of "
                  f"{text.counted(drift.epochs_per_block, 'epoch')}"],
     ]
+    if failed_allocs:
+        rows.append(["FAILED", f"{text.counted(int(failed_allocs), 'allocation')}: memory that was refused "
+                               "cannot drift"])
     return "\n".join([f"{name}: {drift.verdict}: {drift.reason}",
                       *(f"  {label:<13} {words}" for label, words in rows)])
 
@@ -116,8 +120,8 @@ def make_parser():
         "examples:\n  scripts/analyze_soak.py soak.csv\n"
         "  scripts/analyze_soak.py out/DIR --budget 16 --format json\n"
         "  scripts/analyze_soak.py - --rss rss --epoch-s 5 < old.csv\n\n"
-        "exit codes: 0 done, 1 the input cannot be used (one line says why); with --gate also 2 a DRIFT,\n"
-        "3 no DRIFT but an EXTEND")
+        "exit codes: 0 done, 1 the input cannot be used (one line says why); with --gate also 2 a DRIFT\n"
+        "or a failed allocation, 3 neither but an EXTEND")
     parser.add_argument("source", metavar="CSV", help="a CSV file, a result folder, or - for standard input")
     parser.add_argument("--budget", metavar="KB_PER_H", type=float, default=RSS_DRIFT_KB_PER_H,
                         help="slope of RSS that is tolerated, kB an hour either way (default %(default)g)")
@@ -148,7 +152,8 @@ def _options(argv):
 
 
 def _judge(frame: pd.DataFrame, options) -> dict:
-    """{name of a process: (Drift, Cause)}, in the CSV's order. Raises InputError if there is none."""
+    """{name of a process: (Drift, Cause, allocations that failed or None)}, in the CSV's order. Raises
+    InputError if there is none."""
     cycle_ops = _cycle_ops(options)
     by = [column for column in GROUP_COLUMNS if column in frame]
     grouper = by if len(by) > 1 else by[0] if by else None  # pandas warns of a list of one name
@@ -160,7 +165,8 @@ def _judge(frame: pd.DataFrame, options) -> dict:
         if options.epoch_s is not None:
             rows = rows.assign(time_s=np.arange(len(rows)) * options.epoch_s)
         judged, drift = cycles.analyse_cycles(rows, cycle_ops, budget_kb_per_h=options.budget)
-        found[name] = drift, causes.explain(judged, drift)
+        failed = rows["failed_allocs"].sum(min_count=1) if "failed_allocs" in rows else np.nan
+        found[name] = drift, causes.explain(judged, drift), None if np.isnan(failed) else float(failed)
     if not found:
         raise InputError(f"{csvfile.source_name(options.source)}: no throughput epoch in it; is it the right "
                          "file?")
@@ -172,17 +178,17 @@ def _run(argv) -> int:
     frame = _read(options)
     found = _judge(frame, options)
     if options.format == "json":
-        print(cli.json_text({name: {**drift.as_dict(), "cause": cause.as_dict()}
-                             for name, (drift, cause) in found.items()}))
+        print(cli.json_text({name: {**drift.as_dict(), "cause": cause.as_dict(), "failed_allocs": failed}
+                             for name, (drift, cause, failed) in found.items()}))
     else:
         print("\n\n".join(_text(name, *judged) for name, judged in found.items()))
         if frame.attrs["suspended_s"]:
             away = text.duration(frame.attrs["suspended_s"])
             print(f"\nthe machine was suspended for {away}, which are in no slope")
-    verdicts = {drift.verdict for drift, _ in found.values()}
+    verdicts = {drift.verdict for drift, _, _ in found.values()}
     if not options.gate:
         return cli.EXIT_PASS
-    if "DRIFT" in verdicts:
+    if "DRIFT" in verdicts or any(failed for _, _, failed in found.values()):
         return cli.EXIT_GATE_FAILED
     return cli.EXIT_INCONCLUSIVE if "EXTEND" in verdicts else cli.EXIT_PASS
 

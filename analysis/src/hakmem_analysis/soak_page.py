@@ -28,7 +28,14 @@ def _of(judged: Sequence[SoakSubject], verdict: str) -> list:
 
 
 def headline(judged: Sequence[SoakSubject], conditions: str) -> str:
-    """The verdict of the whole soak in one line."""
+    """The verdict of the whole soak in one line, and whose allocations failed meanwhile."""
+    failed = [f"{text.counted(int(subject.failed_allocs), 'allocation')} of {subject.name}"
+              for subject in judged if subject.failed_allocs > 0]
+    return " ".join(filter(None, (_verdict(judged, conditions), f"{' and '.join(failed)} failed: memory that "
+                                  "was refused cannot drift." if failed else "")))
+
+
+def _verdict(judged: Sequence[SoakSubject], conditions: str) -> str:
     drifts, undecided, steady = (_of(judged, verdict) for verdict in (DRIFT, EXTEND, STABLE))
     over = text.duration(max(subject.drift.span_s for subject in judged))
     budget = f"budget {text.kb_per_h(judged[0].drift.budget_kb_per_h)} kB/h"
