@@ -57,6 +57,15 @@ def test_verdict_json_holds_what_the_text_says(spoiled, call):
     assert "report.png" not in (spoiled / "report.md").read_text()
 
 
+def test_a_report_against_another_reference(spoiled, call):
+    own = report_tool.build(spoiled).comparisons[0]
+    turned = report_tool.build(spoiled, "hakmem").comparisons[0]
+    assert (turned.candidate, turned.reference) == ("mimalloc", "hakmem") == (own.reference, own.candidate)
+    assert turned.ratio == pytest.approx(1 / own.ratio) and turned.verdict == "worse"
+    done = call(report_tool.main, spoiled, "--no-plot", "--reference", "jemalloc")
+    assert done.code == 1 and "no subject is jemalloc; there are: hakmem, mimalloc" in done.err
+
+
 def test_a_report_can_be_made_again_and_is_the_same(spoiled, call):
     call(report_tool.main, spoiled, "--no-plot")
     first = [(spoiled / name).read_bytes() for name in ("verdict.json", "report.md", "report.html")]

@@ -52,6 +52,16 @@ class Result:
         return replace(self, manifest={**self.manifest, "subjects": subjects, "reference": reference},
                        epochs=self.epochs[self.epochs["subject"].isin(both)])
 
+    def against(self, name: str) -> "Result":
+        """The same run with another reference, by its label or the allocator's name. Raises InputError."""
+        known = {label: label for label in self.subjects}
+        for label in self.subjects:
+            known.setdefault(self.display_name(label), label)
+        if name not in known:
+            raise InputError(f"{self.folder}: no subject is {name}; there are: "
+                             f"{', '.join(map(self.display_name, self.subjects))}")
+        return replace(self, manifest={**self.manifest, "reference": known[name]})
+
     def subject(self, label: str) -> dict:
         """The manifest's entry of a subject."""
         return next(entry for entry in self.manifest["subjects"] if entry["label"] == label)
