@@ -26,6 +26,14 @@ def test_a_change_of_the_ratio_is_found_on_another_days_machine(call, tmp_path):
     assert now["commit"] == "abc123" and now["cv"] > 0
 
 
+def test_a_machine_that_is_not_described_is_another_and_no_crash(call, tmp_path):
+    """As in folders that other tools wrote, or an older hakbench."""
+    folders = [make_folder(tmp_path / "1", seed=3),
+               edit_manifest(make_folder(tmp_path / "2", seed=4), host={"hostname": "box"})]
+    done = call(compare_folders.main, *folders)
+    assert done.code == 0 and "kernel not known (there 6.1)" in done.out + done.err
+
+
 def test_no_change_is_none_found(call, tmp_path):
     folders = [make_folder(tmp_path / str(seed), seed=seed) for seed in (3, 4)]
     row = rows_of(call, *folders)[str(folders[1]), "throughput"]

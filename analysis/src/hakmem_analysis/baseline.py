@@ -42,8 +42,9 @@ NOT_OF_THE_PROFILE = ("launches", "ops", "cpus", "schedule_seed", "reference")
 def host_class(result: Result) -> dict:
     """What must be the same for two machines to be compared."""
     host = result.manifest.get("host", {})
-    kernel = str(host.get("kernel", "")).split()[-1].split(".")[:2]
-    return {"cpu_model": host.get("cpu_model"), "machine": host.get("machine"), "kernel": ".".join(kernel),
+    release = str(host.get("kernel") or "").split()[-1:]  # behind the system's name
+    return {"cpu_model": host.get("cpu_model"), "machine": host.get("machine"),
+            "kernel": ".".join(release[0].split(".")[:2]) if release else None,
             "cpus_online": host.get("cpus_online"), "thp_enabled": host.get("thp_enabled")}
 
 
