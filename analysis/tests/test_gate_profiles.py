@@ -1,4 +1,6 @@
 """Which profiles gate takes, by name and by file."""
+import json
+
 import pytest
 
 from gate_runs import FakeHakbench
@@ -14,6 +16,21 @@ def test_profiles_of_one_name_are_refused_before_anything_is_measured(profile, t
     with pytest.raises(InputError, match="^2 profiles are called same, .*; rename a file"):
         run(fake, *SIDES, "-p", profiles[0], "-p", profiles[1], "-o", "out")
     assert not fake.calls
+
+
+def test_hakmems_other_names_of_its_profiles(monkeypatch, tmp_path):
+    """As hakbench has them, by the table beside it; without one only the files' names are known."""
+    for folder in ("bin", "share/hakmem"):
+        (tmp_path / folder).mkdir(parents=True)
+    program = tmp_path / "bin/hakbench"
+    program.write_text("")
+    program.chmod(0o755)
+    monkeypatch.setenv("HAKBENCH", str(program))
+    with pytest.raises(InputError, match="no profile 'OTHER'"):
+        gate_settings.find_profile("OTHER")
+    table = {"gates": [], "profiles": [{"name": "soak_60m", "alias": ""}, {"name": "ci_gate", "alias": "OTHER"}]}
+    (tmp_path / "share/hakmem/gates.json").write_text(json.dumps(table))
+    assert gate_settings.find_profile("OTHER").stem == "ci_gate"
 
 
 def test_a_profile_of_ones_own_comes_before_one_of_the_same_name(profile, tmp_path):  # noqa: F811

@@ -49,6 +49,12 @@ def find_built(name: str) -> str:
     raise InputError(f"{library / name} is not there: build it (cmake --build --preset release)")
 
 
+def find_shared(name: str) -> Path:
+    """Where a file of share/hakmem/ beside the program's folder is, if it is there. Raises InputError without
+    a program."""
+    return Path(find_hakbench()).resolve().parents[1] / "share/hakmem" / name
+
+
 def to_preload(library: str) -> str:
     """The path of a library for LD_PRELOAD. Raises InputError for one that the linker would split: it then
     warns, loads nothing and goes on."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
 
+from .binary import find_shared
 from .errors import InputError
 from .metrics import METRICS, RATIO
 
@@ -45,18 +46,28 @@ class GateSettings:
 
 
 def find_profile(name: str) -> Path:
-    """The file of a profile: a path, or a name of those in ./profiles and of those that come with hakbench.
-    Raises InputError."""
+    """The file of a profile: a path, or a name of those in ./profiles and of those that come with hakbench;
+    hakmem's other names for its profiles too. Raises InputError."""
     path = Path(name)
     if path.suffix == ".json" or "/" in name:
         if path.is_file():
             return path
         raise InputError(f"{name}: no such profile; name a file, or one of: {', '.join(known_profiles())}")
+    own_name = _profile_of_alias(name)
     for folder in (OWN_PROFILES, PROFILES):
-        if (folder / f"{name}.json").is_file():
-            return folder / f"{name}.json"
+        if (folder / f"{own_name}.json").is_file():
+            return folder / f"{own_name}.json"
     raise InputError(f"no profile '{name}'{_suggest(name, known_profiles())}; there are: "
                      f"{', '.join(known_profiles())}")
+
+
+def _profile_of_alias(name: str) -> str:
+    """The profile that hakmem has another name for, by the table beside hakbench; else the name itself."""
+    try:
+        table = json.loads(find_shared("gates.json").read_text(encoding="utf-8"))
+        return next((row["name"] for row in table["profiles"] if row.get("alias") == name), name)
+    except (InputError, OSError, ValueError, KeyError):  # hakbench goes on without the table too
+        return name
 
 
 def known_profiles() -> list:
