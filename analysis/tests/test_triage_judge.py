@@ -4,6 +4,7 @@ import pytest
 from scipy import stats as st
 
 from hakmem_analysis import triage_judge as judge
+from hakmem_analysis import triage_words
 
 LAUNCHES = 10
 
@@ -34,6 +35,14 @@ def test_too_noisy_is_inconclusive(warm_up, design, jitter_kb):
 def test_one_launch_decides_nothing():
     found = case(design=32_000, launches=1)
     assert found.verdict == judge.INCONCLUSIVE and found.confidence == 0 and found.benchmark.share is None
+
+
+@pytest.mark.parametrize("launches", [2, 4])
+def test_launches_of_an_interrupted_run_decide_nothing_and_the_sentence_says_so(launches):
+    found = case(warm_up=32_000, launches=launches)
+    assert found.verdict == judge.INCONCLUSIVE
+    words = triage_words.headline("hakmem", found)
+    assert f"{launches} launches of hakmem are too few to tell whether the warm-up" in words
 
 
 def test_five_launches_are_enough_and_say_how_sure_they_are():

@@ -5,7 +5,8 @@ Purpose     Divide the peak into what the workload needs, what the benchmark's w
 Owns        Tax, Part, Split.
 Boundary    Arrays of one value a launch in, numbers out; kB of 1024 bytes.
 Invariants  peak = need + A + B. A part matters when its whole interval is above the limit, does not when its
-            whole interval is below; otherwise the triage is inconclusive. NaN decides nothing.
+            whole interval is below; otherwise the triage is inconclusive. NaN and fewer than LEAST_LAUNCHES
+            of a step decide nothing.
 """
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ BENCHMARK, DESIGN, BOTH, NONE, INCONCLUSIVE = ("benchmark", "allocator_design", 
                                                "inconclusive")
 # Each of the two parts is held to this, so that both hold together with at least 95 %.
 PART_CONFIDENCE = 0.975
+LEAST_LAUNCHES = 5  # whose widest intervals are worth 92 % together
 # Where a process's pages lie differs from launch to launch and moves its peak by about 100 kB.
 FLOOR_KB = 256.0
 SHARE_OF_TAX = 0.1
@@ -40,7 +42,8 @@ class Part:
 @dataclass(frozen=True)
 class Split:
     """The division of the base run's peak above the process's own. `fixed` is what a warm-up of a fixed
-    length adds over none; `confidence` is that of A and B together."""
+    length adds over none; `confidence` is that of A and B together; `launches` are those of the step with
+    the fewest."""
 
     peak: Interval
     need_kb: Optional[float]
@@ -51,6 +54,7 @@ class Split:
     limit_kb: float
     confidence: float
     verdict: str
+    launches: int
 
 
 def shift_interval(values, reference, confidence: float = PART_CONFIDENCE) -> Interval:
@@ -121,11 +125,13 @@ def split(base_kb, off_kb, fixed_kb, need_kb: Optional[float], floor_kb: float =
     design = sign_interval(off - (need_kb or 0.0), PART_CONFIDENCE)
     tax_kb = peak.point - (need_kb or 0.0)
     limit_kb = max(floor_kb, share_of_tax * tax_kb)
-    parts = (Part(benchmark, share_of(benchmark, design), matters(benchmark, limit_kb)),
-             Part(design, share_of(design, benchmark), matters(design, limit_kb)))
+    launches = min(len(np.asarray(base_kb)), len(off))
+    found = [matters(part, limit_kb) if launches >= LEAST_LAUNCHES else OPEN for part in (benchmark, design)]
+    parts = (Part(benchmark, share_of(benchmark, design), found[0]),
+             Part(design, share_of(design, benchmark), found[1]))
     confidence = max(0.0, benchmark.confidence + design.confidence - 1)
     return Split(peak, need_kb, float(tax_kb), *parts, shift_interval(fixed_kb, off), float(limit_kb),
-                 confidence, _verdict(*(part.matters for part in parts)))
+                 confidence, _verdict(*found), launches)
 
 
 def _verdict(benchmark: str, design: str) -> str:

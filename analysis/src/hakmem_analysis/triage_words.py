@@ -8,7 +8,8 @@ Boundary    Numbers in, sentences out; no file and no process.
 from __future__ import annotations
 
 from . import text
-from .triage_judge import BENCHMARK, BOTH, DESIGN, INCONCLUSIVE, NO, NONE, OPEN, Split
+from .triage_judge import (
+    BENCHMARK, BOTH, DESIGN, INCONCLUSIVE, LEAST_LAUNCHES, NO, NONE, OPEN, Split)
 from .triage_steps import OBSERVED, Ledger, plugin_of
 
 # Owners whose pages a memory-lean profile gives back: slabs without a block, and runs of free pages.
@@ -53,9 +54,16 @@ def headline(name: str, split: Split) -> str:
               f"{share_words(split.design)}",
         NONE: f"the peak of {name}, {peak} above the process's own, is hardly more than {beyond}: warm-up "
               f"and allocator each add less than {limit}",
-        INCONCLUSIVE: f"the launches of {name} differ too much to tell whether "
+        INCONCLUSIVE: f"{_why_open(name, split)} to tell whether "
                       f"{_undecided(split)} more than {limit}; give more with --launches"}
     return f"{TITLES[split.verdict]}: {words[split.verdict]}"
+
+
+def _why_open(name: str, split: Split) -> str:
+    if split.launches < LEAST_LAUNCHES:
+        one = split.launches == 1
+        return f"{split.launches} launch{'' if one else 'es'} of {name} {'is' if one else 'are'} too few"
+    return f"the launches of {name} differ too much"
 
 
 def _undecided(split: Split) -> str:
