@@ -43,5 +43,8 @@ expect missing 1 'no-such-program: cannot be started' app -o "$folder/missing" -
 expect no_right 1 'words.txt: cannot be started' here -o "$folder/missing" -- ./words.txt
 expect no_folder 2 'No such file' ls "$folder/missing"
 expect taken 1 'holds a result already' app -o "$folder/same" -- true
+# Settings of this environment would be every allocator's; which are left out is said.
+expect cleared 0 'note: programs are run without this environment.s HAKMEM_PROFILE; .*--env LABEL:HAKMEM_PROFILE=VALUE' \
+  env HAKMEM_PROFILE=memory_lean_free "$bin/hakbench" app -a hakmem --blocks 1 -o "$folder/cleared" -- true
 expect foreign 1 'malloc comes from' "$bin/hakbench" app -a m=/lib/x86_64-linux-gnu/libm.so.6 -o "$folder/m" -- true
 exit $((failures > 0))

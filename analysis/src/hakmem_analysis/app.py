@@ -23,7 +23,7 @@ from typing import Optional
 
 from . import app_library, app_report, cli, document, text, wholefile
 from .app_programs import PROGRAMS, Cpus, choose, own_command
-from .app_runs import Outcome, RunFile, run_program
+from .app_runs import Outcome, RunFile, note_cleared, run_program
 from .errors import InputError
 from .looks import result_folder
 
@@ -198,6 +198,7 @@ def _run(argv) -> int:
     if command:
         check_command(command[0], libraries)
     cpus = choose_cpus(options.cpu)
+    note_cleared()
     folder = _new_folder(options.output)
     words = sys.argv[2:] if argv is None else list(argv)
     manifest = {

@@ -27,6 +27,8 @@ COLUMNS = ("seq", "program", "allocator", "block", "slot", "wall_s", "cpu_s", "s
            "minor_faults", "major_faults", "involuntary_switches", "output_sha256", "wall_time_s")
 # What a measured program must not inherit: the allocator under test is the only difference.
 CLEARED = ("LD_PRELOAD", "LD_AUDIT", "GLIBC_TUNABLES")
+HARNESS_PREFIXES = ("HAKMEM_BENCH_", "HAKMEM_PYTHON", "HAKMEM_TEST_")  # no allocator reads those
+CLEARED_PREFIXES = ("HAKMEM_", "MIMALLOC_", "MALLOC_", "JEMALLOC_", "TCMALLOC_", "RPMALLOC_", "SNMALLOC_")
 
 
 @dataclass
@@ -62,9 +64,22 @@ class RunFile:
         self.file.close()
 
 
+def cleared_variables() -> list:
+    """The names of the variables that measured programs are run without, in order."""
+    return sorted(name for name in os.environ if name in CLEARED or name.startswith(CLEARED_PREFIXES))
+
+
+def note_cleared() -> None:
+    """Says which settings of an allocator in this environment have no effect."""
+    names = [name for name in cleared_variables() if not name.startswith(HARNESS_PREFIXES)]
+    if names:
+        sys.stderr.write(f"note: programs are run without this environment's {', '.join(names)}; set what one "
+                         f"allocator is to have with --env LABEL:{names[0]}=VALUE\n")
+
+
 def clean_environment() -> dict:
-    kept = {name: value for name, value in os.environ.items()
-            if name not in CLEARED and not name.startswith(("HAKMEM_", "MIMALLOC_", "TCMALLOC_", "MALLOC_"))}
+    cleared = cleared_variables()
+    kept = {name: value for name, value in os.environ.items() if name not in cleared}
     return {**kept, "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"}
 
 
