@@ -236,7 +236,9 @@ def _draw_decay(axis, result: Result, drained: list, styles: dict) -> None:
         courses.append(decay.course(samples, subject.subject, subject.launch, base_kb))
     largest = max(course.high_kb.max() for course in courses)
     unit, scale = ("MB of 1024 kB", 1 / 1024) if largest >= 10_000 else ("kB", 1.0)
-    axis.set_title("Resident memory after a drain: median over the drains; 8 of 10 are within the band")
+    banded = len(drained) <= BANDS_AT_MOST  # more would cover each other
+    axis.set_title("Resident memory after a drain: median over the drains"
+                   + ("; 8 of 10 are within the band" if banded else ""))
     axis.set_ylabel(unit)
     axis.set_xlabel("seconds since everything was freed, idling; log scale")
     axis.set_xscale("log")
@@ -244,8 +246,9 @@ def _draw_decay(axis, result: Result, drained: list, styles: dict) -> None:
     axis.grid(axis="y", color="#dddddd", linewidth=0.6)
     for subject, course in zip(drained, courses):
         colour, marker = styles[subject.subject]
-        axis.fill_between(course.since_s, course.low_kb * scale, course.high_kb * scale, color=colour,
-                          alpha=0.18, linewidth=0)
+        if banded:
+            axis.fill_between(course.since_s, course.low_kb * scale, course.high_kb * scale, color=colour,
+                              alpha=0.18, linewidth=0)
         axis.plot(course.since_s, course.median_kb * scale, color=colour, linewidth=1.4, marker=marker,
                   markersize=3.5)
     axis.set_ylim(0, 1.08 * max(largest * scale, 1.0))
