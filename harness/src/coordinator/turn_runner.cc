@@ -19,6 +19,9 @@ namespace {
 using Seconds = std::chrono::duration<double>;
 
 constexpr char kLatencyKind[] = "latency";
+// Where a subject is when its time is not the workload's, so that --timeout does not lengthen it.
+constexpr char kAtStart[] = "start";
+constexpr char kAtEnd[] = "end";
 // What reading the clock twice and counting cost at most, for the timeout.
 constexpr double kProbeSecondsPerOp = 500e-9;
 constexpr std::chrono::seconds kLoadTimeout{60};
@@ -52,7 +55,7 @@ std::string TurnRunner::record_failure(const Turn &turn, const std::string &wher
   std::string line = "allocator " + name + " (subject " + turn.config->label + "), launch " +
                      std::to_string(turn.launch) + ", " + where + ": " + failure.what();
   event(&turn, failure.event, line);
-  if (failure.event == "hang")
+  if (failure.event == "hang" && where != kAtStart && where != kAtEnd)
     line += "; if it is slow and not stuck, give it longer with --timeout";
   if (failure.event != "refused") line += "; look with: hakbench check " + turn.config->plugin.path;
   return line;
@@ -115,7 +118,7 @@ Turn TurnRunner::start(const SubjectConfig &subject, int64_t launch) {
   Turn turn;
   turn.config = &subject;
   turn.launch = launch;
-  blame(turn, "start", [&] {
+  blame(turn, kAtStart, [&] {
     turn.process = std::make_unique<SubjectProcess>(subject, config_.workload, config_.cpus,
                                                     config_.latency_epochs > 0);
     wait_until_asleep(turn.process->pid(), kSleepTimeout);
@@ -159,7 +162,7 @@ void TurnRunner::warm_up(Turn *turn) {
 }
 
 void TurnRunner::shut_down(const Turn &turn) {
-  blame(turn, "end", [&] { turn.process->shut_down(); });
+  blame(turn, kAtEnd, [&] { turn.process->shut_down(); });
 }
 
 Epoch TurnRunner::run_epoch(Turn *turn, const char *kind, const Place &place,
