@@ -1,6 +1,6 @@
 // release_policy.h - the one place that gives superslab memory back to the kernel.
 //
-// Purpose:    decide how free pages go back (R3), and do it.
+// Purpose:    decide how free pages go back (docs/adr/0004), and do it.
 // Boundary:   callers say which pages are free and why; nobody else calls discard_* or unmap on
 //             memory that held blocks.
 // Threads:    any; the caller guarantees that nobody uses the pages.
