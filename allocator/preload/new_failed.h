@@ -1,5 +1,6 @@
 // new_failed.h - operator new when there was no memory, or when it is the program's.
 //
+// Purpose:    the new handler and bad_alloc, in libraries that are built without exceptions.
 // Boundary:   the C++ runtime is not linked: what is needed of it is taken from the
 //             program, or from a library that it has opened; one of them has it if operator new is
 //             called at all.

@@ -1,4 +1,6 @@
 // requests.cc - what libhakmem-observe.so does before main: see observe/requests.h.
+//
+// Boundary:   a constructor and one call; linked into that library alone.
 #include "observe/requests.h"
 
 namespace {

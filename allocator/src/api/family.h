@@ -1,7 +1,9 @@
 // family.h - the malloc family in terms of the fast and slow paths, once for hakmem_* and for the
 // drop-in names of preload/.
 //
+// Purpose:    the rules of C and POSIX on arguments, results and errno, in one place.
 // Boundary:   argument rules and errno live here; no allocation logic.
+// Threads:    any.
 #ifndef HAKMEM_API_FAMILY_H_
 #define HAKMEM_API_FAMILY_H_
 

@@ -1,4 +1,8 @@
 // hakmem.cc - the public C API: each function is its fast path, or one call.
+//
+// Boundary:   include/hakmem/hakmem.h says what each does. Only hakmem_purge() is put together
+//             here, of what each layer can give back.
+// Threads:    any.
 #include "hakmem/hakmem.h"
 
 #include "api/family.h"

@@ -1,5 +1,7 @@
 // slow_path.h - what the entry points call when the fast path does not serve.
 //
+// Purpose:    send a request to the cache, a run of slabs or a mapping, and a free to the owner of
+//             the block; try again without caches when there is no memory.
 // Boundary:   functions that allocate return NULL with errno = ENOMEM when there is no memory, and
 //             leave errno alone otherwise. Pointers from the program are proved by locate_live().
 // Threads:    any.

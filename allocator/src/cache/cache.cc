@@ -1,4 +1,14 @@
 // cache.cc - refill and flush: the slow paths between a heap's magazines and its slabs.
+//
+// Purpose:    fill a magazine that is empty and empty one that is full; once an age give back what
+//             the heap had no use for.
+// Owns:       the rules: how much is fetched, carved and lent, how often a slow call looks at the
+//             release clock, and what a burst is.
+// Boundary:   declared in heap.h. Blocks come from the depot, the inbox and the slab pool; pages go
+//             back through pool and page heap.
+// Invariants: during a Visit no magazine and no owner map is hidden.
+// Threads:    the heap's thread. Of a heap that no thread has, drain() under the registry's lock;
+//             empty_inbox() any thread.
 #include <cstring>
 
 #include "base/check.h"

@@ -1,4 +1,10 @@
 // empty_heap.cc - the heap of a thread that has none: its tops look empty to malloc and full to free.
+//
+// Purpose:    malloc and free need no test of whether their thread has a heap: both find their slow
+//             path by the tests that they make anyway.
+// Owns:       t_heap, which points here until the thread adopts a heap.
+// Invariants: read-only. Every top is the last slot of a magazine of NULLs.
+// Threads:    shared by all.
 #include "cache/heap.h"
 
 namespace hakmem {

@@ -1,6 +1,7 @@
 // magazine.h - the shape of a magazine: a small stack of free blocks of one size class.
 //
 // Purpose:    what the fast paths, the depot and the slow paths must agree on.
+// Boundary:   layout and arithmetic; whose magazine it is and who fills it, heap.h says.
 // Invariants: 64 slots, 512-byte aligned. A magazine of a class that holds n blocks at most uses
 //             its last n slots; the slot below them is its sentinel and holds NULL, so that popping
 //             an empty magazine gives NULL. A push beyond the last slot makes the pointer a

@@ -1,3 +1,8 @@
+// linux.cc - os.h's table of the kernel's calls, for Linux.
+//
+// Boundary:   one call each, and what older kernels lack; no policy. os.h says what each promises.
+// Invariants: errno is left as it was.
+// Threads:    any.
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>

@@ -1,4 +1,10 @@
 // quiet_pages.cc - giving back the pages between the last blocks of a slab that once was full.
+//
+// Purpose:    after a burst, blocks that live on keep their own pages and not their whole slabs.
+// Boundary:   SlabPool::release_quiet_pages() (slab_pool.h); pages go by the release policy.
+// Invariants: a page goes only if no block in use lies on it. What has gone is not looked at again
+//             until a block comes back to its slab.
+// Threads:    under the pool's lock.
 #include "slab/slab_pool.h"
 #include "superslab/page_heap.h"
 

@@ -1,4 +1,8 @@
 // random_take.cc - where the next block lies is not for an attacker to foresee.
+//
+// Purpose:    the hardened variant's way to take a block from a slab.
+// Boundary:   SlabPool::take_random() (slab_pool.h); the caller brings the random bits.
+// Threads:    under the pool's lock.
 #include "slab/slab_pool.h"
 
 namespace hakmem {

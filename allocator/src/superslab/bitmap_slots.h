@@ -1,5 +1,6 @@
 // bitmap_slots.h - the free bits of slabs with more blocks than their own line has room for.
 //
+// Purpose:    a slab's record stays 64 bytes; only slabs of small blocks pay for a bitmap.
 // Owns:       the slots for bitmaps in a superslab's metadata, as many as it has slabs.
 // Boundary:   the page heap takes one with a slab and gives it back with it; the bits are the slab pool's.
 // Invariants: the lowest slot is taken, so that few pages of metadata are resident.

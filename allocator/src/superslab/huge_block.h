@@ -1,5 +1,6 @@
 // huge_block.h - what is known of a block that has a mapping of its own, or several.
 //
+// Purpose:    the record that huge_blocks, huge_cache and huge_mapping share.
 // Boundary:   data; the mappings are changed by huge_mapping.h only, so that this stays true.
 // Threads:    under the huge blocks' lock, unless said otherwise.
 #ifndef HAKMEM_SUPERSLAB_HUGE_BLOCK_H_

@@ -1,7 +1,9 @@
 // huge_records.h - the HugeBlocks themselves, outside the blocks, so that these begin on their mapping.
 //
-// Owns:       chunks of records. They are never given back: there are as many as there were huge blocks
-//             at a time.
+// Purpose:    memory for records, by the chunk, without an allocator.
+// Owns:       chunks of records. They are never given back: there are as many as there were huge
+//             blocks at a time.
+// Boundary:   what is in a record is the caller's.
 // Threads:    under the huge blocks' lock.
 #ifndef HAKMEM_SUPERSLAB_HUGE_RECORDS_H_
 #define HAKMEM_SUPERSLAB_HUGE_RECORDS_H_
