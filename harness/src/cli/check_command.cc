@@ -1,3 +1,6 @@
+// check_command.cc - `hakbench check`: does a plugin keep its contract?
+//
+// Boundary:   prints; the checks are subject/plugin_check.h's and run in a process of their own.
 #include <fmt/format.h>
 
 #include <algorithm>

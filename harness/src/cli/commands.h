@@ -1,5 +1,6 @@
 // commands.h - the built-in commands of hakbench: each adds itself to the parser.
 //
+// Purpose:    main.cc need not know what a command takes; a new one is a file and a line here.
 // Boundary:   wiring only: options to plain data, then a call into the layers below. A command that
 //             was chosen sets *exit_code; failures are thrown as Error.
 #ifndef HAKBENCH_CLI_COMMANDS_H_

@@ -1,4 +1,6 @@
 // doctor_command.cc - `hakbench doctor`: what of this machine makes measurements doubtful.
+//
+// Boundary:   prints; coordinator/machine_facts.h looks, and coordinator/doctor.h judges.
 #include <fmt/format.h>
 
 #include <algorithm>

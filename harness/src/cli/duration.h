@@ -1,4 +1,7 @@
 // duration.h - durations as people type them.
+//
+// Purpose:    text to seconds, and the refusal of epochs that do not fit into their run.
+// Boundary:   pure; throws Error that names the option.
 #ifndef HAKBENCH_CLI_DURATION_H_
 #define HAKBENCH_CLI_DURATION_H_
 

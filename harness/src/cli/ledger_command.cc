@@ -1,4 +1,6 @@
 // ledger_command.cc - `hakbench ledger`: who holds the resident memory of a process.
+//
+// Boundary:   options and output; coordinator/ledger.h gets the ledger.
 #include <fmt/format.h>
 
 #include <fstream>

@@ -1,3 +1,6 @@
+// list_command.cc - `hakbench list`: allocators, controls, workloads, profiles, gates, columns.
+//
+// Boundary:   prints what other tables say; loads no plugin.
 #include <fmt/format.h>
 
 #include <filesystem>

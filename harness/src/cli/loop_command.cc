@@ -1,4 +1,8 @@
 // loop_command.cc - `hakbench loop`: a workload in this very process.
+//
+// Boundary:   options and one line of output; the loop is subject/loop.h's.
+// Invariants: no subject, no counters, no files: a tool that watches this process sees the workload
+//             and little else.
 #include <fmt/format.h>
 #include <stdlib.h>
 #include <unistd.h>

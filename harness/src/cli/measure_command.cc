@@ -1,4 +1,8 @@
-// measure_command.cc - `hakbench run` and `hakbench ab`: the same run with one or several subjects.
+// measure_command.cc - `hakbench run`, `replay` and `ab`: one run, of one or several subjects.
+//
+// Boundary:   puts options, result folder and progress together; coordinator/session.h measures.
+// Invariants: what can fail before a measurement fails before there is a folder, or before the
+//             folder of a resumed run is touched.
 #include <fmt/format.h>
 
 #include "cli/commands.h"

@@ -1,4 +1,8 @@
 // soak_command.cc - `hakbench soak`: one process of each allocator, until the time is up.
+//
+// Boundary:   puts options, result folder and watchers together; coordinator/soak_session.h
+//             measures.
+// Invariants: as measure_command.cc. With --csv, standard output holds the rows and nothing else.
 #include <fmt/format.h>
 
 #include <cmath>

@@ -1,4 +1,6 @@
 // soak_options.h - the options of `hakbench soak` beyond those of every measuring command.
+//
+// Boundary:   options to RunConfig::soak; measure_options.h merges all else.
 #ifndef HAKBENCH_CLI_SOAK_OPTIONS_H_
 #define HAKBENCH_CLI_SOAK_OPTIONS_H_
 

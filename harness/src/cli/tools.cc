@@ -1,3 +1,6 @@
+// tools.cc - what several commands share: hakbench-NAME in our place, --format, our own arguments.
+//
+// Boundary:   declared in commands.h.
 #include <stdio.h>
 #include <unistd.h>
 

@@ -1,4 +1,7 @@
 // trace_command.cc - `hakbench trace info` and `hakbench trace verify`.
+//
+// Boundary:   prints and writes what trace/summary.h counts; the picture is made by
+//             hakbench-traceplot from info.json.
 #include <fmt/format.h>
 
 #include <cmath>

@@ -1,4 +1,7 @@
 // calibrate.h - how many operations take an epoch.
+//
+// Purpose:    one number of operations, frozen for every subject of a run.
+// Boundary:   arithmetic on times that the caller measures; starts nothing.
 #ifndef HAKBENCH_COORDINATOR_CALIBRATE_H_
 #define HAKBENCH_COORDINATOR_CALIBRATE_H_
 

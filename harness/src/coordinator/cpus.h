@@ -1,4 +1,8 @@
 // cpus.h - which CPUs this process may use, and who of us sits where.
+//
+// Purpose:    the one place that gives seats to the coordinator and the subjects' workers.
+// Boundary:   reads and sets affinity; what a CPU is like, machine_facts.h says.
+// Invariants: the coordinator has a CPU that no subject has, where there is one.
 #ifndef HAKBENCH_COORDINATOR_CPUS_H_
 #define HAKBENCH_COORDINATOR_CPUS_H_
 

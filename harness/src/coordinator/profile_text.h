@@ -1,4 +1,7 @@
 // profile_text.h - JSON with comments that remembers on which line each key stands.
+//
+// Purpose:    an error in a profile names its line.
+// Boundary:   text in, document out; what the keys mean is profile.h's.
 #ifndef HAKBENCH_COORDINATOR_PROFILE_TEXT_H_
 #define HAKBENCH_COORDINATOR_PROFILE_TEXT_H_
 

@@ -1,4 +1,6 @@
 // text_file.h - read small files of /proc and /sys.
+//
+// Boundary:   what cannot be read is nothing, or empty; never an error.
 #ifndef HAKBENCH_COORDINATOR_TEXT_FILE_H_
 #define HAKBENCH_COORDINATOR_TEXT_FILE_H_
 

@@ -1,4 +1,6 @@
 // clock.h - the wall clock of records.
+//
+// Boundary:   for time stamps only; durations are measured by monotonic clocks.
 #ifndef HAKBENCH_MODEL_CLOCK_H_
 #define HAKBENCH_MODEL_CLOCK_H_
 

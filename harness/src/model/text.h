@@ -1,4 +1,6 @@
 // text.h - small helpers for messages to people.
+//
+// Boundary:   pure.
 #ifndef HAKBENCH_MODEL_TEXT_H_
 #define HAKBENCH_MODEL_TEXT_H_
 

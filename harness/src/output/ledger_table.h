@@ -1,4 +1,6 @@
 // ledger_table.h - an RSS ledger as a table for people.
+//
+// Boundary:   JSON in, text out; pure.
 #ifndef HAKBENCH_OUTPUT_LEDGER_TABLE_H_
 #define HAKBENCH_OUTPUT_LEDGER_TABLE_H_
 

@@ -1,4 +1,8 @@
 // progress.h - how far a run is, on one line of a terminal.
+//
+// Purpose:    epoch, launch, throughput and the time left, for a person who waits.
+// Boundary:   a RunObserver; silent where there is no terminal, but for warnings (terminal_line.h).
+// Invariants: its memory does not grow with the run.
 #ifndef HAKBENCH_OUTPUT_PROGRESS_H_
 #define HAKBENCH_OUTPUT_PROGRESS_H_
 

@@ -1,4 +1,7 @@
 // futex.h - sleep on, wake, and spin for a word of memory that two processes share.
+//
+// Purpose:    coordinator and subject hand the turn over with a counted number of system calls.
+// Boundary:   one system call each; who waits for what is control_block.h's.
 #ifndef HAKBENCH_SUBJECT_FUTEX_H_
 #define HAKBENCH_SUBJECT_FUTEX_H_
 
