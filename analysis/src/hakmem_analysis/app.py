@@ -122,7 +122,8 @@ def _make_parser():
                         help="set a variable for one allocator; repeat it")
     parser.add_argument("--margin", metavar="SHARE",
                         help="fail (2) if a program is slower by more than that, 2%% say")
-    parser.add_argument("-o", "--output", metavar="DIR", help="folder of the result (default out/app-TIME)")
+    parser.add_argument("-o", "--output", metavar="DIR",
+                        help="folder of the result (default out/app-TIME-PID)")
     cli.add_format(parser)
     return parser
 

@@ -249,7 +249,7 @@ def _run(argv, command=looks.run_hakbench) -> int:
     parser.add_argument("-p", "--profile", default="ci_gate", metavar="PROFILE", help="(default ci_gate)")
     parser.add_argument("-o", "--output", required=True, type=cli.file_to_write, metavar="FILE",
                         help="the baseline file to write")
-    parser.add_argument("--folder", metavar="DIR", help="folder of the run (default out/baseline-TIME)")
+    parser.add_argument("--folder", metavar="DIR", help="folder of the run (default out/baseline-TIME-PID)")
     options, extra = cli.parse_with_rest(parser, argv)
     settings = load_settings(options.profile)
     if "throughput" not in settings.metrics:

@@ -130,7 +130,7 @@ def make_parser():
     parser.add_argument("--title", default="Experiment", help="heading of the record")
     parser.add_argument("--lesson", default="", help="one sentence for the record")
     parser.add_argument("-o", "--output", metavar="DIR",
-                        help="folder of the result (default out/experiment-TIME)")
+                        help="folder of the result (default out/experiment-TIME-PID)")
     parser.add_argument("--fail-on-inconclusive", action="store_true",
                         help="exit 3 when throughput could not be judged")
     cli.add_format(parser)

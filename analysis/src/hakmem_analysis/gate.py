@@ -144,7 +144,8 @@ def parse(argv):
     parser.add_argument("-p", "--profile", action="append", metavar="PROFILE",
                         help="workload, looks and margins; again for several workloads (default "
                              f"{DEFAULT_PROFILE})")
-    parser.add_argument("-o", "--output", metavar="DIR", help="folder of the result (default out/gate-TIME)")
+    parser.add_argument("-o", "--output", metavar="DIR",
+                        help="folder of the result (default out/gate-TIME-PID)")
     parser.add_argument("--junit", type=cli.file_to_write, metavar="FILE",
                         help="also write JUnit XML, a test case a metric")
     parser.add_argument("--json", type=cli.file_to_write, metavar="FILE",

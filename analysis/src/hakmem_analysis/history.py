@@ -200,7 +200,7 @@ def _run(argv) -> int:
         PROG, "Puts folders of one workload in the order in which they were measured, and says where a\n"
         f"ratio changed its level. That takes {LEAST_FOLDERS} folders at least, half of them behind the\n"
         "change. Among more folders fewer need lie behind it; a small change takes more.",
-        "examples:\n  hakbench history results/*-ws400\n"
+        "examples:\n  hakbench history out/nightly/*\n"
         "  hakbench history out/nightly/* --png history.png --format json\n\n"
         "exit codes: 0 done, whatever changed (hakbench gate decides), 1 the tool or its input failed")
     parser.add_argument("folders", nargs="+", metavar="FOLDER", help="result folders of hakbench ab")

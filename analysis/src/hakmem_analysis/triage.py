@@ -192,7 +192,7 @@ def make_parser():
                         help=f"what does not matter (default {FLOOR_KB:g}; a tenth of the tax if that is "
                         "more)")
     parser.add_argument("-o", "--output", metavar="DIR",
-                        help="folder of the result (default out/triage-TIME)")
+                        help="folder of the result (default out/triage-TIME-PID)")
     parser.add_argument("--judge", metavar="DIR", help="judge the runs in this folder again; measure nothing")
     parser.add_argument("--fail-on-inconclusive", action="store_true",
                         help="exit with 3 when the launches differ too much")

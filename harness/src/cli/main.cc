@@ -48,8 +48,8 @@ Tools, each with --help; `hakbench NAME` runs hakbench-NAME, as git does:
   traceplot   the picture of a trace, again
   triage      why peak RSS is what it is
 
-Exit codes: 0 pass, 1 the tool or its input failed, 2 a gate failed, 3 inconclusive,
-130 interrupted.)";
+Exit codes: 0 pass, 1 the tool or its input failed, 2 a gate failed, 3 inconclusive
+(where you asked to fail on it), 128 + N ended by signal N: 130 after Ctrl-C.)";
 
 int fail(const std::string &line) {
   fprintf(stderr, "hakbench: error: %s\n", line.c_str());
