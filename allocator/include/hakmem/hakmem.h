@@ -157,9 +157,10 @@ const char *hakmem_version(void);
  *                              went back.
  *   mallopt(parameter, value)  accepted and ignored, returns 1: glibc's parameters do not apply.
  *   mallinfo2(), mallinfo()    bytes: arena mapped for blocks up to 4 MiB, and kept of freed larger
- *                              ones; uordblks of it in slabs and large blocks (magazines
- *                              included), fordblks free, keepcost free and likely resident; hblks blocks above 4 MiB, in hblkhd bytes. Other
- *                              members are 0. mallinfo has int members, which stop at INT_MAX.
+ *                              ones; uordblks of it in slabs and large blocks (magazines included),
+ *                              fordblks free, keepcost free and likely resident; hblks blocks above
+ *                              4 MiB, in hblkhd bytes. Other members are 0. mallinfo has int
+ *                              members, which stop at INT_MAX.
  *   malloc_info(0, stream)     the same as a little XML; 0, or -1 (EINVAL) if the options are
  *                              not 0.
  *   malloc_stats()             hakmem_stats_json on standard error.
