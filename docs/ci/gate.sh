@@ -14,8 +14,8 @@ usage() {
   cat <<TEXT
 Usage: docs/ci/gate.sh [--reference COMMIT] [--profile NAME] [-o DIR] [-- ARGUMENTS]
 
-Builds hakmem of COMMIT and of this tree and runs: hakbench gate --candidate hakmem --reference COMMIT's
-ARGUMENTS go to hakbench gate as they are, for example: -- --junit junit.xml --fail-on-inconclusive
+Builds hakmem of COMMIT and of this tree and runs hakbench gate: this tree's is the candidate, COMMIT's the
+reference. ARGUMENTS go to it as they are, for example: -- --junit junit.xml --fail-on-inconclusive
 
   --reference COMMIT   what this tree must not be worse than (default HEAD~1)
   --profile NAME       workload, margins and looks (default ci_gate)

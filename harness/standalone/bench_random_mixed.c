@@ -4,8 +4,9 @@
  *   any profiler, and to give a peak RSS that is nearly all the allocator's.
  * Owns: the slot array, from mmap.
  * Boundary: the allocator is BENCH_MALLOC and BENCH_FREE, set at compile time, never inlined. Plain
- * C, so no libstdc++ is resident. Invariants: the live blocks are not freed at the end, so that
- * statistics which the allocator prints at exit show the steady state.
+ *   C, so no libstdc++ is resident.
+ * Invariants: the live blocks are not freed at the end, so that statistics which the allocator
+ *   prints at exit show the steady state.
  */
 #include <errno.h>
 #include <fcntl.h>
