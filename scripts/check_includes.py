@@ -4,7 +4,9 @@
 Purpose:    for every tracked C and C++ file: (1) an #include points only down the layers of
             scripts/lib/layers.txt; (2) in allocator/, the environment is read only in src/config;
             (3) in allocator/, code is switched by #if only in src/base, src/config and src/os.
-            For every tracked file: (4) it is not larger than 2 MiB.
+            For every tracked file: (4) it is not larger than 2 MiB. For every tracked Markdown page:
+            (5) a link to a place of this repository leads to a tracked file or folder, and its #part to a
+            heading of that page.
 Boundary:   standard library only, any python3 from 3.8 on; reads files and `git ls-files`, writes
             nothing. Comments are not parsed: a commented-out #include is a violation too.
 Exit codes: 0 clean, 1 violations (one line each: file:line: what, and the mend) or bad input.
@@ -32,6 +34,8 @@ ENVIRONMENT = re.compile(r"\b(?:secure_)?getenv\s*\(|\benviron\b")
 SWITCH = re.compile(r"^\s*#\s*(?:if|ifdef|ifndef|elif)\b(.*)")
 # Not switches: an include guard, and the extern "C" of a header that C reads too.
 NOT_A_SWITCH = re.compile(r"^\s*(?:[A-Z0-9_]+_H_|__cplusplus)\s*(?:/[/*].*)?$")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"#+ +(.*)")
 
 
 class Layers:
@@ -112,6 +116,38 @@ def check_source(path, text, files, layers):
                            f"of {ENVIRONMENT_HOME}, or another file chosen by CMake")
 
 
+def prose(text):
+    """The lines of a Markdown page with their numbers, without those of code."""
+    is_code = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("```"):
+            is_code = not is_code
+        elif not is_code:
+            yield number, line
+
+
+def headings(text):
+    """The #parts that a page has: its headings as GitHub spells them."""
+    found = [HEADING.match(line) for _, line in prose(text)]
+    words = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", match.group(1)) for match in found if match]
+    return {re.sub(r"[^\w\- ]", "", word.strip().lower()).replace(" ", "-") for word in words}
+
+
+def check_links(path, text, files, read):
+    """Yields (line number, message) for every link of a page that leads nowhere in `files`, the tracked ones.
+    `read` gives the text of one."""
+    for number, line in prose(text):
+        for target in LINK.findall(line):
+            place, _, part = target.partition("#")
+            if ":" in place:
+                continue
+            found = posixpath.normpath(posixpath.join(posixpath.dirname(path), place)) if place else path
+            if found not in files and not any(name.startswith(found + "/") for name in files):
+                yield number, f"the link {target} leads to no tracked file; mend it, or add {found} to git"
+            elif part and found.endswith(".md") and part not in headings(read(found)):
+                yield number, f"{found} has no heading for #{part}; mend the link"
+
+
 def tracked_files(root):
     """Paths of the files that git tracks, without those deleted in the work tree."""
     command = ["git", "-C", str(root), "ls-files", "-z"]
@@ -125,14 +161,20 @@ def check_tree(root):
     names = tracked_files(root)
     files = set(names)
     lines = []
+
+    def read(name):
+        return (root / name).read_text(encoding="utf-8")
+
     for name in names:
         size_bytes = (root / name).stat().st_size
         if size_bytes > MAX_TRACKED_BYTES:
             lines.append(f"{name}:1: {size_bytes} bytes, more than {MAX_TRACKED_BYTES}; keep it out of "
                          f"git, or make it smaller")
         if name.startswith(("allocator/", "harness/")) and name.endswith(SOURCE_SUFFIXES):
-            text = (root / name).read_text(encoding="utf-8")
-            for number, message in check_source(name, text, files, layers):
+            for number, message in check_source(name, read(name), files, layers):
+                lines.append(f"{name}:{number}: {message}")
+        if name.endswith(".md"):
+            for number, message in check_links(name, read(name), files, read):
                 lines.append(f"{name}:{number}: {message}")
     return lines
 

@@ -97,6 +97,15 @@ class CheckIncludes(unittest.TestCase):
         lines = self.violations(**{"results/raw.csv": "x" * (check_includes.MAX_TRACKED_BYTES + 1)})
         self.assert_one(lines, "results/raw.csv:1:", "2097153 bytes")
 
+    def test_link_to_nowhere(self):
+        page = "# A page: `x` (1)\n[up](../docs/) [file](a.md) [web](https://x.y)\n```\n[code](no.md)\n```\n"
+        own = "[here](#a-page-x-1) [there](a.md#a-page-x-1) [source](../allocator/src/base/bits.h)\n"
+        self.assertEqual(self.violations(**{"docs/a.md": page, "docs/b.md": f"# A page: x (1)\n{own}"}), [])
+        for link, part in (("gone.md", "no tracked file"), ("a.md#gone", "no heading"),
+                           ("#gone", "no heading")):
+            lines = self.violations(**{"docs/a.md": page, "docs/b.md": f"\n[a link]({link})\n"})
+            self.assert_one(lines, "docs/b.md:2:", part)
+
     def test_table_with_unknown_folder(self):
         with self.assertRaisesRegex(ValueError, "allocator/src/attic"):
             check_includes.Layers("allocator/src/os allocator/src/attic\n")

@@ -15,7 +15,7 @@ usage() {
   cat <<TEXT
 Usage: scripts/lint.sh [--all] [--help]
 
-Checks every tracked file: clang-format, cppcheck, shellcheck, flake8 and check_includes.py.
+Checks every tracked file: clang-format, cppcheck, shellcheck, flake8 and check_includes.py (layers, links).
 clang-tidy is slow, so it checks the products' C++ files that differ from the base only; it needs
 build/release (any build of the preset release).
 
