@@ -100,7 +100,8 @@ def test_soak_names_the_drift_and_gates(run, soak_csv):
 
 def test_a_soak_whose_allocations_failed_does_not_pass(run):
     rows = [f"{5 * at},33000,{3 if at == 80 else 0}" for at in range(200)]
-    done = run("analyze_soak.py", "-", "--gate", stdin="\n".join(["time_s,rss_kb,failed_allocs", *rows]) + "\n")
+    text = "\n".join(["time_s,rss_kb,failed_allocs", *rows]) + "\n"
+    done = run("analyze_soak.py", "-", "--gate", stdin=text)
     assert done.code == 2 and "soak: STABLE" in done.out
     assert "FAILED        3 allocations: memory that was refused cannot drift" in done.out
 

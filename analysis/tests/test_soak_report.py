@@ -101,8 +101,8 @@ def test_allocations_that_failed_are_in_the_first_line(tmp_path):
     folder = make_soak(tmp_path / "soak", {"hakmem": still, "mimalloc": still}, reference=1,
                        others={"hakmem": {"failed_allocs": lambda hours: hours > 0.1}})
     built = report_tool.build(folder)
-    assert re.match(r"STABLE\. .* [0-9]+ allocations of hakmem failed: memory that was refused cannot drift\.$",
-                    built.headlines[0])
+    assert re.match(r"STABLE\. .* [0-9]+ allocations of hakmem failed: memory that was refused cannot "
+                    r"drift\.$", built.headlines[0])
     assert built.comparisons[0].ratio is None
 
 
