@@ -35,8 +35,8 @@ def test_what_failed_to_allocate_has_no_ratio(spoiled):
         assert (row.ratio, row.lower, row.verdict) == (None, None, "inconclusive")
         assert row.note == "6 allocations of hakmem failed, so nothing can be compared"
     assert wording.headline(result, found[0]) == (
-        "No ratio of hakmem to mimalloc on random_mixed, ws=400, 1 thread: 6 allocations of hakmem failed, so "
-        "nothing can be compared.")
+        "No ratio of hakmem to mimalloc on random_mixed, ws=400, 1 thread: 6 allocations of hakmem failed, "
+        "so nothing can be compared.")
 
 
 def test_block_difference_is_half_the_difference_of_summed_logs(ab_folder):

@@ -28,7 +28,8 @@ def test_hakmems_other_names_of_its_profiles(monkeypatch, tmp_path):
     monkeypatch.setenv("HAKBENCH", str(program))
     with pytest.raises(InputError, match="no profile 'OTHER'"):
         gate_settings.find_profile("OTHER")
-    table = {"gates": [], "profiles": [{"name": "soak_60m", "alias": ""}, {"name": "ci_gate", "alias": "OTHER"}]}
+    profiles = [{"name": "soak_60m", "alias": ""}, {"name": "ci_gate", "alias": "OTHER"}]
+    table = {"gates": [], "profiles": profiles}
     (tmp_path / "share/hakmem/gates.json").write_text(json.dumps(table))
     assert gate_settings.find_profile("OTHER").stem == "ci_gate"
 

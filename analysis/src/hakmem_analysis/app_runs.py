@@ -73,8 +73,8 @@ def note_cleared() -> None:
     """Says which settings of an allocator in this environment have no effect."""
     names = [name for name in cleared_variables() if not name.startswith(HARNESS_PREFIXES)]
     if names:
-        sys.stderr.write(f"note: programs are run without this environment's {', '.join(names)}; set what one "
-                         f"allocator is to have with --env LABEL:{names[0]}=VALUE\n")
+        sys.stderr.write(f"note: programs are run without this environment's {', '.join(names)}; set what "
+                         f"one allocator is to have with --env LABEL:{names[0]}=VALUE\n")
 
 
 def clean_environment() -> dict:

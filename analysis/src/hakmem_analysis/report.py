@@ -277,14 +277,15 @@ def _run(argv) -> int:
     parser = cli.make_parser(
         PROG, "Makes the report of a result folder: verdict.json, report.md, report.html, report.png.",
         "examples:\n  hakbench report out/20260101-120000-hakmem-vs-mimalloc\n"
-        "  hakbench report DIR --summary\n  hakbench report DIR --reference mimalloc\n  hakbench report DIR --format json | jq .comparisons[0].ratio\n\n"
+        "  hakbench report DIR --summary\n  hakbench report DIR --reference mimalloc\n"
+        "  hakbench report DIR --format json | jq .comparisons[0].ratio\n\n"
         "exit codes: 0 the report is made, 1 the folder cannot be used (one line says why)")
     parser.add_argument("folder", metavar="DIR", help="the folder that hakbench run, ab or soak wrote")
     parser.add_argument("--summary", action="store_true",
                         help="print only the short answer and the report's path")
     parser.add_argument("--no-plot", action="store_true", help="leave the picture out")
     parser.add_argument("--reference", metavar="NAME", default="",
-                        help="compare with this subject (its label or allocator), not with the run's reference")
+                        help="the subject to compare with, by label or allocator (default as in the run)")
     cli.add_format(parser)
     options = parser.parse_args(argv)
     report = build(options.folder, options.reference)
