@@ -48,6 +48,7 @@ struct UnusedState {
   uint8_t ages = 0;          // that have begun since, up to some
   bool drained = false;      // it caches nothing any more that others can give back
   uint8_t quiet_rounds = 0;  // in which free pages of its slabs could go back
+  size_t free_bytes = 0;     // in its slabs, at most as many as when these rounds began
   uint32_t ages_seen = 0;    // by its thread, if it has one
 };
 

@@ -47,6 +47,9 @@ constexpr uint8_t kUnusedAgesToDrain = 2;
 constexpr uint8_t kQuietRounds = 16;
 constexpr size_t kDrainsPerCall = 4;
 constexpr size_t kQuietCallsPerAge = 2048;
+// Once others have freed more than such a share of its blocks, what is free in a heap has its turn
+// again.
+constexpr size_t kComeHomeShare = 64;
 
 // Threads without a heap look at ageing once in so many calls.
 constexpr uint32_t kCallsPerTick = 64;
@@ -255,12 +258,29 @@ void drain_unused() {
 
 namespace {
 
+void spend(size_t *calls, size_t made) { *calls -= made < *calls ? made : *calls; }
+
+// Whether much has come back to a heap's slabs since what is free there last had its turn: threads
+// free blocks long after the one that allocated them has ended, or while it waits for work.
+bool much_came_home(Heap *heap) {
+  UnusedState &state = heap->unused;
+  const size_t now = heap->pool.free_bytes();
+  if (now < state.free_bytes) state.free_bytes = now;
+  return now - state.free_bytes > heap->pool.carved_bytes() / kComeHomeShare;
+}
+
 void release_quiet(Heap *heap, size_t *calls) {
   UnusedState &state = heap->unused;
-  if (*calls == 0 || state.quiet_rounds == kQuietRounds) return;
+  if (*calls == 0) return;
+  if (much_came_home(heap)) {
+    spend(calls, heap->pool.release_empty_slabs());
+    state.free_bytes = heap->pool.free_bytes();
+    state.quiet_rounds = 0;
+  }
+  if (state.quiet_rounds == kQuietRounds) return;
   const size_t made = heap->pool.release_quiet_pages(release::Reason::kAged, 1, *calls);
   if (made < *calls) ++state.quiet_rounds;
-  *calls -= made < *calls ? made : *calls;
+  spend(calls, made);
 }
 
 // Of a thread that waits for work: what lies in its slabs and its inbox. Its magazines are its own.
@@ -273,8 +293,9 @@ void age_idle(Heap *heap, size_t *calls) {
   } else if (state.ages < kUnusedAgesToDrain) {
     ++state.ages;
   } else if (!state.drained) {
+    if (*calls == 0) return;
     empty_inbox(heap);
-    heap->pool.release_empty_slabs();
+    spend(calls, heap->pool.release_empty_slabs());
     state.drained = true;
   } else {
     release_quiet(heap, calls);

@@ -209,12 +209,17 @@ bool SlabPool::holds_free(Slab *slab, const void *p) {
   return (free_bits(slab)[index / 64] >> (index % 64) & 1) != 0;
 }
 
-void SlabPool::release_empty_slabs() {
+size_t SlabPool::release_empty_slabs() {
   const os::LockGuard guard(lock_);
+  size_t slabs = 0;
   for (Slab *&kept : empty_) {
-    if (kept != nullptr && kept->used == 0) release(kept);
+    if (kept != nullptr && kept->used == 0) {
+      release(kept);
+      ++slabs;
+    }
     kept = nullptr;
   }
+  return slabs;
 }
 
 }  // namespace hakmem

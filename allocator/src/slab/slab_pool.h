@@ -46,8 +46,8 @@ class SlabPool {
   void put(SizeClass c, void *const *blocks, size_t count);
   // Whether the block at `p` is free as far as its slab knows (caches do not tell it).
   bool holds_free(Slab *slab, const void *p);
-  // Gives the empty slab of each class to the page heap.
-  void release_empty_slabs();
+  // Gives the empty slab of each class to the page heap. Returns how many there were.
+  size_t release_empty_slabs();
   // Gives back the free pages of slabs to which no block has come back for `ages` calls of this
   // function, by about so many calls of the kernel at most; returns how many. For the time after a
   // burst: a few blocks that live on then keep their own pages, not their whole slabs.

@@ -38,13 +38,16 @@ class Ageing : public testing::Test {
       come_back_soon(t_heap);
     }
   }
-  // Blocks of a page each, every second of which is freed: no slab becomes free.
-  void scatter(size_t blocks) {
+  // Blocks of a page each, every second of which is to be freed: no slab becomes free.
+  void allocate(size_t blocks) {
     for (size_t i = 0; i < blocks; ++i) {
       auto *block = static_cast<unsigned char *>(hakmem_malloc(kOsPageBytes));
       *block = 1;
       (i % 2 == 0 ? kept_ : freed_).push_back(block);
     }
+  }
+  void scatter(size_t blocks) {
+    allocate(blocks);
     for (unsigned char *block : freed_) hakmem_free(block);
   }
   // So much is freed that there is a burst.
@@ -81,6 +84,29 @@ TEST_F(Ageing, SoDoThoseOfAThreadThatHasEnded) {
   std::thread([&] { scatter(20'000); }).join();
   pass_ages(24);
   EXPECT_LT(resident_percent(), 10u);
+}
+
+// Others free what it has left behind, long after all that had been free there went back.
+TEST_F(Ageing, OrThatHadEndedLongBefore) {
+  std::thread([&] { allocate(20'000); }).join();
+  pass_ages(24);
+  for (unsigned char *block : freed_) hakmem_free(block);
+  pass_ages(24);
+  EXPECT_LT(resident_percent(), 10u);
+}
+
+// Of each class a heap keeps one slab that is empty, as long as its thread may need it.
+TEST_F(Ageing, NorDoesAnEndedThreadsHeapKeepEmptySlabs) {
+  std::thread([&] {
+    for (size_t pages = 1; pages <= kMaxSmallBytes / kOsPageBytes; ++pages) {
+      freed_.push_back(static_cast<unsigned char *>(hakmem_malloc(pages * kOsPageBytes)));
+      *freed_.back() = 1;
+    }
+  }).join();
+  pass_ages(24);
+  for (unsigned char *block : freed_) hakmem_free(block);
+  pass_ages(24);
+  EXPECT_EQ(resident_percent(), 0u);
 }
 
 TEST_F(Ageing, AndThoseOfAThreadThatWaitsForWork) {
