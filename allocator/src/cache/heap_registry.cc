@@ -57,7 +57,8 @@ constexpr unsigned kQuietAges = 2;
 
 constinit os::Lock g_lock;
 constinit Heap *g_heaps = nullptr;
-constinit Heap *g_unused = nullptr;
+constinit Heap *g_unused = nullptr;         // those with an owner map first
+constinit Heap *g_last_with_map = nullptr;  // of them
 constinit size_t g_maps = 0;  // heaps that have an owner map
 constinit SlabPool g_common_pool;
 constinit uint32_t g_unused_ages = 0;  // when unused heaps last aged
@@ -116,6 +117,27 @@ Heap *create() {
   return heap;
 }
 
+// No thread has the heap any more. The next takes one without a map, whose frees are all slow, only
+// if there is no other.
+void put_unused(Heap *heap) {
+  heap->in_use = false;
+  heap->unused = {};
+  const bool behind = heap->whole_mask == 0 && g_last_with_map != nullptr;
+  Heap *&place = behind ? g_last_with_map->next_unused : g_unused;
+  if (heap->whole_mask != 0 && g_last_with_map == nullptr) g_last_with_map = heap;
+  heap->next_unused = place;
+  place = heap;
+}
+
+// NULL: there is none.
+Heap *take_unused() {
+  Heap *heap = g_unused;
+  if (heap == nullptr) return nullptr;
+  if (heap == g_last_with_map) g_last_with_map = nullptr;
+  g_unused = heap->next_unused;
+  return heap;
+}
+
 void on_thread_exit(void *) {
   Heap *heap = t_heap;
   if (heap == empty_heap()) return;
@@ -127,10 +149,7 @@ void on_thread_exit(void *) {
   empty_inbox(heap);
   t_heap = const_cast<Heap *>(empty_heap());
   const os::LockGuard guard(g_lock);
-  heap->in_use = false;
-  heap->unused = {};
-  heap->next_unused = g_unused;
-  g_unused = heap;
+  put_unused(heap);
 }
 
 }  // namespace
@@ -183,10 +202,7 @@ void after_fork_in_child() {
     for (size_t bin = 1; bin < kBinCount; ++bin) *heap->top[bin] = nullptr;
     heap->inbox.set_open(false);
     empty_inbox(heap);
-    heap->in_use = false;
-    heap->unused = {};
-    heap->next_unused = g_unused;
-    g_unused = heap;
+    put_unused(heap);
   }
 }
 
@@ -214,12 +230,8 @@ Heap *adopt() {
       if (pthread_key_create(&g_exit_key, on_thread_exit) != 0) g_exit_key = UINT32_MAX;
       g_hooks_installed = first = true;
     }
-    heap = g_unused;
-    if (heap != nullptr) {
-      g_unused = heap->next_unused;
-    } else {
-      heap = create();
-    }
+    heap = take_unused();
+    if (heap == nullptr) heap = create();
     if (heap != nullptr) heap->in_use = true;
   }
   if (heap != nullptr) {

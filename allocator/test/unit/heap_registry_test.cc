@@ -6,7 +6,6 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <barrier>
 #include <cstring>
 #include <random>
 #include <semaphore>
@@ -22,24 +21,38 @@
 namespace hakmem {
 namespace {
 
+// Threads that have taken all heaps that ended threads left behind, so that the next needs a new one.
+class EveryUnusedHeap {
+ public:
+  EveryUnusedHeap() {
+    hakmem_free(hakmem_malloc(16));
+    const heap_registry::Totals now = heap_registry::totals();
+    for (size_t i = now.heaps_in_use; i < now.heaps; ++i) {
+      holders_.emplace_back([&] {
+        hakmem_free(hakmem_malloc(16));
+        arrived_.release();
+        may_end_.acquire();
+      });
+    }
+    for (size_t i = 0; i < holders_.size(); ++i) arrived_.acquire();
+  }
+  ~EveryUnusedHeap() { leave(); }
+  void leave() {
+    may_end_.release(static_cast<std::ptrdiff_t>(holders_.size()));
+    for (std::thread &holder : holders_) holder.join();
+    holders_.clear();
+  }
+
+ private:
+  std::counting_semaphore<> arrived_{0}, may_end_{0};
+  std::vector<std::thread> holders_;
+};
+
 // The memory of a new heap is mapped inaccessible, and the kernel does not open it.
 TEST(HeapRegistry, AHeapWhoseMemoryStaysClosedDoesWithoutItsOwnerMap) {
   test::FakeKernel kernel;
-  hakmem_free(hakmem_malloc(16));
-  // All heaps that ended threads left behind are taken, so that the next thread needs a new one.
+  EveryUnusedHeap taken;
   const heap_registry::Totals before = heap_registry::totals();
-  const size_t unused = before.heaps - before.heaps_in_use;
-  std::barrier all_have_heaps(static_cast<std::ptrdiff_t>(unused) + 1);
-  std::barrier may_end(static_cast<std::ptrdiff_t>(unused) + 1);
-  std::vector<std::thread> holders;
-  for (size_t i = 0; i < unused; ++i) {
-    holders.emplace_back([&] {
-      hakmem_free(hakmem_malloc(16));
-      all_have_heaps.arrive_and_wait();
-      may_end.arrive_and_wait();
-    });
-  }
-  all_have_heaps.arrive_and_wait();
   void *const of_another = hakmem_malloc(100);
   std::thread([&] {
     kernel.fail_call(1);  // the call after the one that maps
@@ -55,8 +68,31 @@ TEST(HeapRegistry, AHeapWhoseMemoryStaysClosedDoesWithoutItsOwnerMap) {
     EXPECT_EQ(t_heap->top[kRemoteBin], bin);
   }).join();
   EXPECT_EQ(heap_registry::totals().heaps, before.heaps + 1);
-  may_end.arrive_and_wait();
-  for (std::thread &holder : holders) holder.join();
+}
+
+// Else a program that has had very many threads would go on without maps, for the last heaps are
+// those without.
+TEST(HeapRegistry, AThreadTakesAHeapWithAnOwnerMapIfThereIsOne) {
+  test::FakeKernel kernel;
+  std::thread([] { hakmem_free(hakmem_malloc(16)); }).join();
+  EveryUnusedHeap taken;
+  std::binary_semaphore has_heap{0}, may_end{0};
+  std::thread without([&] {
+    kernel.fail_call(1);
+    hakmem_free(hakmem_malloc(16));
+    kernel.fail_none();
+    EXPECT_EQ(t_heap->whole_mask, 0u);
+    has_heap.release();
+    may_end.acquire();
+  });
+  has_heap.acquire();
+  taken.leave();
+  may_end.release();
+  without.join();
+  std::thread([] {
+    hakmem_free(hakmem_malloc(16));
+    EXPECT_NE(t_heap->whole_mask, 0u);
+  }).join();
 }
 
 // What the C library frees for a thread that ends, or that never allocated, must not make it adopt a heap:
