@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "cache/heap_registry.h"
 #include "hardened/hardened.h"
+#include "os/os.h"
 #include "slab/locate.h"
 #include "superslab/page_heap.h"
 
@@ -148,7 +149,7 @@ Big allocate_big(size_t size, size_t alignment, Contents wanted) {
   heap_registry::install_fork_hooks();
   if (size > PTRDIFF_MAX) return {no_memory(), false};
   Big big = try_big(size, alignment, wanted);
-  if (big.block == nullptr) [[unlikely]] {
+  if (big.block == nullptr && size <= os::hopeless_above_bytes()) [[unlikely]] {
     retry_without_caches([&] { return (big = try_big(size, alignment, wanted)).block; });
   }
   if (big.block == nullptr) no_memory();

@@ -11,6 +11,7 @@
 #include "hardened/big_blocks.h"
 #include "hardened/quarantine.h"
 #include "hardened/seal.h"
+#include "os/os.h"
 #include "slab/locate.h"
 #include "superslab/page_heap.h"
 
@@ -105,12 +106,14 @@ void *try_allocate(size_t size, size_t alignment, bool *zeroed) {
   return block;
 }
 
-// Calls `attempt` again after giving up what is only kept, and again after address space.
+// Calls `attempt` again after giving up what is only kept, and again after address space, if that
+// may help a request of this size.
 template <class Attempt>
-void *retry(Attempt attempt) {
+void *retry(size_t size, Attempt attempt) {
   void *block = attempt();
   if (block != nullptr) [[likely]]
     return block;
+  if (size > os::hopeless_above_bytes()) return nullptr;
   empty_quarantine();
   pool().release_empty_slabs();
   block = attempt();
@@ -122,7 +125,7 @@ void *allocate(size_t size, size_t alignment, bool *zeroed) {
   load_config_from_environment();
   start();
   if (alignment < kMinAlign) alignment = kMinAlign;
-  void *block = retry([&] { return try_allocate(size, alignment, zeroed); });
+  void *block = retry(size, [&] { return try_allocate(size, alignment, zeroed); });
   if (block == nullptr) [[unlikely]]
     errno = ENOMEM;
   return block;

@@ -5,6 +5,7 @@
 // Threads:    any.
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 
 #include <cerrno>
@@ -133,6 +134,15 @@ size_t address_space_limit() {
   rlimit limit;
   if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
   return limit.rlim_cur;
+}
+
+size_t hopeless_above_bytes() {
+  const size_t limit = address_space_limit();
+  if (limit != SIZE_MAX) return limit;
+  const KeepErrno keep;
+  struct sysinfo machine;
+  if (sysinfo(&machine) != 0) return SIZE_MAX;
+  return (machine.totalram + machine.totalswap) * machine.mem_unit;
 }
 
 }  // namespace hakmem::os

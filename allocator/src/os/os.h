@@ -58,6 +58,9 @@ extern constinit const Kernel *g_kernel;
 
 // RLIMIT_AS as it is now; SIZE_MAX: none.
 size_t address_space_limit();
+// Of a request for more than this that was refused: the kernel refuses it whatever is given back
+// before. RLIMIT_AS, or where there is none all memory and swap.
+size_t hopeless_above_bytes();
 
 }  // namespace hakmem::os
 

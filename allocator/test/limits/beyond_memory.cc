@@ -2,6 +2,8 @@
 //
 // Purpose: the C library refuses it at once (the kernel does, with vm.overcommit_memory=0, its
 //   default), and programs count on that: given such a block, and filling it, they would be killed.
+//   The refusal costs the program nothing of what it has: no superslab is cut for it, and none begun
+//   in its place.
 // Boundary: touches none of what it gets.
 // Invariants: exit 0 pass, 1 own trouble, 2 hakmem failed, 77 the machine gives whatever is asked
 //   for.
@@ -12,6 +14,18 @@
 
 #include "hakmem/hakmem.h"
 #include "support/block.h"
+
+namespace {
+
+size_t mappings() {
+  size_t lines = 0;
+  FILE *file = std::fopen("/proc/self/maps", "r");
+  for (int c; file != nullptr && (c = std::fgetc(file)) != EOF;) lines += c == '\n';
+  if (file != nullptr) std::fclose(file);
+  return lines;
+}
+
+}  // namespace
 
 int main() {
   using hakmem_test::fail;
@@ -43,5 +57,12 @@ int main() {
   void *small = hakmem_malloc(100);
   if (hakmem_realloc(small, bytes) != nullptr) fail("realloc to %zu bytes gave a block", bytes);
   hakmem_free(small);
+  const size_t before = mappings();
+  for (int i = 0; i < 100; ++i) {
+    if (hakmem_malloc(bytes) != nullptr) fail("malloc(%zu) gave a block, but not at first", bytes);
+    if (hakmem_malloc(60'000) == nullptr) fail("malloc(60000) gave NULL");
+  }
+  const size_t more = mappings() - before;
+  if (more > 20) fail("%zu mappings more, for 6 MB", more);
   std::printf("ok: %zu MiB are refused\n", bytes >> 20);
 }

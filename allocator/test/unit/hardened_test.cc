@@ -112,6 +112,15 @@ TEST_F(Quarantine, OfSizeNoneHoldsNothing) {
   EXPECT_EQ(quarantine::totals().blocks, 0u);
 }
 
+// Who can make a program ask for too much would make it use freed blocks again at once.
+TEST_F(Quarantine, IsNotEmptiedForWhatNoMachineHas) {
+  hakmem_free(hakmem_malloc(100));
+  const size_t blocks = quarantine::totals().blocks;
+  ASSERT_GE(blocks, 1u);
+  EXPECT_EQ(hakmem_malloc(SIZE_MAX / 4), nullptr);
+  EXPECT_EQ(quarantine::totals().blocks, blocks);
+}
+
 TEST_F(Quarantine, IsEmptiedByPurge) {
   for (const size_t size : {size_t{10}, size_t{30'000}, size_t{100'000}}) {
     hakmem_free(hakmem_malloc(size));
