@@ -50,6 +50,9 @@ constexpr size_t kQuietCallsPerAge = 2048;
 // Once others have freed more than such a share of its blocks, what is free in a heap has its turn
 // again.
 constexpr size_t kComeHomeShare = 64;
+// In the slabs of a thread that waits as much is a burst as in those of one that works: cache.cc.
+constexpr size_t kComeHomeBurstBytes = 16 * kMiB;
+constexpr size_t kComeHomeBurstShare = 16;
 
 // Threads without a heap look at ageing once in so many calls.
 constexpr uint32_t kCallsPerTick = 64;
@@ -295,6 +298,16 @@ void release_quiet(Heap *heap, size_t *calls) {
   spend(calls, made);
 }
 
+// Whether it is for others to look at what lies in a thread's slabs: as much has come home as makes a
+// burst, and maybe nobody else knows of one; or they have begun to.
+bool is_waited_for(const Heap *heap) {
+  const UnusedState &state = heap->unused;
+  if (state.free_bytes > 0 && state.quiet_rounds < kQuietRounds) return true;
+  const size_t now = heap->pool.free_bytes();
+  const size_t more = now > state.free_bytes ? now - state.free_bytes : 0;
+  return more >= kComeHomeBurstBytes && more >= heap->pool.carved_bytes() / kComeHomeBurstShare;
+}
+
 // Of a thread that waits for work: what lies in its slabs and its inbox. Its magazines are its own.
 void age_idle(Heap *heap, size_t *calls) {
   UnusedState &state = heap->unused;
@@ -335,8 +348,8 @@ bool age_unused(uint32_t ages, bool burst) {
       release_quiet(heap, &calls);
     }
   }
-  for (Heap *heap = g_heaps; heap != nullptr && begins && burst; heap = heap->next) {
-    if (heap->in_use && heap != t_heap) age_idle(heap, &calls);
+  for (Heap *heap = g_heaps; heap != nullptr && begins; heap = heap->next) {
+    if (heap->in_use && heap != t_heap && (burst || is_waited_for(heap))) age_idle(heap, &calls);
   }
   g_lock.unlock();
   return calls == 0;

@@ -125,6 +125,28 @@ TEST_F(Ageing, AndThoseOfAThreadThatWaitsForWork) {
   other.join();
 }
 
+// What is freed there by others, one time and another, is no burst of anybody's who is at work.
+TEST_F(Ageing, WithoutABurstToo) {
+  std::binary_semaphore done{0}, may_end{0};
+  std::thread other([&] {
+    allocate(40'000);
+    done.release();
+    may_end.acquire();
+  });
+  done.acquire();
+  std::vector<unsigned char *> later(freed_.begin() + 10'000, freed_.end());
+  freed_.resize(10'000);
+  for (unsigned char *block : freed_) hakmem_free(block);
+  pass_ages(40);
+  EXPECT_LT(resident_percent(), 10u);
+  freed_ = later;
+  for (unsigned char *block : freed_) hakmem_free(block);
+  pass_ages(24);
+  EXPECT_LT(resident_percent(), 10u) << "of what was freed later";
+  may_end.release();
+  other.join();
+}
+
 // No slab is free, so no memory waits to go back as far as the page heap knows.
 TEST_F(Ageing, MuchThatComesBackToSlabsInUseIsABurst) {
   scatter(20'000);
