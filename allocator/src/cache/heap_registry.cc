@@ -62,7 +62,7 @@ constinit os::Lock g_lock;
 constinit Heap *g_heaps = nullptr;
 constinit Heap *g_unused = nullptr;         // those with an owner map first
 constinit Heap *g_last_with_map = nullptr;  // of them
-constinit size_t g_maps = 0;  // heaps that have an owner map
+constinit size_t g_maps = 0;                // heaps that have an owner map
 constinit SlabPool g_common_pool;
 constinit uint32_t g_unused_ages = 0;  // when unused heaps last aged
 constinit bool g_hooks_installed = false;
@@ -298,8 +298,14 @@ void release_quiet(Heap *heap, size_t *calls) {
   spend(calls, made);
 }
 
-// Whether it is for others to look at what lies in a thread's slabs: as much has come home as makes a
-// burst, and maybe nobody else knows of one; or they have begun to.
+// Of a heap that was drained. What is looked at in an empty magazine is the NULL below its first
+// slot, and that is what a page reads as that went back.
+void give_magazines_back(Heap *heap) {
+  release::discard(magazines(heap), Depot::kStorageBytes, release::Reason::kAged);
+}
+
+// Whether it is for others to look at what lies in a thread's slabs: as much has come home as makes
+// a burst, and maybe nobody else knows of one; or they have begun to.
 bool is_waited_for(const Heap *heap) {
   const UnusedState &state = heap->unused;
   if (state.free_bytes > 0 && state.quiet_rounds < kQuietRounds) return true;
@@ -343,6 +349,7 @@ bool age_unused(uint32_t ages, bool burst) {
       if (drains == 0) continue;
       --drains;
       drain(heap);
+      give_magazines_back(heap);
       state.drained = true;
     } else if (begins) {
       release_quiet(heap, &calls);

@@ -21,7 +21,8 @@
 namespace hakmem {
 namespace {
 
-// Threads that have taken all heaps that ended threads left behind, so that the next needs a new one.
+// Threads that have taken all heaps that ended threads left behind, so that the next needs a new
+// one.
 class EveryUnusedHeap {
  public:
   EveryUnusedHeap() {
@@ -139,6 +140,15 @@ TEST(HeapRegistry, AThreadThatEndsFreesWithoutAHeap) {
   pthread_key_delete(key);
 }
 
+// This thread makes a slow call in each of so many ages.
+void pass_ages(test::FakeKernel *kernel, int ages) {
+  for (int age = 0; age < ages; ++age) {
+    test::pass_ms(kernel, 130);
+    t_heap->calls_to_tick = 0;
+    come_back_soon(t_heap);
+  }
+}
+
 // A thread that ends leaves its heap to the next; if none comes, nobody else would look into it.
 TEST(HeapRegistry, WhatAnEndedThreadCachedGoesBackWithTime) {
   constexpr size_t kBlocks = 16'000, kBytes = 1024;
@@ -155,11 +165,7 @@ TEST(HeapRegistry, WhatAnEndedThreadCachedGoesBackWithTime) {
     std::shuffle(blocks.begin(), blocks.end(), random);
     for (unsigned char *block : blocks) hakmem_free(block);
   }).join();
-  for (int age = 0; age < 24; ++age) {
-    test::pass_ms(&kernel, 130);
-    t_heap->calls_to_tick = 0;
-    come_back_soon(t_heap);
-  }
+  pass_ages(&kernel, 24);
   size_t resident = 0;
   for (const unsigned char *block : blocks) {
     unsigned char page = 0;
@@ -167,6 +173,34 @@ TEST(HeapRegistry, WhatAnEndedThreadCachedGoesBackWithTime) {
     if (mincore(as_pointer(base), kOsPageBytes, &page) == 0) resident += page & 1;
   }
   EXPECT_LT(resident, kBlocks / 20) << "of so many blocks the pages are resident";
+}
+
+TEST(HeapRegistry, SoDoTheMagazinesThatItHad) {
+  test::FakeKernel kernel;
+  hakmem_free(hakmem_malloc(16));
+  const Heap *heap = nullptr;
+  std::thread([&] {
+    std::vector<void *> blocks(100'000);
+    for (void *&block : blocks) block = hakmem_malloc(16);
+    for (void *block : blocks) hakmem_free(block);
+    heap = t_heap;
+  }).join();
+  const auto resident = [&] {
+    std::vector<unsigned char> pages(Depot::kStorageBytes / kOsPageBytes);
+    const uintptr_t begin = heap_registry::extent_of(heap).begin;
+    EXPECT_EQ(mincore(as_pointer(begin), Depot::kStorageBytes, pages.data()), 0);
+    return std::count_if(pages.begin(), pages.end(),
+                         [](unsigned char page) { return (page & 1) != 0; });
+  };
+  ASSERT_GT(resident(), 100);
+  pass_ages(&kernel, 4);
+  EXPECT_LT(resident(), 10);
+  std::thread([&] {
+    std::vector<void *> blocks(10'000);
+    for (void *&block : blocks) block = hakmem_malloc(16);
+    for (void *block : blocks) hakmem_free(block);
+    EXPECT_EQ(t_heap, heap);
+  }).join();
 }
 
 // Small blocks of this thread, which another frees; their slabs are then free, and the other thread lives on.
