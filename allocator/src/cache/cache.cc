@@ -89,12 +89,14 @@ void empty_full_magazine(Heap *heap, SizeClass c, void **magazine) {
   heap->depot.put_spare(magazine);
 }
 
-void drain_magazine(Heap *heap, SizeClass c) {
+// Returns how many blocks that were.
+size_t drain_magazine(Heap *heap, SizeClass c) {
   void **sentinel = sentinel_of(magazine_of(heap->top[c]), c);
   const auto n = static_cast<size_t>(heap->top[c] - sentinel);
-  if (n == 0) return;
+  if (n == 0) return 0;
   heap->pool.put(c, sentinel + 1, n);
   heap->top[c] = sentinel;
+  return n;
 }
 
 void give_back_run(Slab *run) { CHECK(page_heap::free_large(run, SlabKind::kCached)); }
@@ -346,20 +348,25 @@ void empty_inbox(Heap *heap) {
   }
 }
 
-void drain(Heap *heap) {
+size_t drain(Heap *heap) {
+  size_t blocks = 0;
   heap->watch.reveal(heap->top);
   flush_remote(heap);
   empty_inbox(heap);
   for (size_t i = 1; i < kClassCount; ++i) {
     const auto c = static_cast<SizeClass>(i);
-    drain_magazine(heap, c);
-    while (void **full = heap->depot.take_any(c)) empty_full_magazine(heap, c, full);
+    blocks += drain_magazine(heap, c);
+    while (void **full = heap->depot.take_any(c)) {
+      empty_full_magazine(heap, c, full);
+      blocks += magazine_blocks(c);
+    }
     heap->carved[c] = 0;
     heap->loans[c] = 0;
   }
   heap->blocks_carved = 0;
   give_back_recent(heap);
   heap->pool.release_empty_slabs();
+  return blocks;
 }
 
 }  // namespace hakmem

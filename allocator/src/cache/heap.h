@@ -162,8 +162,9 @@ void free_remote(Heap *heap, Slab *slab, void *block);
 // Makes all magazines empty, whatever state they are in: for a new heap, or to forget what an old
 // one caches; those blocks stay lost. `storage`: Depot::kStorageBytes.
 void reset_magazines(Heap *heap, void **storage);
-// Gives all that the heap caches back to the slabs they came from.
-void drain(Heap *heap);
+// Gives all that the heap caches back to the slabs they came from. Returns about how many blocks
+// that were.
+size_t drain(Heap *heap);
 // Takes home what waits for other heaps.
 void flush_remote(Heap *heap);
 // Puts what waits in the heap's inbox into its slabs. Any thread.

@@ -41,11 +41,12 @@ constexpr uint8_t kLastExit = 3;
 constexpr uint8_t kFreesWithoutHeap = 16;
 
 // What a heap without a thread caches goes to its slabs after a whole age, for whoever comes next may
-// not need it; and their free pages go back in some ages more. One slow call pays for a few heaps,
-// and an age for so many pages; one that had too many is not one of those.
+// not need it; and their free pages go back in some ages more. One slow call pays for so many heaps
+// and, about, so many blocks, and an age for so many pages; one that had too many does not count.
 constexpr uint8_t kUnusedAgesToDrain = 2;
 constexpr uint8_t kQuietRounds = 16;
-constexpr size_t kDrainsPerCall = 4;
+constexpr size_t kDrainsPerCall = 64;
+constexpr size_t kDrainedBlocksPerCall = 256 * 1024;
 constexpr size_t kQuietCallsPerAge = 2048;
 // Once others have freed more than such a share of its blocks, what is free in a heap has its turn
 // again.
@@ -340,15 +341,15 @@ bool age_unused(uint32_t ages, bool burst) {
   // Threads may come late with the ages that they have seen.
   const bool begins = static_cast<int32_t>(ages - g_unused_ages) > 0;
   if (begins) g_unused_ages = ages;
-  size_t drains = kDrainsPerCall, calls = kQuietCallsPerAge;
+  size_t drains = 0, drained_blocks = 0, calls = kQuietCallsPerAge;
   for (Heap *heap = g_unused; heap != nullptr; heap = heap->next_unused) {
     UnusedState &state = heap->unused;
     if (begins && state.ages < kUnusedAgesToDrain) ++state.ages;
     if (state.ages < kUnusedAgesToDrain) continue;
     if (!state.drained) {
-      if (drains == 0) continue;
-      --drains;
-      drain(heap);
+      if (drains == kDrainsPerCall || drained_blocks >= kDrainedBlocksPerCall) continue;
+      ++drains;
+      drained_blocks += drain(heap);
       give_magazines_back(heap);
       state.drained = true;
     } else if (begins) {

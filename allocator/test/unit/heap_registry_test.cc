@@ -175,6 +175,39 @@ TEST(HeapRegistry, WhatAnEndedThreadCachedGoesBackWithTime) {
   EXPECT_LT(resident, kBlocks / 20) << "of so many blocks the pages are resident";
 }
 
+// Of very many within 2 s, too.
+TEST(HeapRegistry, WhatManyEndedThreadsCachedGoesBackWithTime) {
+  constexpr size_t kThreads = 200, kBytes = 4096, kBlocks = 16;  // a slab
+  test::FakeKernel kernel;
+  hakmem_free(hakmem_malloc(16));
+  hakmem_purge(HAKMEM_PURGE_ALL);
+  std::vector<unsigned char *> blocks(kThreads * kBlocks);
+  std::counting_semaphore<> has_blocks{0}, may_end{0};
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (size_t i = 0; i < kBlocks; ++i) {
+        unsigned char *&block = blocks[t * kBlocks + i];
+        block = static_cast<unsigned char *>(hakmem_malloc(kBytes));
+        *block = 1;
+      }
+      has_blocks.release();
+      may_end.acquire();
+      for (size_t i = 0; i < kBlocks; ++i) hakmem_free(blocks[t * kBlocks + i]);
+    });
+  }
+  for (size_t t = 0; t < kThreads; ++t) has_blocks.acquire();
+  may_end.release(kThreads);
+  for (std::thread &thread : threads) thread.join();
+  pass_ages(&kernel, 16);
+  size_t resident = 0;
+  for (const unsigned char *block : blocks) {
+    unsigned char page = 0;
+    if (mincore(as_pointer(address_of(block)), kOsPageBytes, &page) == 0) resident += page & 1;
+  }
+  EXPECT_LT(resident, blocks.size() / 20);
+}
+
 TEST(HeapRegistry, SoDoTheMagazinesThatItHad) {
   test::FakeKernel kernel;
   hakmem_free(hakmem_malloc(16));
