@@ -13,7 +13,9 @@
 
 using namespace hakmem;
 
-#define OPERATOR __attribute__((visibility("default")))
+// Weak, so that a program that brings some of them can take the others out of libhakmem.a: the
+// linker would find them defined twice.
+#define OPERATOR __attribute__((visibility("default"), weak))
 
 namespace {
 

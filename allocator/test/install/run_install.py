@@ -17,6 +17,7 @@ SKIPPED = 77
 FAILED = 2
 PATIENCE_S = 120
 CONSUMER = pathlib.Path(__file__).resolve().parent / "consumer"
+REPLACES = CONSUMER.parents[1] / "preload" / "replaces.cc"
 
 
 class Failure(Exception):
@@ -99,6 +100,14 @@ def case_pkgconfig(options, directory):
     run([options.cxx, "-static-libstdc++", CONSUMER / "refused.cc", "-o", program, libdir / "libhakmem.a"])
     if run([program]) != "bad_alloc\n":
         raise Failure(f"{program}: new without memory threw no bad_alloc")
+    # A program with some operators new and delete of its own takes the others from the archive.
+    said = {}
+    for kind, archive in (("alone", []), ("with the archive", [libdir / "libhakmem.a"])):
+        program = directory / f"replaces-{kind.split()[0]}"
+        run([options.cxx, "-fsized-deallocation", "-Wno-sized-deallocation", REPLACES, "-o", program, *archive])
+        said[kind] = run([program])
+    if said["alone"] != said["with the archive"]:
+        raise Failure(f"replaces.cc says otherwise with libhakmem.a: {said}")
     # As the linkers of several distributions work: what is not called is left out.
     program = directory / "no-malloc"
     run([options.cc, "-Wl,--as-needed", CONSUMER / "no_malloc.c", "-o", program, *flags("--libs")])
