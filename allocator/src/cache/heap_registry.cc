@@ -46,7 +46,7 @@ constexpr uint8_t kFreesWithoutHeap = 16;
 constexpr uint8_t kUnusedAgesToDrain = 2;
 constexpr uint8_t kQuietRounds = 16;
 constexpr size_t kDrainsPerCall = 64;
-constexpr size_t kDrainedBlocksPerCall = 256 * 1024;
+constexpr size_t kDrainedBlocksPerCall = 384 * 1024;
 constexpr size_t kQuietCallsPerAge = 2048;
 // Once others have freed more than such a share of its blocks, what is free in a heap has its turn
 // again.
