@@ -104,7 +104,8 @@ def case_pkgconfig(options, directory):
     said = {}
     for kind, archive in (("alone", []), ("with the archive", [libdir / "libhakmem.a"])):
         program = directory / f"replaces-{kind.split()[0]}"
-        run([options.cxx, "-fsized-deallocation", "-Wno-sized-deallocation", REPLACES, "-o", program, *archive])
+        run([options.cxx, "-fsized-deallocation", "-Wno-sized-deallocation", REPLACES, "-o", program,
+             *archive])
         said[kind] = run([program])
     if said["alone"] != said["with the archive"]:
         raise Failure(f"replaces.cc says otherwise with libhakmem.a: {said}")
