@@ -62,7 +62,8 @@ void free_large(Slab *slab, void *block) {
 }
 
 void free_huge(HugeBlock *huge, void *block) {
-  if (!huge_blocks::free(huge)) report_double_free(block, 0);
+  const size_t bytes = huge->usable_bytes;  // as in free_large
+  if (!huge_blocks::free(huge)) report_double_free(block, bytes);
   age_what_is_free();
 }
 

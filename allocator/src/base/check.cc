@@ -55,13 +55,14 @@ class Line {
 }  // namespace
 
 void report_double_free(const void *block, size_t class_bytes) {
-  Line()
-      .text("double free of ")
-      .pointer(block)
-      .text(" (size class ")
-      .number(class_bytes)
-      .text(")")
-      .print_and_abort();
+  Line line;
+  line.text("double free of ").pointer(block).text(" (size class ");
+  if (class_bytes == kClassNotKnown) {
+    line.text("not known");
+  } else {
+    line.number(class_bytes);
+  }
+  line.text(")").print_and_abort();
 }
 
 void report_foreign_pointer(const char *operation, const void *pointer) {

@@ -10,6 +10,9 @@
 
 namespace hakmem {
 
+// The size class of a block that was freed so long ago that nobody knows any more.
+inline constexpr size_t kClassNotKnown = 0;
+
 // A program error that was detected. Each prints "hakmem: ..." naming the pointer, and aborts.
 [[noreturn, gnu::cold]] void report_double_free(const void *block, size_t class_bytes);
 [[noreturn, gnu::cold]] void report_foreign_pointer(const char *operation, const void *pointer);

@@ -135,13 +135,14 @@ void bury(Slab *slab) {
 void free(const Location &location) {
   Notes *notes = notes_of(location);
   void *block = as_pointer(base_of(location));
+  const size_t bytes = usable_bytes(location);  // a second free races with the first
   const uintptr_t guard = guard_of(location);
   const bool guarded = notes->guarded != 0;
   notes->asked_bytes = kFreed;
   bool freed = false;
   if (location.what == What::kLarge) {
     if (guarded) {
-      os::guard::open_for_free(guard, base_of(location) + usable_bytes(location) - guard);
+      os::guard::open_for_free(guard, base_of(location) + bytes - guard);
     }
     freed = page_heap::free_large(location.slab);
     page_heap::tick();
@@ -149,7 +150,7 @@ void free(const Location &location) {
     freed = huge_blocks::free(location.huge);
     if (guarded) os::guard::forget();
   }
-  if (!freed) report_double_free(block, 0);
+  if (!freed) report_double_free(block, bytes);
 }
 
 }  // namespace hakmem::hardened::big_blocks

@@ -21,7 +21,7 @@ SlabPool *owner_of(void *block, uintptr_t *superslab) {
   }
   const Location location = locate_live("free", block);
   // Its slab was emptied after the first free, and is a large block now.
-  if (location.what == Location::What::kLarge) report_double_free(block, 0);
+  if (location.what == Location::What::kLarge) report_double_free(block, kClassNotKnown);
   // A huge block begins where a superslab has its metadata, and never a small slab.
   if (location.what != Location::What::kSmall) report_foreign_pointer("free", block);
   *superslab = superslab_of(location.slab)->address();

@@ -8,6 +8,8 @@
 namespace hakmem {
 namespace {
 
+static_assert(class_bytes(kAnyClass) == kClassNotKnown);
+
 bool has_room(const Slab *slab) { return slab->used < slab->capacity; }
 
 size_t carved_blocks(const Slab *slab) { return slab->carved.load(std::memory_order_relaxed); }
