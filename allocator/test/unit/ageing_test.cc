@@ -34,8 +34,7 @@ class Ageing : public testing::Test {
   void pass_ages(int ages) {
     for (int age = 0; age < ages; ++age) {
       test::pass_ms(&kernel_, 130);
-      t_heap->calls_to_tick = 0;
-      come_back_soon(t_heap);
+      make_slow_call();
     }
   }
   // Blocks of a page each, every second of which is to be freed: no slab becomes free.
@@ -49,6 +48,20 @@ class Ageing : public testing::Test {
   void scatter(size_t blocks) {
     allocate(blocks);
     for (unsigned char *block : freed_) hakmem_free(block);
+  }
+  // Frees blocks that came before until the slabs have so many bytes more of free ones.
+  void free_to_slabs(size_t bytes) {
+    const size_t wanted = t_heap->pool.free_bytes() + bytes;
+    while (t_heap->pool.free_bytes() < wanted) {
+      ASSERT_FALSE(freed_.empty());
+      hakmem_free(freed_.back());
+      freed_.pop_back();
+    }
+    make_slow_call();
+  }
+  static void make_slow_call() {
+    t_heap->calls_to_tick = 0;
+    come_back_soon(t_heap);
   }
   // So much is freed that there is a burst.
   static void free_large_blocks() {
@@ -152,6 +165,22 @@ TEST_F(Ageing, MuchThatComesBackToSlabsInUseIsABurst) {
   scatter(20'000);
   pass_ages(16);
   EXPECT_LT(resident_percent(), 10u);
+}
+
+// A large heap goes up and down by more all the time; a sixteenth of it is much.
+TEST_F(Ageing, MuchIsAShareOfALargeHeapToo) {
+  while (t_heap->pool.carved_bytes() < 512 * kMiB) {
+    auto *block = static_cast<unsigned char *>(hakmem_malloc(kOsPageBytes));
+    (freed_.size() < kept_.size() ? freed_ : kept_).push_back(block);
+  }
+  t_heap->least_free_bytes = t_heap->pool.free_bytes();
+  free_to_slabs(24 * kMiB);
+  EXPECT_FALSE(page_heap::backlog());
+  EXPECT_GE(t_heap->calm_ages, 1000u) << "24 MiB of 512 are no burst";
+  free_to_slabs(16 * kMiB);
+  EXPECT_FALSE(page_heap::backlog());
+  EXPECT_EQ(t_heap->calm_ages, 0u) << "40 MiB of 512 are one";
+  for (unsigned char *block : freed_) hakmem_free(block);
 }
 
 // Its owner waits meanwhile, and the other thread makes no other slow call.
