@@ -105,7 +105,8 @@ size_t hakmem_purge(int level);
  *                                  ms at least), and nothing goes back during it
  *   HAKMEM_SS_MEM_LEAN             1: memory-lean mode, the default: no profile's warm pool
  *   HAKMEM_SS_MEM_LEAN_MODE        in it, an emptied superslab's pages are 0 (off): kept until they age,
- *                                  1 (free): given back lazily by MADV_FREE, 2 (dontneed): at once
+ *                                  1 (free): given back lazily by MADV_FREE, 2 (dontneed): at once;
+ *                                  1 is as 2 where the kernel refuses MADV_FREE
  *   HAKMEM_SS_WARM_POOL_KB         KiB of superslab memory that is made resident ahead of its use,
  *                                  to be set before the first allocation
  *   HAKMEM_HUGE_PAGE_THRESHOLD_MB  MiB of heap beyond which transparent huge pages are asked for

@@ -17,12 +17,16 @@ void count(std::atomic<uint64_t> &calls, std::atomic<uint64_t> &total, size_t by
   total.fetch_add(bytes, std::memory_order_relaxed);
 }
 
+// The kernel does not take pages lazily. relaxed: who does not see it yet finds out by itself.
+constinit std::atomic<bool> g_refuses_lazily{false};
+
 bool lean() { return knob(g_config.mem_lean) != 0; }
 
 }  // namespace
 
 bool lazily(Reason reason) {
-  return reason != Reason::kDemand && lean() && knob(g_config.mem_lean_mode) == kFree;
+  return reason != Reason::kDemand && lean() && knob(g_config.mem_lean_mode) == kFree &&
+         !g_refuses_lazily.load(std::memory_order_relaxed);
 }
 
 Outcome discard(void *base, size_t bytes, Reason reason) {
@@ -32,11 +36,11 @@ Outcome discard(void *base, size_t bytes, Reason reason) {
     count(g_discard_calls, g_discarded_bytes, bytes);
     return Outcome::kUndefined;
   }
-  if (!offer && os::g_kernel->discard_now(base, bytes)) {
-    count(g_discard_calls, g_discarded_bytes, bytes);
-    return Outcome::kZeroed;
-  }
-  return Outcome::kKept;
+  if (!os::g_kernel->discard_now(base, bytes)) return Outcome::kKept;
+  // Locked memory is refused either way; this is a kernel before 4.5, or a filter.
+  if (offer) g_refuses_lazily.store(true, std::memory_order_relaxed);
+  count(g_discard_calls, g_discarded_bytes, bytes);
+  return Outcome::kZeroed;
 }
 
 bool unmap(void *base, size_t bytes) {

@@ -32,10 +32,12 @@ inline bool wanted(Reason reason) {
          (knob(g_config.mem_lean) != 0 && knob(g_config.mem_lean_mode) != kKeep);
 }
 
-// Whether it only offers them to the kernel, which takes them when it needs them (MADV_FREE).
+// Whether it only offers them to the kernel, which takes them when it needs them (MADV_FREE). Never
+// again once the kernel has refused that.
 bool lazily(Reason reason);
 
-// Gives the pages back as the policy says. Counted in totals().
+// Gives the pages back as the policy says; now, where the kernel refuses to take them lazily.
+// Counted in totals().
 Outcome discard(void *base, size_t bytes, Reason reason);
 
 // Gives pages and address space back. False: the kernel refused, all still mapped.

@@ -1,8 +1,9 @@
-// refused_calls.cc - hakmem_refused_calls madvise|mremap|populate: the allocator where a sandbox forbids
-// a call, or an older kernel does not know it.
+// refused_calls.cc - hakmem_refused_calls madvise|mremap|populate|free: the allocator where a
+// sandbox forbids a call, or an older kernel does not know it.
 //
 // Purpose: under a seccomp filter that answers EPERM to one system call (EINVAL to the advice
-//   MADV_POPULATE_WRITE, as kernels before 5.14), with every setting that decides what happens to free pages: contents kept, calloc zero, huge blocks resized, errno kept
+//   MADV_POPULATE_WRITE or MADV_FREE, as kernels before 5.14 and 4.5), with every setting that
+//   decides what happens to free pages: contents kept, calloc zero, huge blocks resized, errno kept
 //   by free, threads started and ended, memory used again.
 // Boundary: sets the filter, then executes itself, so that even start-up happens under it.
 // Invariants: exit 0 pass, 1 own trouble, 2 hakmem failed, 77 no filter can be set here.
@@ -15,6 +16,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -35,16 +37,23 @@ constexpr int kErrnoMark = 7777;
 constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE, which older headers do not have
 constexpr size_t kMiB = size_t{1} << 20;
 
+// The advice that alone is refused; 0: all of the call.
+int refused_advice(const std::string &call) {
+  return call == "populate" ? kPopulateWrite : call == "free" ? MADV_FREE : 0;
+}
+
 // Refuses the call from now on, in programs executed later too.
 bool forbid(const std::string &call) {
-  const bool by_advice = call == "populate";
+  const auto advice = static_cast<unsigned>(refused_advice(call));
+  const bool by_advice = advice != 0;
+  const uint8_t skip_others = by_advice ? 1 : 0;
   const unsigned number = call == "mremap" ? SYS_mremap : SYS_madvise;
   const unsigned error = by_advice ? EINVAL : EPERM;
   sock_filter program[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 3),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[2])),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kPopulateWrite, 0, by_advice ? 1 : 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, advice, 0, skip_others),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
@@ -59,8 +68,8 @@ void expect_forbidden(const std::string &call) {
   errno = 0;
   const bool refused = call == "mremap"    ? mremap(page, 4096, 8192, MREMAP_MAYMOVE) == MAP_FAILED
                        : call == "madvise" ? madvise(page, 4096, MADV_DONTNEED) != 0
-                                           : madvise(page, 4096, kPopulateWrite) != 0;
-  if (!refused || errno != (call == "populate" ? EINVAL : EPERM)) {
+                                           : madvise(page, 4096, refused_advice(call)) != 0;
+  if (!refused || errno != (refused_advice(call) != 0 ? EINVAL : EPERM)) {
     fail("%s is not forbidden", call.c_str());
   }
   munmap(page, 4096);
@@ -129,9 +138,24 @@ void expect_warm_pool() {
   if (grown < kMiB) fail("the warm pool made %zu bytes resident, not 1 MiB", grown);
 }
 
+// What other kernels are only offered.
+void expect_given_back() {
+  configure("HAKMEM_SS_MEM_LEAN_MODE", "free");
+  std::vector<void *> blocks(1024);
+  for (void *&block : blocks) {
+    block = hakmem_malloc(kMiB / 8);
+    std::memset(block, 1, kMiB / 8);
+  }
+  const size_t before = resident_bytes();
+  for (void *block : blocks) hakmem_free(block);
+  const size_t after = resident_bytes();
+  if (after + 64 * kMiB > before) fail("of 128 MiB freed, RSS went from %zu to %zu", before, after);
+}
+
 void live_without(const std::string &call) {
   expect_forbidden(call);
   if (call == "populate") expect_warm_pool();
+  if (call == "free") expect_given_back();
   configure("HAKMEM_SS_WARM_POOL_KB", "1024");
   const char *const settings[][3] = {
       {"250", "0", "0"}, {"0", "0", "0"}, {"0", "1", "0"}, {"0", "1", "1"}, {"0", "1", "2"}};
@@ -156,8 +180,8 @@ void live_without(const std::string &call) {
 int main(int argc, char **argv) {
   using namespace hakmem_test;
   const std::string call = argc == 2 || argc == 3 ? argv[argc - 1] : "";
-  if (call != "madvise" && call != "mremap" && call != "populate") {
-    std::fprintf(stderr, "usage: hakmem_refused_calls madvise|mremap|populate\n");
+  if (call != "madvise" && call != "mremap" && refused_advice(call) == 0) {
+    std::fprintf(stderr, "usage: hakmem_refused_calls madvise|mremap|populate|free\n");
     return 1;
   }
   if (argc == 3) {

@@ -12,10 +12,11 @@ namespace {
 
 struct State {
   std::atomic<uint64_t> now_ms{1'000'000'000};  // later than any real clock reading of a run before
-  std::atomic<uint64_t> calls{0}, discards{0}, maps{0}, populates{0};
+  std::atomic<uint64_t> calls{0}, discards{0}, lazy_discards{0}, maps{0}, populates{0};
   std::atomic<uint64_t> wanted{0}, refused{0};
   std::atomic<uint64_t> fail_at{UINT64_MAX};
   std::atomic<bool> and_all_after{false}, deny_discard{false}, lose_targets{false};
+  std::atomic<bool> refuse_lazy_discard{false};
   std::vector<std::pair<void *, size_t>> lost;
 };
 State s;
@@ -68,7 +69,8 @@ bool discard_now(void *base, size_t bytes) {
   return os::kLinux.discard_now(base, bytes);
 }
 bool discard_lazily(void *base, size_t bytes) {
-  if (must_fail() || s.deny_discard) return false;
+  ++s.lazy_discards;
+  if (must_fail() || s.deny_discard || s.refuse_lazy_discard) return false;
   ++s.discards;
   return os::kLinux.discard_lazily(base, bytes);
 }
@@ -93,7 +95,7 @@ constinit const os::Kernel kFake = {
 
 FakeKernel::FakeKernel() {
   fail_none();
-  s.deny_discard = s.lose_targets = false;
+  s.deny_discard = s.lose_targets = s.refuse_lazy_discard = false;
   os::g_kernel = &kFake;
 }
 FakeKernel::~FakeKernel() { os::g_kernel = &os::kLinux; }
@@ -105,6 +107,7 @@ void FakeKernel::fail_call(uint64_t n, bool and_all_after) {
 }
 void FakeKernel::fail_none() { s.fail_at = UINT64_MAX; }
 void FakeKernel::deny_discard(bool deny) { s.deny_discard = deny; }
+void FakeKernel::refuse_lazy_discard(bool refuse) { s.refuse_lazy_discard = refuse; }
 void FakeKernel::lose_targets(bool lose) { s.lose_targets = lose; }
 size_t FakeKernel::unmap_lost_targets() {
   size_t there = 0;
@@ -118,6 +121,7 @@ size_t FakeKernel::unmap_lost_targets() {
 }
 uint64_t FakeKernel::calls() const { return s.calls; }
 uint64_t FakeKernel::discards() const { return s.discards; }
+uint64_t FakeKernel::lazy_discards() const { return s.lazy_discards; }
 uint64_t FakeKernel::populates() const { return s.populates; }
 uint64_t FakeKernel::maps() const { return s.maps; }
 FakeKernel::Advice FakeKernel::advice() const { return {s.wanted, s.refused}; }

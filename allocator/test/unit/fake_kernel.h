@@ -28,6 +28,8 @@ class FakeKernel {
   void fail_none();
   // Every discard fails, as under a filter that denies madvise.
   void deny_discard(bool deny);
+  // MADV_FREE fails, and nothing else.
+  void refuse_lazy_discard(bool refuse);
   // When a move fails, another thread has got the place of the target.
   void lose_targets(bool lose);
   // Takes the other thread's mappings away. Returns how many hakmem had unmapped, in part or all.
@@ -35,6 +37,7 @@ class FakeKernel {
 
   uint64_t calls() const;  // of those that can fail
   uint64_t discards() const;
+  uint64_t lazy_discards() const;  // asked for
   uint64_t populates() const;
   uint64_t maps() const;
   struct Advice {
