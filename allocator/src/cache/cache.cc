@@ -28,14 +28,8 @@ constexpr size_t kSmallHeapBlocks = 2048;
 // Ageing is looked at once in so many slow calls.
 constexpr uint32_t kSlowCallsPerTick = 64;
 constexpr uint32_t kSlowCallsPerTickInBurst = 4;
-// How long after a burst single pages of slabs go back, and how many calls of the kernel that may
-// take in one age. What is left then has its turn in those that follow, but not for ever: where
-// blocks come and go all over a large heap there is always more.
-constexpr uint32_t kBurstAges = 16;
-constexpr uint32_t kMostBurstAges = 8 * kBurstAges;
-// What comes back to slabs in use is a burst if it is more than depots give and take.
-constexpr size_t kBurstBytes = 16 * kMiB;
-constexpr size_t kBurstShare = 16;  // of a large heap, whose ups and downs are larger
+// After a burst single pages of slabs go back: once they are quiet for so long, and by so many
+// calls of the kernel in one age.
 constexpr unsigned kQuietAges = 2;
 constexpr size_t kReleaseCallsPerAge = 2048;
 
@@ -163,23 +157,11 @@ void give_back_what_aged(Heap *heap, bool burst) {
 
 // Whether much is free, or was a short time ago and has not all gone back yet.
 bool in_burst(const Heap *heap) {
-  const uint32_t ages = heap->pages_left ? kMostBurstAges : kBurstAges;
-  return heap->calm_ages < ages || page_heap::backlog();
-}
-
-// Whether much has come back to slabs of which some blocks are in use: the page heap knows nothing
-// of it.
-bool much_came_back(Heap *heap) {
-  const size_t now = heap->pool.free_bytes();
-  if (now < heap->least_free_bytes) heap->least_free_bytes = now;
-  const size_t more = now - heap->least_free_bytes;
-  if (more < kBurstBytes || more < heap->pool.carved_bytes() / kBurstShare) return false;
-  heap->least_free_bytes = now;
-  return true;
+  return heap->calm_ages < burst_ages(heap->pages_left) || page_heap::backlog();
 }
 
 void age(Heap *heap) {
-  if (much_came_back(heap)) heap->calm_ages = 0;
+  if (much_came_back(heap->pool, &heap->least_free_bytes)) heap->calm_ages = 0;
   const bool begins = heap->calls_to_tick > kSlowCallsPerTickInBurst && page_heap::backlog();
   if (heap->calls_to_tick != 0 && !begins) {
     --heap->calls_to_tick;

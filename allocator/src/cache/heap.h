@@ -71,9 +71,9 @@ struct alignas(64) Heap {
   uint64_t now_ms = 0;                  // when ageing was last looked at
   uint32_t calm_ages = UINT32_MAX / 2;  // ages since much waited to go back
   bool pages_left = false;              // the last age had no time for all that could go back
-  size_t least_free_bytes = 0;          // in its slabs, since the last burst that began there
-  bool in_use = false;                  // a thread has it; under the heap registry's lock
-  UnusedState unused;                   // likewise
+  std::atomic<size_t> least_free_bytes{0};  // see much_came_back()
+  bool in_use = false;                      // a thread has it; under the heap registry's lock
+  UnusedState unused;                       // likewise
   Heap *next_unused = nullptr;
   Heap *next = nullptr;     // all heaps, never shortened
   alignas(64) Inbox inbox;  // written by other threads
@@ -134,6 +134,34 @@ inline bool move_to_reserve(Heap *heap, SizeClass c) {
   count(heap->counters.depot_flushes);
   heap->top[c] = sentinel_of(empty, c);
   *heap->top[c] = nullptr;
+  return true;
+}
+
+// --- bursts: much is free, or was a short time ago
+
+// What comes back to slabs in use is one if it is more than depots give and take.
+inline constexpr size_t kBurstBytes = 16 * kMiB;
+inline constexpr size_t kBurstShare = 16;  // of a large heap, whose ups and downs are larger
+
+// For so many ages single pages of slabs go back. What is left then has its turn in those that
+// follow, but not for ever: where blocks come and go all over a large heap there is always more.
+inline constexpr uint32_t kBurstAges = 16;
+inline constexpr uint32_t kMostBurstAges = 8 * kBurstAges;
+inline uint32_t burst_ages(bool pages_left) { return pages_left ? kMostBurstAges : kBurstAges; }
+
+// Whether much has come back to slabs of which some blocks are in use: the page heap knows nothing
+// of it. *least_free_bytes: in the slabs, since the last burst that began there. relaxed: of threads
+// that share a pool, one may miss what the next will see.
+inline bool much_came_back(const SlabPool &pool, std::atomic<size_t> *least_free_bytes) {
+  const size_t now = pool.free_bytes();
+  size_t least = least_free_bytes->load(std::memory_order_relaxed);
+  if (now < least) {
+    least_free_bytes->store(now, std::memory_order_relaxed);
+    least = now;
+  }
+  const size_t more = now - least;
+  if (more < kBurstBytes || more < pool.carved_bytes() / kBurstShare) return false;
+  least_free_bytes->store(now, std::memory_order_relaxed);
   return true;
 }
 

@@ -365,16 +365,22 @@ bool age_unused(uint32_t ages, bool burst) {
 
 void age_without_heap() {
   // relaxed: it is of no matter which thread counts what.
-  static constinit std::atomic<uint32_t> calls{0}, ages_seen{0}, burst_end{0};
+  static constinit std::atomic<uint32_t> calls{0}, ages_seen{0}, calm_ages{UINT32_MAX / 2};
+  static constinit std::atomic<size_t> least_free_bytes{0};
+  static constinit std::atomic<bool> pages_left{false};
   if (calls.fetch_add(1, std::memory_order_relaxed) % kCallsPerTick != 0) return;
   const uint32_t ages = page_heap::tick();
-  if (page_heap::backlog()) burst_end.store(ages + kQuietRounds, std::memory_order_relaxed);
+  if (page_heap::backlog() || much_came_back(g_common_pool, &least_free_bytes)) {
+    calm_ages.store(0, std::memory_order_relaxed);
+  }
   if (ages_seen.exchange(ages, std::memory_order_relaxed) == ages) return;
   g_common_pool.release_empty_slabs();
   age_unused(ages, false);
-  if (static_cast<int32_t>(burst_end.load(std::memory_order_relaxed) - ages) > 0) {
-    g_common_pool.release_quiet_pages(release::Reason::kAged, kQuietAges, kQuietCallsPerAge);
-  }
+  const uint32_t calm = calm_ages.fetch_add(1, std::memory_order_relaxed);
+  if (calm >= burst_ages(pages_left.load(std::memory_order_relaxed))) return;
+  const size_t made =
+      g_common_pool.release_quiet_pages(release::Reason::kAged, kQuietAges, kQuietCallsPerAge);
+  pages_left.store(made >= kQuietCallsPerAge, std::memory_order_relaxed);
 }
 
 void release_free_pages() {

@@ -13,8 +13,8 @@ constexpr size_t kMinChoice = 16;
 // One of so many slabs at the head of the list is chosen.
 constexpr size_t kSlabChoice = 4;
 
-// Carves a page's worth of blocks, but at least kMinChoice, as free blocks.
-void carve_free(Slab *slab) {
+// Carves a page's worth of blocks, but at least kMinChoice, as free blocks. Returns how many.
+size_t carve_free(Slab *slab) {
   const size_t carved = slab->carved.load(std::memory_order_relaxed);
   const size_t page_blocks = kOsPageBytes / class_bytes(slab->size_class);
   const size_t wanted = carved + (page_blocks > kMinChoice ? page_blocks : kMinChoice);
@@ -23,6 +23,7 @@ void carve_free(Slab *slab) {
   for (size_t i = carved; i < end; ++i) bits[i / 64] |= uint64_t{1} << (i % 64);
   if (carved / 64 < slab->first_word) slab->first_word = static_cast<uint16_t>(carved / 64);
   slab->carved.store(static_cast<uint16_t>(end), std::memory_order_relaxed);
+  return end - carved;
 }
 
 // Clears the n-th set bit and returns its index.
@@ -47,9 +48,12 @@ void *SlabPool::take_random(SizeClass c, uint64_t random) {
   random /= kSlabChoice;
   size_t available = slab->carved.load(std::memory_order_relaxed) - slab->used;
   if (available < kMinChoice) {
-    carve_free(slab);
-    available = slab->carved.load(std::memory_order_relaxed) - slab->used;
+    const size_t more = carve_free(slab);
+    available += more;
+    follow_free(more * class_bytes(c), 0);
+    follow_carved(more * class_bytes(c), 0);
   }
+  follow_free(0, class_bytes(c));
   const size_t index = take_nth_bit(free_bits(slab), random % available);
   if (++slab->used == slab->capacity) unlist(slab);
   return as_pointer(slab_address(slab) + index * class_bytes(c));

@@ -86,15 +86,10 @@ bool SlabPool::add_slab(SizeClass c) {
   return true;
 }
 
-inline void SlabPool::follow_free(size_t more_bytes, size_t fewer_bytes) {
-  if constexpr (kHardened) return;
-  free_bytes_.store(free_bytes() + more_bytes - fewer_bytes, std::memory_order_relaxed);
-}
-
 void SlabPool::release(Slab *slab) {
   const size_t carved = carved_blocks(slab) * class_bytes(slab->size_class);
   follow_free(0, carved);
-  if constexpr (!kHardened) carved_bytes_.store(carved_bytes() - carved, std::memory_order_relaxed);
+  follow_carved(0, carved);
   unlist(slab);
   map_.set(slab_address(slab), slab->run_slabs, 0);
   if constexpr (kHardened) slab_guard::open(slab);
@@ -137,8 +132,7 @@ size_t SlabPool::take_new(SizeClass c, void **end, size_t want) {
   }
   const size_t n = carve(slab, slab_address(slab), block_bytes, end, want);
   slab->used = static_cast<uint16_t>(slab->used + n);
-  if constexpr (!kHardened)
-    carved_bytes_.store(carved_bytes() + n * block_bytes, std::memory_order_relaxed);
+  follow_carved(n * block_bytes, 0);
   if (!has_room(slab)) unlist(slab);
   return n;
 }

@@ -52,7 +52,8 @@ class SlabPool {
   // function, by about so many calls of the kernel at most; returns how many. For the time after a
   // burst: a few blocks that live on then keep their own pages, not their whole slabs.
   size_t release_quiet_pages(release::Reason reason, unsigned ages, size_t most_calls);
-  // Of blocks that have been used and are free. For any thread: a recent value.
+  // Of blocks that have been used and are free; in the hardened variant also of those that it may
+  // choose as the next. For any thread: a recent value.
   size_t free_bytes() const { return free_bytes_.load(std::memory_order_relaxed); }
   // Of all blocks that have been used, free ones too; likewise.
   size_t carved_bytes() const { return carved_bytes_.load(std::memory_order_relaxed); }
@@ -66,7 +67,12 @@ class SlabPool {
   bool add_slab(SizeClass c);
   void release(Slab *slab);
   void became_empty(Slab *slab);
-  void follow_free(size_t more_bytes, size_t fewer_bytes);
+  void follow_free(size_t more_bytes, size_t fewer_bytes) {
+    free_bytes_.store(free_bytes() + more_bytes - fewer_bytes, std::memory_order_relaxed);
+  }
+  void follow_carved(size_t more_bytes, size_t fewer_bytes) {
+    carved_bytes_.store(carved_bytes() + more_bytes - fewer_bytes, std::memory_order_relaxed);
+  }
 
   static constexpr uint8_t kPagesReleased = UINT8_MAX;
   static constexpr uint8_t kPagesOffered = UINT8_MAX - 1;  // they go on demand only
@@ -76,8 +82,7 @@ class SlabPool {
   Inbox *inbox_ = nullptr;
   Slab *with_room_[kClassCount] = {};
   Slab *empty_[kClassCount] = {};
-  // Written under the lock; none in the hardened variant.
-  std::atomic<size_t> free_bytes_{0}, carved_bytes_{0};
+  std::atomic<size_t> free_bytes_{0}, carved_bytes_{0};  // written under the lock
 };
 
 // A small block's place, proved as far as its slab can tell.
