@@ -13,8 +13,10 @@ KILOBYTES = {"b": 1 / 1024, "bytes": 1 / 1024, "kb": 1.0, "mb": 1024.0, "gb": 10
 TIME_WORDS = ", ".join(f"_{unit}" for unit in NANOSECONDS)
 MEMORY_WORDS = ", ".join(f"_{unit}" for unit in KILOBYTES)
 # What else people write for them: one that is not known would pass for the unit that is expected.
-NANOSECONDS.update({"nsec": 1.0, "usec": 1e3, "msec": 1e6, "sec": 1e9, "secs": 1e9, "seconds": 1e9,
-                    "mins": 60e9, "minutes": 60e9, "hours": 3600e9})
+NANOSECONDS.update({"nsec": 1.0, "usec": 1e3, "msec": 1e6, "sec": 1e9, "secs": 1e9, "mins": 60e9})
+NANOSECONDS.update({word + ending: factor for word, factor in (
+    ("nanosecond", 1.0), ("microsecond", 1e3), ("millisecond", 1e6), ("second", 1e9), ("minute", 60e9),
+    ("hour", 3600e9)) for ending in ("", "s")})
 KILOBYTES.update({"kib": 1.0, "mib": 1024.0, "gib": 1024.0 ** 2})
 _PER_TIME = re.compile(rf"_per_({'|'.join(NANOSECONDS)})$", re.IGNORECASE)
 
