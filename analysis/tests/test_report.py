@@ -66,6 +66,16 @@ def test_a_report_against_another_reference(spoiled, call):
     assert done.code == 1 and "no subject is jemalloc; there are: hakmem, mimalloc" in done.err
 
 
+def test_dollar_signs_of_a_name_make_no_formula_of_the_picture(spoiled):
+    path = spoiled / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["workload"]["file"] = "traces/of_$x^^y$.trace"
+    manifest["subjects"][0]["allocator"] = "a$^^$"
+    path.write_text(json.dumps(manifest))
+    report_tool.write(report_tool.build(spoiled), plot=True)
+    assert (spoiled / "report.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_report_can_be_made_again_and_is_the_same(spoiled, call):
     call(report_tool.main, spoiled, "--no-plot")
     first = [(spoiled / name).read_bytes() for name in ("verdict.json", "report.md", "report.html")]

@@ -29,6 +29,10 @@ def test_draws(tmp_path, capsys, info):
     assert capsys.readouterr().out == f"{tmp_path / 'trace.png'}\n"
 
 
+def test_dollar_signs_of_a_name_make_no_formula(tmp_path):
+    assert run(tmp_path, {**FULL, "file": "of_$x^^y$.trace"}) == 0
+
+
 @pytest.mark.parametrize("info", ["{", "[]", {**FULL, "format": "other"}], ids=["cut", "list", "other"])
 def test_refuses_another_file_in_one_line(tmp_path, capsys, info):
     assert run(tmp_path, info) == 1

@@ -167,7 +167,7 @@ def draw(rows: Sequence[Row], folders: Sequence[str], words: str, path: Path) ->
     series, commits = by_key(rows), {row.folder: row.commit for row in rows}
     figure, axes = plt.subplots(len(series), 1, figsize=(10, 2.6 * len(series) + 0.6), layout="constrained",
                                 squeeze=False, sharex=True)
-    figure.suptitle(words, fontsize=11, x=0.01, ha="left")
+    figure.suptitle(text.drawn(words), fontsize=11, x=0.01, ha="left")
     for number, ((key, values), axis) in enumerate(zip(series.items(), axes[:, 0])):
         colour, places = COLOURS[number % len(COLOURS)], [folders.index(row.folder) for row in values]
         bounded = [(place, row) for place, row in zip(places, values) if row.lower is not None]

@@ -52,7 +52,7 @@ def draw(result: Result, comparisons: list, headline: str, path: Path) -> None:
     with plt.rc_context(style):
         figure, axes = plt.subplots(len(heights), 1, figsize=(10, sum(heights) + 0.7), layout="constrained",
                                     gridspec_kw={"height_ratios": heights})
-        figure.suptitle(textwrap.fill(headline, 105), fontsize=11, x=0.01, ha="left")
+        figure.suptitle(textwrap.fill(text.drawn(headline), 105), fontsize=11, x=0.01, ha="left")
         draw_throughput(axes[0], result, styles)
         legend(axes[0])
         draw_memory(axes[1], result, styles)
@@ -132,7 +132,7 @@ def draw_series(axis, result: Result, styles: dict, column: str, scale: float,
                       markerfacecolor="none", zorder=3)
         if len(measured):
             axis.plot([], [], linestyle="none", marker=marker, markersize=3.5, color=colour,
-                      label=result.display_name(label))
+                      label=text.drawn(result.display_name(label)))
     if result.epochs["excluded"].any():
         axis.plot([], [], linestyle="none", marker="o", markersize=4.5, color=GREY, markerfacecolor="none",
                   label="hollow: quarantined")
@@ -182,8 +182,9 @@ def _draw_ratio_rows(axis, result: Result, ratios: list, styles: dict) -> None:
         axis.plot([row.ratio], [place - 0.12], marker=marker, markersize=7, color=colour, zorder=4)
         axis.annotate(_ratio_words(row), (1, place), xycoords=("axes fraction", "data"), xytext=(-2, 0),
                       textcoords="offset points", ha="right", va="center", fontsize=9)
-    axis.set_title(f"Ratio to {ratios[0].reference} with its interval; small: a point a block (1: as fast)")
-    axis.set_yticks(range(len(ratios)), [row.candidate for row in ratios])
+    reference = text.drawn(ratios[0].reference)
+    axis.set_title(f"Ratio to {reference} with its interval; small: a point a block (1: as fast)")
+    axis.set_yticks(range(len(ratios)), [text.drawn(row.candidate) for row in ratios])
     axis.set_ylim(len(ratios) - 0.4, -0.6)
     axis.tick_params(axis="y", length=0)
     axis.set_xlabel("ratio of ops/s")
@@ -206,8 +207,8 @@ def _draw_ratios(axis, result: Result, ratios: list, styles: dict) -> None:
         if row.lower is not None:
             axis.axhspan(row.lower, row.upper, color=colour, alpha=0.2, linewidth=0, zorder=1)
         axis.plot([], [], color=colour, marker=marker, markersize=4,
-                  label=f"{row.candidate}: {_ratio_words(row)}")
-    axis.set_title(f"Ratio to {ratios[0].reference}, a point a block (1: as fast)")
+                  label=text.drawn(f"{row.candidate}: {_ratio_words(row)}"))
+    axis.set_title(f"Ratio to {text.drawn(ratios[0].reference)}, a point a block (1: as fast)")
     axis.set_ylabel("ratio of ops/s")
     axis.set_xlabel("block")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

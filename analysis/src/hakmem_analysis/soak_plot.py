@@ -83,7 +83,7 @@ def draw(result: Result, judged: list, headline: str, path: Path) -> None:
         over_time = axes[:len(speeds) + 1 + len(rows)]
         for axis in over_time[1:]:
             axis.sharex(axes[0])
-        figure.suptitle(textwrap.fill(headline, 105), fontsize=11, x=0.01, ha="left")
+        figure.suptitle(textwrap.fill(text.drawn(headline), 105), fontsize=11, x=0.01, ha="left")
         if len(speeds) == 1:
             draw_throughput(axes[0], result, styles)
         else:
@@ -223,7 +223,7 @@ def _slope_words(subject) -> str:
 
 def _label(axis, words: str, number: int, colour: str) -> None:
     """In lines from the upper left corner down, where no data is yet: the warm-up is left out."""
-    axis.annotate(words, (0, 1), xycoords="axes fraction", xytext=(6, -6 - 12 * number),
+    axis.annotate(text.drawn(words), (0, 1), xycoords="axes fraction", xytext=(6, -6 - 12 * number),
                   textcoords="offset points", ha="left", va="top", color=colour, fontsize=8.5)
 
 

@@ -15,6 +15,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def drawn(words: str) -> str:
+    """For matplotlib, to which what stands between two dollar signs is a formula."""
+    return words.replace("$", r"\$")
+
+
 def rate(ops_per_s) -> str:
     """Throughput: "118.3 M/s"."""
     return plain(ops_per_s / 1e6, "{:.4g} M/s") if finite(ops_per_s) else MISSING

@@ -130,8 +130,8 @@ def draw(info: dict, path: Path) -> None:
     with plt.rc_context(style):
         figure, axes = plt.subplot_mosaic([["live", "live"], ["sizes", "threads"], ["ops", "bytes"]],
                                           figsize=(10, 9), layout="constrained")
-        figure.suptitle(f"{info['file']}: {info['ops']:,} calls of {info['program']}", fontsize=11,
-                        x=0.01, ha="left")
+        figure.suptitle(text.drawn(f"{info['file']}: {info['ops']:,} calls of {info['program']}"),
+                        fontsize=11, x=0.01, ha="left")
         _draw_live(axes["live"], info)
         _draw_buckets(axes["sizes"], info["sizes_bytes"], "Sizes at birth",
                       "bytes, from ... up to twice that")

@@ -195,7 +195,7 @@ def draw(triage: Triage, path: Path, mend: str, kept: str) -> None:
                          "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.titlesize": 10.5}):
         figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.4), layout="constrained",
                                              gridspec_kw={"width_ratios": [1.9, 1]})
-        figure.suptitle(textwrap.fill(triage.headline, 140), fontsize=10.5, x=0.01, ha="left")
+        figure.suptitle(textwrap.fill(text.drawn(triage.headline), 140), fontsize=10.5, x=0.01, ha="left")
         _draw_stacks(left, stacks, triage.base_kb)
         _draw_peaks(right, triage)
         wholefile.write_picture(path, figure, mend, kept)
