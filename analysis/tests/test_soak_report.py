@@ -576,7 +576,7 @@ def test_a_machine_that_was_suspended_while_a_subject_idled_is_not_on_the_axis(t
     assert any(note.startswith("the machine was suspended after 6 min of measuring: 3 h")
                for note in built.notes)
     assert slope_by_script(call, folder) == pytest.approx(built.soak[0].drift.slope_kb_per_h, rel=1e-6)
-    assert call(analyze_soak, folder).out.endswith("suspended for 3 h, which are in no slope\n")
+    assert call(analyze_soak, folder).out.endswith("stopped, for 3 h, which are in no slope\n")
 
 
 def slope_by_script(call, *arguments, **stdin):
@@ -592,7 +592,7 @@ def test_analyze_soak_reads_suspensions_beside_the_csv(tmp_path, call):
     right = report_tool.build(folder).soak[0].drift.slope_kb_per_h
     for source in (folder, csv):
         assert slope_by_script(call, source) == pytest.approx(right, rel=1e-6)
-        assert call(analyze_soak, source).out.endswith("suspended for 3 h, which are in no slope\n")
+        assert call(analyze_soak, source).out.endswith("stopped, for 3 h, which are in no slope\n")
     rows = pd.read_csv(csv)
     (tmp_path / "alone.csv").write_text(csv.read_text())
     wall = slope_by_script(call, "-", stdin=csv.read_text())

@@ -184,7 +184,7 @@ def _run(argv) -> int:
         print("\n\n".join(_text(name, *judged) for name, judged in found.items()))
         if frame.attrs["suspended_s"]:
             away = text.duration(frame.attrs["suspended_s"])
-            print(f"\nthe machine was suspended for {away}, which are in no slope")
+            print(f"\nthe machine was suspended, or hakbench stopped, for {away}, which are in no slope")
     verdicts = {drift.verdict for drift, _, _ in found.values()}
     if not options.gate:
         return cli.EXIT_PASS

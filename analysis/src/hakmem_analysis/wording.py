@@ -121,8 +121,7 @@ def pause_notes(result: Result) -> list:
     """What is not on the time axis."""
     items = []
     for pause in result.pauses:
-        what = ("the machine was suspended" if pause.before_launch is None else
-                f"the run was resumed with launch {pause.before_launch}")
+        what = pause.what or f"the run was resumed with launch {pause.before_launch}"
         items.append(f"{what} after {text.duration(pause.at_s)} of measuring: "
                      f"{text.duration(pause.seconds)} that are in no slope and no picture")
     return items
