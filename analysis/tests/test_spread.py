@@ -73,6 +73,36 @@ def test_too_few_stretches_give_no_interval(tmp_path):
     assert "fewer than 10 stretches" in row.note
 
 
+@pytest.mark.parametrize("blocks, least", [(6, 0), (12, 8)])
+def test_blocks_of_one_launch_bound_the_ratio_or_say_why_not(tmp_path, blocks, least):
+    """In ABBA the neighbours of two A are one B: it is no memory of theirs, and each stretch has both."""
+    rows = [compare_spread(load_result(make_folder(tmp_path / f"{seed}", launches=1, seed=seed,
+                                                   blocks_per_launch=blocks)), "a", 0.95)
+            for seed in range(10)]
+    assert all((row.lower is None) == bool(row.note) for row in rows)
+    assert sum(row.lower is not None for row in rows) >= least
+
+
+def test_a_launch_that_was_cut_off_takes_no_interval_away(tmp_path):
+    """Draws of it alone would have no spread: one in four, of two launches."""
+    rows = []
+    for seed in range(6):
+        result = load_result(make_folder(tmp_path / f"{seed}", launches=2, blocks_per_launch=30, seed=seed))
+        result.epochs = result.epochs[(result.epochs["launch"] == 0) | (result.epochs["block"] == 30)]
+        rows.append(compare_spread(result, "a", 0.95))
+    assert all((row.lower is None) == ("fewer than 10" in row.note) for row in rows)
+    bounds = [(row.lower, row.upper) for row in rows if row.lower is not None]
+    assert len(bounds) >= 3 and all(0.3 < lower < upper < 3 for lower, upper in bounds)
+
+
+def test_sides_that_share_no_launch_have_no_interval(tmp_path):
+    """Noise over the limit took all epochs of one side from each launch."""
+    result = load_result(make_folder(tmp_path / "run", launches=2))
+    result.epochs["excluded"] = (result.epochs["subject"] == "a") == (result.epochs["launch"] == 0)
+    row = compare_spread(result, "a", 0.95)
+    assert row.ratio > 0 and row.lower is None and "fewer than 10 stretches" in row.note
+
+
 def test_noise_over_the_limit_decides_nothing(tmp_path):
     result = load_result(make_folder(tmp_path / "run", quarantined=range(45)))
     result.epochs["excluded"] = True
