@@ -76,6 +76,11 @@ def test_dollar_signs_of_a_name_make_no_formula_of_the_picture(spoiled):
     assert (spoiled / "report.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_name_that_begins_with_an_underscore_is_in_the_legend(tmp_path, drawn):
+    axes = drawn(make_folder(tmp_path / "run", names=("_old", "_new")))
+    assert [entry.get_text() for entry in axes[0].get_legend().get_texts()] == [" _old", " _new"]
+
+
 def test_a_report_can_be_made_again_and_is_the_same(spoiled, call):
     call(report_tool.main, spoiled, "--no-plot")
     first = [(spoiled / name).read_bytes() for name in ("verdict.json", "report.md", "report.html")]

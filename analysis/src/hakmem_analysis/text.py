@@ -16,8 +16,9 @@ def counted(number: int, noun: str) -> str:
 
 
 def drawn(words: str) -> str:
-    """For matplotlib, to which what stands between two dollar signs is a formula."""
-    return words.replace("$", r"\$")
+    """For matplotlib, to which what stands between two dollar signs is a formula, and what begins with an
+    underscore no name for a legend."""
+    return (" " if words.startswith("_") else "") + words.replace("$", r"\$")
 
 
 def rate(ops_per_s) -> str:
