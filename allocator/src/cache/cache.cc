@@ -28,10 +28,6 @@ constexpr size_t kSmallHeapBlocks = 2048;
 // Ageing is looked at once in so many slow calls.
 constexpr uint32_t kSlowCallsPerTick = 64;
 constexpr uint32_t kSlowCallsPerTickInBurst = 4;
-// After a burst single pages of slabs go back: once they are quiet for so long, and by so many
-// calls of the kernel in one age.
-constexpr unsigned kQuietAges = 2;
-constexpr size_t kReleaseCallsPerAge = 2048;
 
 // The newest block of a magazine; NULL if it is empty.
 void *take_top(Heap *heap, SizeClass c) {

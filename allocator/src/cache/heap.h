@@ -147,7 +147,16 @@ inline constexpr size_t kBurstShare = 16;  // of a large heap, whose ups and dow
 // follow, but not for ever: where blocks come and go all over a large heap there is always more.
 inline constexpr uint32_t kBurstAges = 16;
 inline constexpr uint32_t kMostBurstAges = 8 * kBurstAges;
+// Free pages go once no block has come back to their slab for so many ages, by so many calls of the
+// kernel in one.
+inline constexpr unsigned kQuietAges = 2;
+inline constexpr size_t kReleaseCallsPerAge = 2048;
 inline uint32_t burst_ages(bool pages_left) { return pages_left ? kMostBurstAges : kBurstAges; }
+
+// Whether so much more that is free in the pool's slabs makes one.
+inline bool is_burst(size_t more_bytes, const SlabPool &pool) {
+  return more_bytes >= kBurstBytes && more_bytes >= pool.carved_bytes() / kBurstShare;
+}
 
 // Whether much has come back to slabs of which some blocks are in use: the page heap knows nothing
 // of it. *least_free_bytes: in the slabs, since the last burst that began there. relaxed: of threads
@@ -159,8 +168,7 @@ inline bool much_came_back(const SlabPool &pool, std::atomic<size_t> *least_free
     least_free_bytes->store(now, std::memory_order_relaxed);
     least = now;
   }
-  const size_t more = now - least;
-  if (more < kBurstBytes || more < pool.carved_bytes() / kBurstShare) return false;
+  if (!is_burst(now - least, pool)) return false;
   least_free_bytes->store(now, std::memory_order_relaxed);
   return true;
 }

@@ -47,17 +47,12 @@ constexpr uint8_t kUnusedAgesToDrain = 2;
 constexpr uint8_t kQuietRounds = 16;
 constexpr size_t kDrainsPerCall = 64;
 constexpr size_t kDrainedBlocksPerCall = 384 * 1024;
-constexpr size_t kQuietCallsPerAge = 2048;
 // Once others have freed more than such a share of its blocks, what is free in a heap has its turn
 // again.
 constexpr size_t kComeHomeShare = 64;
-// In the slabs of a thread that waits as much is a burst as in those of one that works: cache.cc.
-constexpr size_t kComeHomeBurstBytes = 16 * kMiB;
-constexpr size_t kComeHomeBurstShare = 16;
 
 // Threads without a heap look at ageing once in so many calls.
 constexpr uint32_t kCallsPerTick = 64;
-constexpr unsigned kQuietAges = 2;
 
 constinit os::Lock g_lock;
 constinit Heap *g_heaps = nullptr;
@@ -312,7 +307,7 @@ bool is_waited_for(const Heap *heap) {
   if (state.free_bytes > 0 && state.quiet_rounds < kQuietRounds) return true;
   const size_t now = heap->pool.free_bytes();
   const size_t more = now > state.free_bytes ? now - state.free_bytes : 0;
-  return more >= kComeHomeBurstBytes && more >= heap->pool.carved_bytes() / kComeHomeBurstShare;
+  return is_burst(more, heap->pool);
 }
 
 // Of a thread that waits for work: what lies in its slabs and its inbox. Its magazines are its own.
@@ -341,7 +336,7 @@ bool age_unused(uint32_t ages, bool burst) {
   // Threads may come late with the ages that they have seen.
   const bool begins = static_cast<int32_t>(ages - g_unused_ages) > 0;
   if (begins) g_unused_ages = ages;
-  size_t drains = 0, drained_blocks = 0, calls = kQuietCallsPerAge;
+  size_t drains = 0, drained_blocks = 0, calls = kReleaseCallsPerAge;
   for (Heap *heap = g_unused; heap != nullptr; heap = heap->next_unused) {
     UnusedState &state = heap->unused;
     if (begins && state.ages < kUnusedAgesToDrain) ++state.ages;
@@ -379,8 +374,8 @@ void age_without_heap() {
   const uint32_t calm = calm_ages.fetch_add(1, std::memory_order_relaxed);
   if (calm >= burst_ages(pages_left.load(std::memory_order_relaxed))) return;
   const size_t made =
-      g_common_pool.release_quiet_pages(release::Reason::kAged, kQuietAges, kQuietCallsPerAge);
-  pages_left.store(made >= kQuietCallsPerAge, std::memory_order_relaxed);
+      g_common_pool.release_quiet_pages(release::Reason::kAged, kQuietAges, kReleaseCallsPerAge);
+  pages_left.store(made >= kReleaseCallsPerAge, std::memory_order_relaxed);
 }
 
 void release_free_pages() {
