@@ -121,11 +121,14 @@ Heap *create() {
 void put_unused(Heap *heap) {
   heap->in_use = false;
   heap->unused = {};
-  const bool behind = heap->whole_mask == 0 && g_last_with_map != nullptr;
-  Heap *&place = behind ? g_last_with_map->next_unused : g_unused;
+  if (heap->whole_mask == 0 && g_last_with_map != nullptr) {
+    heap->next_unused = g_last_with_map->next_unused;
+    g_last_with_map->next_unused = heap;
+    return;
+  }
   if (heap->whole_mask != 0 && g_last_with_map == nullptr) g_last_with_map = heap;
-  heap->next_unused = place;
-  place = heap;
+  heap->next_unused = g_unused;
+  g_unused = heap;
 }
 
 // NULL: there is none.
