@@ -1,13 +1,16 @@
 """Comparisons on folders whose truth is known."""
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from folders import make_folder
-from hakmem_analysis import wording
+from hakmem_analysis import report, wording
 from hakmem_analysis.compare import block_table, compare
 from hakmem_analysis.describe import summarise
 from hakmem_analysis.load import load_result
+from soak_folders import make_soak
 
 
 def rows(result):
@@ -37,6 +40,16 @@ def test_what_failed_to_allocate_has_no_ratio(spoiled):
     assert wording.headline(result, found[0]) == (
         "No ratio of hakmem to mimalloc on random_mixed, ws=400, 1 thread: 6 allocations of hakmem failed, "
         "so nothing can be compared.")
+
+
+def test_allocations_that_failed_are_in_the_first_line(tmp_path):
+    still = dict.fromkeys(("hakmem", "mimalloc"), lambda hours: 0.0)
+    folder = make_soak(tmp_path / "soak", still, reference=1,
+                       others={"hakmem": {"failed_allocs": lambda hours: hours > 0.1}})
+    built = report.build(folder)
+    assert re.match(r"STABLE\. .* [0-9]+ allocations of hakmem failed: memory that was refused cannot "
+                    r"drift\.$", built.headlines[0])
+    assert built.comparisons[0].ratio is None
 
 
 def test_block_difference_is_half_the_difference_of_summed_logs(ab_folder):

@@ -97,15 +97,6 @@ def test_verdict_json_and_all_files(leak_folder, call, tmp_path):
         assert words in page
 
 
-def test_allocations_that_failed_are_in_the_first_line(tmp_path):
-    folder = make_soak(tmp_path / "soak", {"hakmem": still, "mimalloc": still}, reference=1,
-                       others={"hakmem": {"failed_allocs": lambda hours: hours > 0.1}})
-    built = report_tool.build(folder)
-    assert re.match(r"STABLE\. .* [0-9]+ allocations of hakmem failed: memory that was refused cannot "
-                    r"drift\.$", built.headlines[0])
-    assert built.comparisons[0].ratio is None
-
-
 def test_a_step_is_named_and_a_longer_soak_asked_for(tmp_path):
     folder = make_soak(tmp_path / "soak", {"hakmem": lambda hours: 2048 if hours >= 0.1 else 0})
     built = report_tool.build(folder)
