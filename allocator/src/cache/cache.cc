@@ -2,8 +2,8 @@
 //
 // Purpose:    fill a magazine that is empty and empty one that is full; once an age give back what
 //             the heap had no use for.
-// Owns:       the rules: how much is fetched, carved and lent, how often a slow call looks at the
-//             release clock, and what a burst is.
+// Owns:       the rules: how much is fetched, carved and lent, and how often a slow call looks at the
+//             release clock. What a burst is: heap.h.
 // Boundary:   declared in heap.h. Blocks come from the depot, the inbox and the slab pool; pages go
 //             back through pool and page heap.
 // Invariants: during a Visit no magazine and no owner map is hidden.
